@@ -35,6 +35,7 @@ use registry_server::api::state::{CertificateState, Draining};
 use registry_server::artifacts::Artifacts;
 use registry_server::edge::middleware::HttpRules;
 use registry_server::metrics::Metrics;
+use registry_server::pages::settings::PageSettings;
 use rustix::time::{ClockId, clock_gettime};
 use tokio::time::Instant;
 use tower::ServiceExt as _;
@@ -151,6 +152,7 @@ fn service(catalog: &Arc<Catalog>) -> Api {
         metrics,
         draining: Draining::default(),
         certificate: CertificateState::default(),
+        pages: PageSettings::default(),
     };
     api(parts, &HttpRules { compression: true, ..HttpRules::default() }).unwrap()
 }

@@ -26,7 +26,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use registry_server::answers::{Answers, CACHES};
-use registry_server::api::routes::{ApiParts, api, templates};
+use registry_server::api::routes::{ApiParts, api, route_labels};
 use registry_server::api::state::CertificateState;
 use tokio::runtime::Runtime;
 use tokio::time::timeout;
@@ -167,12 +167,14 @@ async fn start(
             rules::cache_rules(&config),
             public_url,
             &metrics,
-        ),
+        )
+        .below(&config.server.base_path),
         artifacts: Arc::clone(&artifacts),
         receivers,
         metrics,
         draining: lifecycle.draining(),
         certificate,
+        pages: rules::page_settings(&config, demo),
     };
     let api = api(parts, &http_rules).map_err(io::Error::other)?;
     lifecycle.sync(&catalog);
@@ -228,7 +230,7 @@ async fn settle(artifacts: Arc<Artifacts>, persister: Option<Arc<Persister>>) {
 
 /// Creates the metrics of the program, with every series at 0.
 pub fn metrics() -> io::Result<Metrics> {
-    let routes = templates();
+    let routes = route_labels();
     let routes: Vec<&str> = routes.iter().map(String::as_str).collect();
     let metrics = Metrics::new(&CACHES, &routes).map_err(io::Error::other)?;
     metrics.process.built(build_info::VERSION, build_info::COMMIT);

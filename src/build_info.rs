@@ -17,6 +17,12 @@ const SHORT: usize = 12;
 /// Version, commit and date in one line, as far as they are known.
 pub static LINE: LazyLock<String> = LazyLock::new(|| line(VERSION, COMMIT, DATE));
 
+/// Returns the first digits of the commit, if known.
+#[must_use]
+pub fn short_commit() -> Option<&'static str> {
+    COMMIT.map(|commit| commit.get(..SHORT).unwrap_or(commit))
+}
+
 fn line(version: &str, commit: Option<&str>, date: Option<&str>) -> String {
     let commit = commit.map(|commit| commit.get(..SHORT).unwrap_or(commit).to_owned());
     let date = date

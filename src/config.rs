@@ -8,7 +8,7 @@ use std::path::Path;
 
 pub use crate::config::backends::{BackendConfig, BackendSettings};
 pub use crate::config::sections::{CacheConfig, CatalogConfig, DownloadsConfig};
-pub use crate::config::server::{AuthConfig, RateLimitConfig, ServerConfig, TlsConfig};
+pub use crate::config::server::{AuthConfig, RateLimitConfig, ServerConfig, TlsConfig, WebConfig};
 use registry_core::config_reader::problems::{Origin, Problems};
 use registry_core::config_reader::{Presence, Reader, Typed};
 use registry_core::models::backend_kind::BackendKind;
@@ -20,10 +20,11 @@ pub const SEARCHED: [&str; 2] = ["config.toml", "/etc/extension-registry/config.
 const STATE_DIRECTORY: &str = "STATE_DIRECTORY";
 
 // The keys that say where the service listens.
-const LISTENING: [&str; 5] = [
+const LISTENING: [&str; 6] = [
     "server.host",
     "server.port",
     "server.health_port",
+    "server.base_path",
     "server.tls.cert_path",
     "server.tls.key_path",
 ];
@@ -51,6 +52,7 @@ pub struct Config {
     pub catalog: CatalogConfig,
     pub cache: CacheConfig,
     pub downloads: DownloadsConfig,
+    pub web: WebConfig,
     pub rate_limit: Option<RateLimitConfig>,
     pub auth: Option<AuthConfig>,
     /// Probable mistakes that do not stop the start.
@@ -128,6 +130,8 @@ pub struct ListenerAddress {
     pub port: u16,
     /// True for HTTPS.
     pub has_tls: bool,
+    /// Path below which everything lies; empty for the root.
+    pub base_path: String,
 }
 
 impl Config {
@@ -135,7 +139,8 @@ impl Config {
     #[must_use]
     pub fn listener(&self) -> ListenerAddress {
         let (host, port) = (self.server.address().to_owned(), self.server.port);
-        ListenerAddress { host, port, has_tls: self.tls.is_some() }
+        let base_path = self.server.base_path.clone();
+        ListenerAddress { host, port, has_tls: self.tls.is_some(), base_path }
     }
 
     /// The listener of health and metrics alone.
@@ -198,6 +203,8 @@ pub(crate) fn compose(reader: &mut Reader) -> Option<Config> {
     let cache = reader.read("cache", Presence::Always, doc, CacheConfig::read).pop();
     let doc = "Downloads of archives.";
     let downloads = reader.read("downloads", Presence::Always, doc, DownloadsConfig::read).pop();
+    let doc = "Pages for browsers.";
+    let web = reader.read("web", Presence::Always, doc, WebConfig::read).pop();
     let doc = "Request rate of each client; without this section there is no limit.";
     let rate_limit = reader.read("rate_limit", Presence::Optional, doc, RateLimitConfig::read);
     let doc = "Client authentication; without this section every client may read.";
@@ -210,6 +217,7 @@ pub(crate) fn compose(reader: &mut Reader) -> Option<Config> {
         catalog: catalog.into_iter().next()?,
         cache: cache?,
         downloads: downloads?,
+        web: web?,
         rate_limit: rate_limit.into_iter().next(),
         auth: auth.into_iter().next(),
     })

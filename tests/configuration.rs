@@ -318,3 +318,28 @@ fn the_public_url_is_an_address_and_nothing_more() {
         assert!(line.contains("config.toml:2: ") && !line.contains("secret"), "{line}");
     }
 }
+
+#[test]
+fn everything_may_lie_below_a_plain_path() {
+    let read = |keys: &str| load_text(&format!("[server]\n{keys}\n{LOCAL}"), &[]);
+    for (text, base_path) in [("", ""), ("/", ""), ("/a", "/a"), ("/a/b.c/", "/a/b.c")] {
+        let config = read(&format!("base_path = \"{text}\"")).unwrap();
+        assert_eq!(config.server.base_path, base_path, "{text}");
+    }
+    let long = format!("/{}", "a".repeat(128));
+    for bad in ["a", "//a", "/a/../b", "/a b", "/a?b", "/ä", &long] {
+        let told = read(&format!("base_path = \"{bad}\"")).unwrap_err();
+        assert!(told.contains("server.base_path") && told.contains("is no path"), "{bad}: {told}");
+    }
+    let url = "public_url = \"https://x.example/a\"";
+    assert!(read(&format!("base_path = \"/a\"\n{url}")).is_ok());
+    let told = read(&format!("base_path = \"/b\"\n{url}")).unwrap_err();
+    assert!(told.contains("must end with server.base_path"), "{told}");
+}
+
+#[test]
+fn pages_are_served_unless_they_are_switched_off() {
+    let web = |keys: &str| load_text(&format!("[web]\n{keys}\n{LOCAL}"), &[]).unwrap().web;
+    assert!(web("").enabled && !web("").remote_images);
+    assert!(!web("enabled = false").enabled && web("remote_images = true").remote_images);
+}

@@ -145,6 +145,7 @@ fn every_metric_is_named_here() {
             "extension_registry_digest_mismatches_total counter",
             "extension_registry_download_bytes_total counter",
             "extension_registry_downloads_total counter",
+            "extension_registry_ignored_prefixes_total counter",
             "extension_registry_log_lines_dropped_total counter",
             "extension_registry_panics_total counter",
             "extension_registry_refused_requests_total counter",

@@ -16,6 +16,7 @@ mod faults;
 mod hostile;
 mod messages;
 mod named;
+mod pages;
 mod publish;
 mod reports;
 mod repository;

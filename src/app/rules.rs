@@ -7,11 +7,15 @@ use axum::http::HeaderValue;
 use registry_catalog::{Merge, Rules};
 use registry_server::answers::rules::ResponseCacheRules;
 use registry_server::edge::middleware::HttpRules;
+use registry_server::edge::own_address::AddressRules;
+use registry_server::pages::settings::{BackendPlace, PageSettings};
 use tower_http::cors::AllowOrigin;
+use url::Url;
 
 use crate::app::admission;
 use crate::app::rotation::Rotated;
-use crate::config::{Config, ServerConfig};
+use crate::build_info;
+use crate::config::{BackendSettings, Config, ServerConfig};
 
 pub(super) fn catalog_rules(config: &Config) -> Rules {
     let merge = if config.catalog.union { Merge::Union } else { Merge::Owner };
@@ -42,7 +46,40 @@ pub(super) fn cache_rules(config: &Config) -> ResponseCacheRules {
 pub(super) fn http_rules(config: &Config) -> io::Result<(HttpRules, Option<Rotated>)> {
     let (admission, tokens) = admission::of(config)?;
     let (compression, cors) = (config.server.enable_compression, origins(&config.server)?);
-    Ok((HttpRules { compression, cors, admission: Arc::new(admission) }, tokens))
+    let address = AddressRules {
+        public_url: config.server.public_url.clone(),
+        base_path: config.server.base_path.clone(),
+        has_tls: config.tls.is_some(),
+    };
+    Ok((HttpRules { compression, cors, admission: Arc::new(admission), address }, tokens))
+}
+
+pub(super) fn page_settings(config: &Config, demo: bool) -> PageSettings {
+    let places = config.backends.iter().map(|backend| BackendPlace {
+        backend: backend.id,
+        location: if demo { "the sample catalog".to_owned() } else { location(&backend.settings) },
+    });
+    PageSettings {
+        enabled: config.web.enabled,
+        remote_images: config.web.remote_images,
+        version: build_info::VERSION.to_owned(),
+        commit: build_info::short_commit().map(str::to_owned),
+        demo,
+        needs_token: config.auth.is_some(),
+        places: places.collect(),
+    }
+}
+
+/// Host with organization or namespace, or a directory.
+fn location(settings: &BackendSettings) -> String {
+    let host = |url: &Url| url.to_string().trim_end_matches('/').to_owned();
+    match settings {
+        BackendSettings::Gitea(gitea) => {
+            format!("{}/{}", host(&gitea.url), gitea.organization.as_str())
+        }
+        BackendSettings::Oci(oci) => oci.registry.page(&oci.namespace.to_string()),
+        BackendSettings::Local(local) => local.path.display().to_string(),
+    }
 }
 
 fn origins(server: &ServerConfig) -> io::Result<Option<AllowOrigin>> {

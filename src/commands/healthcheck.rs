@@ -131,7 +131,7 @@ fn is_loopback(url: &Url) -> bool {
 }
 
 pub(super) fn own(listener: &ListenerAddress, question: Probe) -> Result<ProbeTarget, String> {
-    let ListenerAddress { host, port, has_tls } = listener;
+    let ListenerAddress { host, port, has_tls, base_path } = listener;
     if *port == 0 {
         // Only the running service knows which port the system chose.
         return Err("server.port is 0, which is any port: name the service with --url".to_owned());
@@ -144,7 +144,7 @@ pub(super) fn own(listener: &ListenerAddress, question: Probe) -> Result<ProbeTa
         _ => host.clone(),
     };
     let scheme = if *has_tls { "https" } else { "http" };
-    let url = format!("{scheme}://{host}:{port}{}", question.path());
+    let url = format!("{scheme}://{host}:{port}{base_path}{}", question.path());
     let url = url.parse().map_err(|error| format!("server.host: {error}"))?;
     Ok(ProbeTarget { url, verifies: false })
 }
@@ -204,7 +204,8 @@ mod tests {
     #[test]
     fn who_listens_everywhere_is_asked_on_this_machine() {
         let own = |host: &str, port, has_tls, probe| {
-            own(&ListenerAddress { host: host.to_owned(), port, has_tls }, probe)
+            let base_path = String::new();
+            own(&ListenerAddress { host: host.to_owned(), port, has_tls, base_path }, probe)
         };
         for (host, expected) in [
             ("0.0.0.0", "http://127.0.0.1:8082/api/v1/health/live"),

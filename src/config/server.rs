@@ -11,6 +11,8 @@ use registry_core::models::addresses::{allowed_origin, listening_host, network_o
 use registry_core::models::public_url::PublicUrl;
 
 const COUNT: Bounds = 1..=1_000_000;
+/// Maximum length of `base_path`, in bytes.
+const BASE_PATH_MAX: usize = 128;
 
 /// Listener, limits and answers.
 #[derive(Clone, Debug)]
@@ -20,6 +22,7 @@ pub struct ServerConfig {
     pub port: u16,
     pub health_port: Option<u16>,
     pub public_url: Option<PublicUrl>,
+    pub base_path: String,
     pub workers: Option<NonZeroUsize>,
     pub enable_cors: bool,
     pub cors_allowed_origins: Vec<String>,
@@ -47,6 +50,25 @@ pub struct RateLimitConfig {
     pub requests_per_second: NonZeroU32,
     pub burst: NonZeroU32,
     pub concurrent: NonZeroU32,
+}
+
+/// `[web]`: pages for browsers.
+#[derive(Clone, Copy, Debug)]
+#[expect(missing_docs, reason = "each key is documented where it is read")]
+pub struct WebConfig {
+    pub enabled: bool,
+    pub remote_images: bool,
+}
+
+impl WebConfig {
+    pub(super) fn read(keys: &mut Section<'_>) -> Option<Self> {
+        Some(Self {
+            enabled: keys.flag("enabled").or(true, "Whether pages for browsers are served.")?,
+            remote_images: keys
+                .flag("remote_images")
+                .or(false, "Whether pages load pictures of READMEs from other hosts.")?,
+        })
+    }
 }
 
 /// `[auth]`: client authentication.
@@ -86,6 +108,8 @@ impl ServerConfig {
                 .optional(8083, "Another port of the same host, for health and metrics alone, always in plain HTTP."),
             public_url: keys.key("public_url", Form::Pattern(WEB), parsed)
                 .optional("https://extensions.example.com", "Where clients reach it, with the path before /api/v1 if a proxy adds one; makes download_url of local extensions absolute."),
+            base_path: keys.key("base_path", Form::Path, base_path)
+                .or("", "Path below which everything lies, pages and API; a proxy passes it on.")?,
             workers: keys.whole("workers", 1..=1024)
                 .optional(4, "Threads for connections, and as many for everything else. Default: one for each core."),
             enable_cors: keys.flag("enable_cors")
@@ -113,8 +137,30 @@ impl ServerConfig {
                 "must not be server.port, which serves health and metrics too",
             );
         }
+        let lies_elsewhere =
+            server.public_url.as_ref().is_some_and(|url| !url.path().ends_with(&server.base_path));
+        if lies_elsewhere {
+            keys.report("public_url", "must end with server.base_path");
+        }
         Some(server)
     }
+}
+
+/// Parses a path without a slash at its end; empty for the root.
+fn base_path(text: &str) -> Result<String, String> {
+    let path = text.strip_suffix('/').unwrap_or(text);
+    let is_plain = |segment: &str| {
+        !matches!(segment, "" | "." | "..")
+            && segment.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte))
+    };
+    let is_path = path.starts_with('/') && path.split('/').skip(1).all(is_plain);
+    if path.is_empty() || is_path && path.len() <= BASE_PATH_MAX {
+        return Ok(path.to_owned());
+    }
+    Err(format!(
+        "{text:?} is no path: write a slash and segments of A-Z a-z 0-9 - . _ ~, at most \
+         {BASE_PATH_MAX} bytes, such as /registry"
+    ))
 }
 
 impl TlsConfig {

@@ -36,6 +36,7 @@ async fn served(admission: Admission) -> Served {
         compression: true,
         cors: Some(AllowOrigin::any()),
         admission: Arc::new(admission),
+        ..HttpRules::default()
     };
     let setup = Setup { http, ..Setup::default() };
     Served::with(vec![memory(BackendId::LOCAL, &["provider/aws:1.0.0"])], setup).await

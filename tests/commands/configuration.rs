@@ -178,6 +178,7 @@ fn fits(schema: &Value, value: &Value) -> bool {
                 let lower = text.to_ascii_lowercase();
                 lower.starts_with("https://") || lower.starts_with("http://")
             }
+            "^(/[A-Za-z0-9._~-]+)*/?$" => text.is_empty() || text.starts_with('/'),
             "^[0-9]+ *([bB]|[kKmMgGtT][iI]?[bB])?$" => bytes_of(text).is_ok(),
             other => panic!("{other}"),
         }),

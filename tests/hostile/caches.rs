@@ -16,7 +16,12 @@ use crate::support::served::{Served, Setup};
 const DOWNLOAD: &str = "/extensions/provider/aws/1.0.0";
 
 async fn served(admission: Admission, cors: Option<AllowOrigin>) -> Served {
-    let http = HttpRules { compression: true, cors, admission: Arc::new(admission) };
+    let http = HttpRules {
+        compression: true,
+        cors,
+        admission: Arc::new(admission),
+        ..HttpRules::default()
+    };
     let setup = Setup { http, ..Setup::default() };
     Served::with(vec![memory(BackendId::LOCAL, &["provider/aws:1.0.0"])], setup).await
 }

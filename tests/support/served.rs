@@ -19,13 +19,15 @@ use registry_core::models::backend_id::BackendId;
 use registry_core::models::public_url::PublicUrl;
 use registry_server::answers::rules::ResponseCacheRules;
 use registry_server::answers::{Answers, CACHES};
-use registry_server::api::routes::{Api, ApiParts, api, templates};
+use registry_server::api::routes::{Api, ApiParts, api, route_labels};
 use registry_server::api::state::{CertificateState, Draining};
 use registry_server::artifacts::Artifacts;
 use registry_server::edge::admission::Admission;
 use registry_server::edge::middleware::HttpRules;
+use registry_server::edge::own_address::AddressRules;
 use registry_server::edge::surface::Surface;
 use registry_server::metrics::Metrics;
+use registry_server::pages::settings::PageSettings;
 use registry_server::server::activity::ClientTimeouts;
 use registry_server::server::clients::Clients;
 use registry_server::server::threads::Threads;
@@ -40,6 +42,9 @@ use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
 use tower::ServiceExt as _;
 use tower_http::cors::AllowOrigin;
+
+/// What a browser accepts.
+pub const BROWSER: &str = "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8";
 
 /// The rules of a catalog, with what hardly differs from test to test.
 pub fn rules(merge: Merge, ttl: Duration) -> Rules {
@@ -77,6 +82,8 @@ pub struct Setup {
     /// What one backend's extensions may take up.
     pub max_bytes: usize,
     pub public_url: Option<PublicUrl>,
+    /// Settings of the pages.
+    pub pages: PageSettings,
     /// The certificate, for HTTPS.
     pub tls: Option<Arc<ServerTls>>,
 }
@@ -106,6 +113,7 @@ impl Default for Setup {
             accept_changes: false,
             max_bytes: usize::MAX,
             public_url: None,
+            pages: PageSettings::default(),
             tls: None,
         }
     }
@@ -193,6 +201,7 @@ impl Served {
             accept_changes,
             max_bytes,
             public_url,
+            pages,
             tls,
             ..
         } = setup;
@@ -202,14 +211,21 @@ impl Served {
             let persister = Persister::new(Arc::clone(&catalog), dir, fingerprints);
             persister.read(now).await.unwrap();
         }
-        let routes = templates();
+        let routes = route_labels();
         let routes: Vec<&str> = routes.iter().map(String::as_str).collect();
         let metrics = Metrics::new(&CACHES, &routes).unwrap();
         let capacity = NonZeroUsize::new(capacity).unwrap();
         let Rules { stale_if_error, negative_ttl, .. } = rules(merge, ttl);
         let cache_rules =
             ResponseCacheRules { capacity, ttl, stale_if_error, negative_ttl, lists, metadata };
+        let address = AddressRules {
+            public_url: public_url.clone(),
+            has_tls: tls.is_some(),
+            base_path: http.address.base_path.clone(),
+        };
         let answers = Answers::new(Arc::clone(&catalog), cache_rules, public_url, &metrics);
+        let answers = answers.below(&address.base_path);
+        let http = HttpRules { address, ..http };
         let draining = Draining::default();
         let (hits, counters) = (metrics.cache("artifact"), metrics.artifacts().clone());
         let artifacts = match store {
@@ -223,6 +239,7 @@ impl Served {
             metrics: metrics.clone(),
             draining: draining.clone(),
             certificate: CertificateState::default(),
+            pages,
         };
         let admission = Arc::clone(&http.admission);
         let router = api(parts, &http).unwrap();
@@ -266,6 +283,23 @@ impl Served {
         let request = request.body(Body::empty()).unwrap();
         let response = router.oneshot(request).await.unwrap();
         let (head, body) = response.into_parts();
+        let body = axum::body::to_bytes(body, usize::MAX).await.unwrap().to_vec();
+        Got::of(head.status, head.headers, body)
+    }
+
+    /// Loads a page as a browser does, without a socket.
+    pub async fn visit(&self, target: &str) -> Got {
+        self.visit_with(target, &[("host", "x"), ("accept", BROWSER)]).await
+    }
+
+    /// Sends a whole target, which need not be one of the API, with these headers alone.
+    pub async fn visit_with(&self, target: &str, headers: &[(&str, &str)]) -> Got {
+        let mut request = Request::get(target);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let request = request.body(Body::empty()).unwrap();
+        let (head, body) = self.router.clone().oneshot(request).await.unwrap().into_parts();
         let body = axum::body::to_bytes(body, usize::MAX).await.unwrap().to_vec();
         Got::of(head.status, head.headers, body)
     }

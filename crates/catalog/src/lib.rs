@@ -59,6 +59,8 @@ pub struct Catalog {
     pub pins: Arc<Pins>,
     /// Health of the backends.
     pub health: Arc<Health>,
+    /// Rules of shared names, and lifetimes of data.
+    pub rules: Rules,
 }
 
 impl Catalog {
@@ -96,7 +98,7 @@ impl Catalog {
             order.clone(),
             rules,
         );
-        Arc::new(Self { backends: order, store, syncer, reader, explainer, pins, health })
+        Arc::new(Self { backends: order, store, syncer, reader, explainer, pins, health, rules })
     }
 }
 

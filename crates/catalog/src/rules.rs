@@ -29,8 +29,14 @@ impl Rules {
     /// Returns true if a response with data of this age carries a staleness mark.
     #[must_use]
     pub fn is_stale(&self, age: Duration) -> bool {
+        age > self.fresh_for()
+    }
+
+    /// Returns the age up to which a response carries no staleness mark.
+    #[must_use]
+    pub fn fresh_for(&self) -> Duration {
         // `stale_if_error` caps the sum: data that may not be served cannot be "not stale yet".
-        age > (self.ttl + self.stale_while_revalidate).min(self.stale_if_error)
+        (self.ttl + self.stale_while_revalidate).min(self.stale_if_error)
     }
 
     /// Returns true if data of this age may not be served.

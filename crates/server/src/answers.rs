@@ -8,6 +8,7 @@ pub mod expiring_lru;
 pub mod explanations;
 pub mod make;
 pub mod markdown;
+pub mod page_data;
 pub mod paging;
 pub mod provenance;
 pub mod query;
@@ -48,8 +49,11 @@ use crate::metrics::Metrics;
 pub const CACHES: [&str; 4] = ["list", "metadata", "versions", "artifact"];
 
 /// Maximum size of all caches, in bytes.
-pub const BYTES_MAX: usize =
-    rules::LISTS_BYTES_MAX + rules::SEARCHES_BYTES_MAX + 4 * rules::BYTES_MAX + readmes::BYTES_MAX;
+pub const BYTES_MAX: usize = rules::LISTS_BYTES_MAX
+    + rules::SEARCHES_BYTES_MAX
+    + rules::PAGES_BYTES_MAX
+    + 4 * rules::BYTES_MAX
+    + readmes::BYTES_MAX;
 
 /// Answers queries from the caches, or else from the catalog.
 pub struct Answers {
@@ -67,6 +71,8 @@ pub struct Answers {
     pub releases: ResponseCache,
     /// READMEs by version, and their texts by identity.
     pub readmes: Readmes,
+    /// Pages for browsers.
+    pub pages: ResponseCache,
 }
 
 impl Answers {
@@ -79,8 +85,9 @@ impl Answers {
         metrics: &Metrics,
     ) -> Self {
         let (ttl, bounds) = (rules.ttl, rules.bounds(rules::BYTES_MAX));
-        let [lists, searches] =
-            [rules::LISTS_BYTES_MAX, rules::SEARCHES_BYTES_MAX].map(|bytes| rules.bounds(bytes));
+        let [lists, searches, pages] =
+            [rules::LISTS_BYTES_MAX, rules::SEARCHES_BYTES_MAX, rules::PAGES_BYTES_MAX]
+                .map(|bytes| rules.bounds(bytes));
         Self {
             lists: ResponseCache::new(lists, ttl, metrics.cache("list")),
             searches: ResponseCache::new(searches, ttl, metrics.our_cache("searches")),
@@ -88,9 +95,22 @@ impl Answers {
             versions: ResponseCache::new(bounds, ttl, metrics.cache("versions")),
             releases: ResponseCache::new(bounds, ttl, metrics.our_cache("releases")),
             readmes: Readmes::new(rules, metrics.our_cache("readmes")),
-            maker: Maker { catalog, public_url, renderer: Renderer::default() },
+            pages: ResponseCache::new(pages, ttl, metrics.our_cache("pages")),
+            maker: Maker {
+                catalog,
+                public_url,
+                base_path: Arc::default(),
+                renderer: Renderer::default(),
+            },
             rules,
         }
+    }
+
+    /// Returns answers whose relative links begin with this path.
+    #[must_use]
+    pub fn below(mut self, base_path: &str) -> Self {
+        self.maker.base_path = base_path.into();
+        self
     }
 
     /// Returns the catalog that the answers are made from.

@@ -92,7 +92,13 @@ impl Archives {
     /// Returns the entries of an archive if they are cached. Does not wait.
     #[must_use]
     pub fn cached(&self, file: &RequestedFile) -> Option<IndexedArchive> {
-        self.indexes.get(file.artifact.digest.as_ref()?)
+        self.indexed_as(file.artifact.digest.as_ref()?)
+    }
+
+    /// Returns the entries of the archive with this digest if they are cached. Does not wait.
+    #[must_use]
+    pub fn indexed_as(&self, digest: &Digest) -> Option<IndexedArchive> {
+        self.indexes.get(digest)
     }
 
     /// Returns the entries of an archive.

@@ -14,6 +14,7 @@ pub mod face;
 pub mod framing;
 pub mod headers;
 pub mod middleware;
+pub mod own_address;
 pub mod panics;
 pub mod problem;
 pub mod ranges;

@@ -6,6 +6,7 @@ pub mod archives;
 pub mod artifacts;
 pub mod edge;
 pub mod metrics;
+pub mod pages;
 pub mod public;
 pub mod server;
 pub mod urls;

@@ -155,6 +155,25 @@ impl Route for SystemRoute {
     }
 }
 
+/// Path of the status page.
+pub const STATUS: &str = "/status";
+
+/// Returns true for a path of the pages: every path outside of the API and of the OCI pull API.
+#[must_use]
+pub fn is_page(path: &str) -> bool {
+    let is_below = |base: &str| {
+        path.strip_prefix(base).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    };
+    !path.starts_with("/api/") && !is_below("/v2")
+}
+
+/// Returns true for the path of a file of the pages that shows no data, and so needs no token.
+#[must_use]
+pub fn is_asset(path: &str) -> bool {
+    path.starts_with("/static/")
+        || ["/favicon.svg", "/favicon.ico", "/robots.txt", "/opensearch.xml"].contains(&path)
+}
+
 /// Returns true for the path of a webhook, which its sender signs.
 #[must_use]
 pub fn is_webhook(path: &str) -> bool {
@@ -198,6 +217,17 @@ mod tests {
             let route = ReleaseRoute { id: &id, version, scope, asset: None };
             assert_eq!(route.relative(), expected);
         }
+    }
+
+    #[test]
+    fn pages_lie_outside_of_both_apis() {
+        for path in ["/", "/api", "/apis", "/provider/aws", "/v2x", "/status"] {
+            assert!(is_page(path), "{path}");
+        }
+        for path in ["/api/v1/health", "/api/", "/v2", "/v2/", "/v2/a/manifests/1"] {
+            assert!(!is_page(path), "{path}");
+        }
+        assert!(is_asset("/static/0/er.css") && !is_asset("/status") && !is_asset("/static"));
     }
 
     #[test]

@@ -18,7 +18,7 @@ use crate::config::ListenerAddress;
 const PATIENCE: Duration = Duration::from_secs(3);
 
 pub(super) async fn port(listener: &ListenerAddress) -> ReportLine {
-    let ListenerAddress { host, port, has_tls } = listener;
+    let ListenerAddress { host, port, has_tls, .. } = listener;
     let place = format!("{host} port {port}{}", if *has_tls { " (https://)" } else { "" });
     // Binding also finds missing permissions and addresses of other machines.
     let error = match TcpListener::bind((host.as_str(), *port)).await {

@@ -126,9 +126,11 @@ async fn o09c_whatever_is_asked_first_after_a_change_nothing_older_follows() {
             store.lock().push(NAME, "1.0.0", b"second");
             let mut found = digests(&served, &[first]).await;
             found.extend(digests(&served, &ALL).await);
-            assert!(never_goes_back(&found, b"first"), "{first} after {asked_before:?}: {found:?}");
+            // The pin of a first download makes the metadata be read again, which may find the change.
             let after = digests(&served, &ALL).await;
-            assert!(after.iter().all(|digest| *digest == found[4]), "{first}: {after:?}");
+            assert!(after.iter().all(|digest| *digest == after[0]), "{first}: {after:?}");
+            found.extend(after);
+            assert!(never_goes_back(&found, b"first"), "{first} after {asked_before:?}: {found:?}");
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::cmp::Reverse;
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use registry_core::models::backend_id::BackendId;
 use registry_core::models::naming::ExtensionType;
@@ -28,7 +29,7 @@ pub struct Facets {
 
 impl Facets {
     /// Counts the extensions of a view within a filter; `keywords_max` of the keywords. One pass for
-    /// types and keywords, and one for each backend.
+    /// types, one for keywords, and one for each backend.
     #[must_use]
     pub fn count(
         view: &View,
@@ -36,9 +37,30 @@ impl Facets {
         backends: &BackendOrder,
         keywords_max: usize,
     ) -> Self {
+        Self::of(filter, backends, keywords_max, |filter| filter.select(view).collect())
+    }
+
+    /// Counts the extensions that match a search, like [`Facets::count`].
+    #[must_use]
+    pub fn of_search(
+        view: &View,
+        words: &str,
+        filter: &ListFilter,
+        backends: &BackendOrder,
+        keywords_max: usize,
+    ) -> Self {
+        Self::of(filter, backends, keywords_max, |filter| filter.found(view, words))
+    }
+
+    fn of<'a>(
+        filter: &ListFilter,
+        backends: &BackendOrder,
+        keywords_max: usize,
+        select: impl Fn(&ListFilter) -> Vec<&'a Arc<Entry>>,
+    ) -> Self {
         let mut types = ExtensionType::ALL.map(|extension_type| (extension_type, 0));
         let mut keywords = KeywordCounts::default();
-        for entry in view.entries(filter.scope).iter().filter(|entry| filter.has_keywords(entry)) {
+        for entry in select(&ListFilter { extension_type: None, ..filter.clone() }) {
             let of = entry.id().extension_type;
             let counts = types.iter_mut().filter(|(one, _)| *one == of);
             counts.for_each(|(_, count)| *count += 1);
@@ -48,7 +70,7 @@ impl Facets {
         }
         let backends = backends.iter().map(|backend| {
             let filter = ListFilter { scope: backend.into(), ..filter.clone() };
-            (backend, filter.select(view).count())
+            (backend, select(&filter).len())
         });
         Self {
             types: types.into_iter().filter(|(_, count)| *count > 0).collect(),
@@ -100,8 +122,6 @@ fn is_same(some: &str, other: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use registry_core::models::scope::Scope;
     use registry_testing::ids::{about, id, tag};
     use registry_testing::memory::MemoryBackend;

@@ -33,20 +33,24 @@ pub enum ListOrder {
 
 impl ListFilter {
     /// Returns the selected extensions of a view, by name.
-    pub fn select<'a>(&'a self, view: &'a View) -> impl Iterator<Item = &'a Arc<Entry>> {
+    pub fn select<'v>(&self, view: &'v View) -> impl Iterator<Item = &'v Arc<Entry>> {
         view.list(self.extension_type, self.scope).filter(|entry| self.has_keywords(entry))
     }
 
     /// Returns the selected extensions of a view in an order. Takes time by the length of the list.
     #[must_use]
-    pub fn ordered<'a>(&'a self, view: &'a View, order: ListOrder) -> Vec<&'a Arc<Entry>> {
+    pub fn ordered<'v>(&self, view: &'v View, order: ListOrder) -> Vec<&'v Arc<Entry>> {
         let mut entries: Vec<&Arc<Entry>> = self.select(view).collect();
-        if order == ListOrder::Published {
-            let published = |entry: &Entry| entry.extension.latest()?.published_at;
-            // A stable sort: those of one time, or without a time, stay in the order of names.
-            entries.sort_by_cached_key(|entry| std::cmp::Reverse(published(entry)));
-        }
+        order.apply(&mut entries);
         entries
+    }
+
+    /// Returns the selected extensions of a view that match a search, best first.
+    #[must_use]
+    pub fn found<'v>(&self, view: &'v View, words: &str) -> Vec<&'v Arc<Entry>> {
+        let mut found = view.search(words, self.extension_type, self.scope);
+        found.retain(|entry| self.has_keywords(entry));
+        found
     }
 
     pub(super) fn has_keywords(&self, entry: &Entry) -> bool {
@@ -55,6 +59,15 @@ impl ListFilter {
 }
 
 impl ListOrder {
+    /// Sorts extensions that are in the order of names, or of matches, which is kept.
+    pub fn apply(self, entries: &mut [&Arc<Entry>]) {
+        if self == Self::Published {
+            let published = |entry: &Entry| entry.extension.latest()?.published_at;
+            // A stable sort: those of one time, or without a time, keep their order.
+            entries.sort_by_cached_key(|entry| std::cmp::Reverse(published(entry)));
+        }
+    }
+
     /// Returns the word of `?sort=`.
     #[must_use]
     pub const fn as_str(self) -> &'static str {

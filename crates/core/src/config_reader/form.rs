@@ -9,6 +9,9 @@ pub const BYTES: &str = "^[0-9]+ *([bB]|[kKmMgGtT][iI]?[bB])?$";
 /// Pattern of an address on the web.
 pub const WEB: &str = r"^[hH][tT][tT][pP][sS]?://[^/@\s]+(/|$)";
 
+/// Pattern of the path of an address; empty for the root.
+const PATH: &str = "^(/[A-Za-z0-9._~-]+)*/?$";
+
 /// Returns the meaning of a text, or the problem.
 pub type Parse<T> = fn(&str) -> Result<T, String>;
 
@@ -19,6 +22,8 @@ pub enum Form {
     Text,
     /// Text of this pattern. Credentials that an address holds by mistake are not shown.
     Pattern(&'static str),
+    /// Path of an address, or nothing for the root.
+    Path,
     /// A word in this list.
     OneOf(&'static [&'static str]),
     /// `true` or `false`.
@@ -66,6 +71,7 @@ impl Form {
                 let is_blank = text.trim().is_empty().then_some("must not be empty");
                 text.contains('\0').then_some(has_nul).or(is_blank).map(str::to_owned)
             }
+            (Self::Path, Value::String(_)) => None,
             _ => Some(format!("must be {}, not {}", self.described(), described(value))),
         };
         let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
@@ -86,7 +92,7 @@ impl Form {
 
     fn described(self) -> String {
         match self {
-            Self::Text | Self::Pattern(_) => "text in quotes".to_owned(),
+            Self::Text | Self::Pattern(_) | Self::Path => "text in quotes".to_owned(),
             Self::OneOf(words) => format!("one of {}, in quotes", words.join(", ")),
             Self::Flag => "true or false".to_owned(),
             Self::Whole(min, max) => format!("a whole number from {min} to {max}"),
@@ -98,6 +104,7 @@ impl Form {
         match self {
             Self::Text => json!({ "type": "string", "pattern": r"\S" }),
             Self::Pattern(pattern) => json!({ "type": "string", "pattern": pattern }),
+            Self::Path => json!({ "type": "string", "pattern": PATH }),
             Self::OneOf(words) => json!({ "type": "string", "enum": words }),
             Self::Flag => json!({ "type": "boolean" }),
             Self::Whole(min, max) => json!({ "type": "integer", "minimum": min, "maximum": max }),

@@ -32,6 +32,24 @@ impl PublicUrl {
         Self(format!("{scheme}://{}", SocketAddr::new(ip, address.port())).into())
     }
 
+    /// Returns scheme, host and port.
+    #[must_use]
+    pub fn origin(&self) -> &str {
+        self.0.get(..self.path_start()).unwrap_or(&self.0)
+    }
+
+    /// Returns the path, without a slash at its end; empty at the root.
+    #[must_use]
+    pub fn path(&self) -> &str {
+        self.0.get(self.path_start()..).unwrap_or_default()
+    }
+
+    fn path_start(&self) -> usize {
+        let authority = self.0.find("://").map_or(0, |at| at + 3);
+        let path = self.0.get(authority..).and_then(|rest| rest.find('/'));
+        path.map_or(self.0.len(), |at| authority + at)
+    }
+
     /// Appends a path of this service, which begins with a slash.
     #[must_use]
     pub fn at(&self, path: &str) -> String {
@@ -93,6 +111,18 @@ mod tests {
                 text.parse::<PublicUrl>().map(|url| url.to_string()).as_deref(),
                 Ok(expected)
             );
+        }
+    }
+
+    #[test]
+    fn an_address_has_an_origin_and_a_path() {
+        for (text, origin, path) in [
+            ("https://a.example", "https://a.example", ""),
+            ("http://[::1]:8082/", "http://[::1]:8082", ""),
+            ("https://a.example/a/b", "https://a.example", "/a/b"),
+        ] {
+            let url: PublicUrl = text.parse().unwrap();
+            assert_eq!((url.origin(), url.path()), (origin, path));
         }
     }
 

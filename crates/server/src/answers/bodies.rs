@@ -19,6 +19,8 @@ pub struct Bodies<'a> {
     pub scope: Scope,
     /// Public URL of the service, if known: else links are relative.
     pub public_url: Option<&'a PublicUrl>,
+    /// Path before all relative links; empty for the root.
+    pub base_path: &'a str,
 }
 
 impl Bodies<'_> {
@@ -66,7 +68,7 @@ impl Bodies<'_> {
     #[must_use]
     pub fn version(&self, entry: &Entry, release: &Release) -> VersionBody {
         let route = self.route(entry, release, None);
-        let href = route.relative();
+        let href = format!("{}{}", self.base_path, route.relative());
         let artifact = release.artifact.chosen();
         let download_url =
             artifact.map(|artifact| match (artifact.url.as_deref(), self.public_url) {
@@ -103,7 +105,11 @@ impl Bodies<'_> {
             name: file.file_name.to_string(),
             size: file.known_size(),
             digest: file.digest.as_ref().map(ToString::to_string),
-            href: self.route(entry, release, Some(&file.key)).relative(),
+            href: format!(
+                "{}{}",
+                self.base_path,
+                self.route(entry, release, Some(&file.key)).relative()
+            ),
         });
         MetadataBody {
             name: entry.id().name.as_str().to_owned(),

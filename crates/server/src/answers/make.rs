@@ -35,6 +35,8 @@ pub struct Maker {
     pub catalog: Arc<Catalog>,
     /// Public URL of the service, if known; else links are relative.
     pub public_url: Option<PublicUrl>,
+    /// Path before all relative links; empty for the root.
+    pub base_path: Arc<str>,
     /// Renderer of large pages.
     pub renderer: Renderer,
 }
@@ -53,7 +55,9 @@ impl Maker {
         let renderer = self.renderer.clone();
         let work = move || {
             let found = filter.ordered(&view, order);
-            let headers = page_headers(page, found.len(), |page| list_route(&filter, order, page));
+            let headers = page_headers(&self.base_path, page, found.len(), |page| {
+                list_route(&filter, order, page)
+            });
             self.page(view.revision, filter.scope, page.of(&found), headers)
         };
         // To compare keywords or to sort, every row is visited, whatever the page.
@@ -71,7 +75,7 @@ impl Maker {
         let renderer = self.renderer.clone();
         let work = move || {
             let found = view.search(&words, filter.extension_type, filter.scope);
-            let headers = page_headers(page, found.len(), |page| SearchRoute {
+            let headers = page_headers(&self.base_path, page, found.len(), |page| SearchRoute {
                 words: &words,
                 list: list_route(&filter, ListOrder::Name, page),
             });
@@ -144,7 +148,7 @@ impl Maker {
     }
 
     fn bodies(&self, scope: Scope) -> Bodies<'_> {
-        Bodies { scope, public_url: self.public_url.as_ref() }
+        Bodies { scope, public_url: self.public_url.as_ref(), base_path: &self.base_path }
     }
 
     fn page(
@@ -190,8 +194,13 @@ fn list_route(
     ListRoute { extension_type: *extension_type, scope: *scope, keywords, order, page }
 }
 
-fn page_headers<R: Route>(page: Page, total: usize, route: impl Fn(Page) -> R) -> PageHeaders {
-    let links = page.links(total, |page| route(page).relative());
+fn page_headers<R: Route>(
+    base_path: &str,
+    page: Page,
+    total: usize,
+    route: impl Fn(Page) -> R,
+) -> PageHeaders {
+    let links = page.links(total, |page| format!("{base_path}{}", route(page).relative()));
     let links = links.and_then(|links| HeaderValue::from_str(&links).ok());
     PageHeaders { total: total.into(), links }
 }

@@ -15,6 +15,7 @@ use crate::answers::markdown::work::Work;
 const DEPTH_MAX: usize = 50;
 // Maximum number of tags in all raw HTML of a page; later HTML is dropped.
 const TAGS_MAX: usize = 2_000;
+const HEAD: &str = "<!DOCTYPE html>\n<meta charset=\"utf-8\">\n<title>README</title>\n";
 const CUT: &str = "<p><em>The rest of this README is more than is shown as a page. Ask for text/markdown \
                    to get all of it.</em></p>\n";
 
@@ -41,7 +42,13 @@ pub fn page_of(markdown: &str) -> String {
     // Cleaned again as a whole, which also checks links and attributes made by the renderer.
     let body = CLEANER.clean(&body);
     let cut = if shaper.work.is_none() { CUT } else { "" };
-    format!("<!DOCTYPE html>\n<meta charset=\"utf-8\">\n<title>README</title>\n{body}{cut}")
+    format!("{HEAD}{body}{cut}")
+}
+
+/// Returns the part of a page of [`page_of`] that stands inside of another page.
+#[must_use]
+pub fn fragment_of(page: &str) -> &str {
+    page.strip_prefix(HEAD).unwrap_or(page)
 }
 
 /// Limits the work for a page. Raw HTML is cleaned in pieces, so that tags left open in one piece

@@ -12,6 +12,8 @@ pub const BYTES_MAX: usize = 16 * MIB;
 pub const LISTS_BYTES_MAX: usize = 32 * MIB;
 /// Maximum total size of the cached pages of searches, in bytes.
 pub const SEARCHES_BYTES_MAX: usize = 64 * MIB;
+/// Maximum total size of the cached pages for browsers, in bytes.
+pub const PAGES_BYTES_MAX: usize = 32 * MIB;
 
 /// Settings of the response caches.
 #[derive(Clone, Copy, Debug)]

@@ -36,7 +36,8 @@ impl PathParams {
         Ok(Self(Value::Object(values)))
     }
 
-    fn params<T: DeserializeOwned>(&self) -> Result<T, Problem> {
+    /// Reads the parameters of this type. Fails with 400 if one is invalid.
+    pub fn params<T: DeserializeOwned>(&self) -> Result<T, Problem> {
         T::deserialize(&self.0).map_err(bad_request)
     }
 

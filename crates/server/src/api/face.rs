@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use axum::http::{HeaderMap, HeaderValue, Uri};
+use axum::http::header::CONTENT_TYPE;
+use axum::http::{HeaderMap, Uri};
 use bytes::Bytes;
 
 use crate::api::errors;
@@ -11,7 +12,7 @@ use crate::api::targets::Target;
 use crate::edge::coding::Coding;
 use crate::edge::face::Face;
 use crate::edge::headers::Heads;
-use crate::edge::problem::{Problem, ProblemRenderer};
+use crate::edge::problem::{FailedRequest, Problem, ProblemRenderer};
 use crate::edge::representation::Representation;
 use crate::metrics::RouteCounters;
 
@@ -19,8 +20,9 @@ use crate::metrics::RouteCounters;
 pub struct JsonApi(pub Arc<ApiState>);
 
 impl ProblemRenderer for JsonApi {
-    fn render(&self, problem: &Problem, accept: &str) -> (HeaderValue, Bytes) {
-        errors::render(problem, accept)
+    fn render(&self, problem: &Problem, request: &FailedRequest) -> (HeaderMap, Bytes) {
+        let (media_type, body) = errors::render(problem, &request.accept);
+        (HeaderMap::from_iter([(CONTENT_TYPE, media_type)]), body)
     }
 }
 

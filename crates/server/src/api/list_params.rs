@@ -23,7 +23,7 @@ pub struct SortParam {
 }
 
 impl SortParam {
-    pub(super) fn order(&self) -> Result<ListOrder, Problem> {
+    pub(crate) fn order(&self) -> Result<ListOrder, Problem> {
         let Some(word) = self.sort.as_deref() else { return Ok(ListOrder::Name) };
         let order = ORDERS.into_iter().find(|order| order.as_str() == word);
         order.ok_or_else(|| Problem::bad_request("sort must be one of name, published"))
@@ -39,11 +39,11 @@ pub struct KeywordParam {
 }
 
 impl KeywordParam {
-    pub(super) fn new<'a>(values: impl Iterator<Item = &'a str>) -> Self {
+    pub(crate) fn new<'a>(values: impl Iterator<Item = &'a str>) -> Self {
         Self { keyword: values.map(str::to_owned).collect() }
     }
 
-    pub(super) fn keywords(&self) -> Result<Arc<[Keyword]>, Problem> {
+    pub(crate) fn keywords(&self) -> Result<Arc<[Keyword]>, Problem> {
         if self.keyword.len() > KEYWORDS_MAX {
             return Err(bad_request(InvalidKeyword));
         }

@@ -94,7 +94,7 @@ pub struct TypeParam {
 }
 
 impl TypeParam {
-    pub(super) fn extension_type(&self) -> Result<Option<ExtensionType>, Problem> {
+    pub(crate) fn extension_type(&self) -> Result<Option<ExtensionType>, Problem> {
         self.r#type.as_deref().map(str::parse).transpose().map_err(bad_request)
     }
 }
@@ -112,7 +112,7 @@ pub struct ScopeParams {
 }
 
 impl ScopeParams {
-    pub(super) fn scope(&self, catalog: &Catalog) -> Result<Scope, Problem> {
+    pub(crate) fn scope(&self, catalog: &Catalog) -> Result<Scope, Problem> {
         let kind: Option<BackendKind> =
             self.source.as_deref().map(str::parse).transpose().map_err(bad_request)?;
         let name: Option<BackendName> = self
@@ -171,7 +171,7 @@ pub struct QueryParam {
 }
 
 impl QueryParam {
-    pub(super) fn words(self) -> Result<String, Problem> {
+    pub(crate) fn words(self) -> Result<String, Problem> {
         // Counted in characters: the limit must not depend on the script of the query.
         if self.q.trim().is_empty() || self.q.chars().count() > QUERY_MAX {
             let message = format!("q is required: 1 to {QUERY_MAX} characters, not blank");
@@ -242,23 +242,28 @@ impl FilesParams {
         catalog: &Catalog,
     ) -> Result<Option<(Tag, Scope)>, Problem> {
         let Some(against) = self.against.as_deref() else { return Ok(None) };
-        let (version, backend) = match against.rsplit_once('@') {
-            Some((version, backend)) => (version, Some(backend.to_owned())),
-            None => (against, None),
-        };
-        let of_against = |error: &dyn std::fmt::Display| bad_request(format!("against: {error}"));
-        let version = version.parse().map_err(|error| of_against(&error))?;
-        let scope = match backend {
-            None => scope,
-            backend => ScopeParams { source: None, backend }
-                .scope(catalog)
-                .map_err(|problem| of_against(&problem.message()))?,
-        };
-        Ok(Some((version, scope)))
+        let side = side(against, scope, catalog);
+        side.map(Some).map_err(|problem| bad_request(format!("against: {}", problem.message())))
     }
 }
 
-pub(super) fn bad_request(error: impl ToString) -> Problem {
+/// Reads a version to compare with, after which `@` and the name of a backend may follow; without it
+/// the backends of `scope` are asked. Fails with 400 if it is invalid.
+pub(crate) fn side(text: &str, scope: Scope, catalog: &Catalog) -> Result<(Tag, Scope), Problem> {
+    let (version, backend) = match text.rsplit_once('@') {
+        Some((version, backend)) => (version, Some(backend.to_owned())),
+        None => (text, None),
+    };
+    let version = version.parse().map_err(bad_request)?;
+    let scope = match backend {
+        None => scope,
+        backend => ScopeParams { source: None, backend }.scope(catalog)?,
+    };
+    Ok((version, scope))
+}
+
+/// Returns the 400 with the message of a parser, which names the parameter and its bound.
+pub(crate) fn bad_request(error: impl ToString) -> Problem {
     Problem::bad_request(error.to_string())
 }
 

@@ -32,6 +32,10 @@ use crate::edge::middleware::{HttpRules, Middleware};
 use crate::edge::rendered::Rendered;
 use crate::edge::templates::Templates;
 use crate::metrics::Metrics;
+use crate::pages::face::ApiAndPages;
+use crate::pages::page_state::Pages;
+use crate::pages::routes as pages;
+use crate::pages::settings::PageSettings;
 use crate::urls::BASE;
 
 const BODY_MAX: usize = 1024 * 1024;
@@ -111,14 +115,29 @@ pub struct ApiParts {
     pub draining: Draining,
     /// Certificate of the listener.
     pub certificate: CertificateState,
+    /// Settings of the pages.
+    pub pages: PageSettings,
 }
 
-/// The complete API within the middleware.
-pub type Api = Middleware<JsonApi>;
+/// API and pages within the middleware.
+pub type Api = Middleware<ApiAndPages>;
 
-/// Builds the whole API. Fails only if the contract is not serializable, which a test excludes.
+/// Returns the labels of all routes in metrics, those of pages included.
+#[must_use]
+pub fn route_labels() -> Vec<String> {
+    let mut labels = templates();
+    for (_, label) in pages::templates() {
+        // The routes of a page for each type share one label.
+        if !labels.contains(&label) {
+            labels.push(label);
+        }
+    }
+    labels
+}
+
+/// Builds the API and the pages. Fails only if the contract is not serializable, which a test excludes.
 pub fn api(parts: ApiParts, rules: &HttpRules) -> serde_json::Result<Api> {
-    let ApiParts { answers, artifacts, receivers, metrics, draining, certificate } = parts;
+    let ApiParts { answers, artifacts, receivers, metrics, draining, certificate, pages } = parts;
     let catalog = Arc::clone(answers.catalog());
     // Series that exist from the start show a rate even for the first failure.
     catalog.backends.iter().for_each(|backend| metrics.backends.prepare(backend.as_str()));
@@ -148,9 +167,17 @@ pub fn api(parts: ApiParts, rules: &HttpRules) -> serde_json::Result<Api> {
     };
     let state = Arc::new(state);
     let (router, _) = routes().split_for_parts();
-    let templates = Arc::new(Templates::new(templates()));
-    let router = with_fallbacks(router.with_state(Arc::clone(&state)), Arc::clone(&templates));
-    Ok(Middleware::new(router, JsonApi(state), templates, metrics, rules))
+    let router = router.with_state(Arc::clone(&state));
+    let pages = pages.enabled.then(|| Pages { api: Arc::clone(&state), settings: Arc::new(pages) });
+    let (router, page_templates) = match &pages {
+        Some(pages) => (router.merge(pages::router(pages.clone())), pages::templates()),
+        None => (router, Vec::new()),
+    };
+    let of_api = templates().into_iter().map(|template| (template.clone(), template));
+    let labeled = Arc::new(Templates::labeled(of_api.chain(page_templates)));
+    let router = with_fallbacks(router, Arc::new(Templates::new(templates())));
+    let face = ApiAndPages { api: JsonApi(state), pages };
+    Ok(Middleware::new(router, face, labeled, metrics, rules))
 }
 
 /// Adds the limit on bodies, and a fallback that suggests paths.

@@ -23,7 +23,7 @@ use crate::edge::rate_limit::{ClientKey, RateDecision, RateLimiter};
 use crate::edge::request_limit::{RequestLimit, RequestPermit, bound_head, is_large};
 use crate::edge::surface::{is_health, is_metrics, is_overflow, on_surface};
 use crate::metrics::Metrics;
-use crate::urls::is_webhook;
+use crate::urls::{STATUS, is_asset, is_page, is_webhook};
 
 const REQUESTS_MAX: usize = 5000;
 const GUESSES: Rate =
@@ -96,8 +96,17 @@ enum Rejected {
     /// The next request passes after this time.
     Rate(Duration),
     ClientConcurrency,
-    Token(Refusal),
+    Token(Refusal, Challenge),
     RequestLimit,
+}
+
+/// The authentication that a refused client is asked for.
+#[derive(Clone, Copy)]
+enum Challenge {
+    /// For programs: browsers show no dialog.
+    Bearer,
+    /// For pages: browsers ask for a name and a password, which is the token.
+    Basic,
 }
 
 impl Admitted {
@@ -169,6 +178,13 @@ impl Admission {
         }
         // The token is checked before the rate limit, because it determines whose limit applies.
         let client = if preflight { Ok(None) } else { self.client(request, address) };
+        let (client, stranger) = match client {
+            // The status page shows such a client as little as health does.
+            Err(Rejected::Token(..)) if request.uri().path() == STATUS => {
+                (Ok(None), Some(Unauthenticated))
+            }
+            client => (client, None),
+        };
         let key = self.key(&client, address);
         let verdict = self.take(key.as_ref());
         let over = verdict.and_then(|verdict| verdict.retry_after).map(Rejected::Rate);
@@ -178,7 +194,7 @@ impl Admission {
                 let place = self.place(request, key, address)?;
                 let signed = is_webhook(request.uri().path());
                 let sender = signed.then(|| self.sender(address));
-                Ok(Inside { place, client, sender, stranger: None })
+                Ok(Inside { place, client, sender, stranger })
             }),
         };
         Admitted { verdict, inside }
@@ -209,8 +225,9 @@ impl Admission {
 
     /// `None` if no token is required. After too many wrong ones, even a correct guess is refused.
     fn client(&self, request: &Request, address: IpAddr) -> Result<Option<ClientName>, Rejected> {
-        let signed = is_webhook(request.uri().path());
-        let Some(auth) = self.auth.as_ref().filter(|_| !signed) else { return Ok(None) };
+        let path = request.uri().path();
+        let is_open = is_webhook(path) || is_asset(path);
+        let Some(auth) = self.auth.as_ref().filter(|_| !is_open) else { return Ok(None) };
         let key = ClientKey::Network(network_of(address));
         if request.headers().contains_key(AUTHORIZATION)
             && let Some(wait) = self.guesses.wait(&key, Instant::now())
@@ -221,7 +238,10 @@ impl Admission {
         if client == Err(Refusal::Wrong) {
             self.guesses.take(key, Instant::now());
         }
-        client.map(|name| Some(ClientName(name))).map_err(Rejected::Token)
+        let challenge = if is_page(path) { Challenge::Basic } else { Challenge::Bearer };
+        client
+            .map(|name| Some(ClientName(name)))
+            .map_err(|refusal| Rejected::Token(refusal, challenge))
     }
 
     fn place(
@@ -273,11 +293,19 @@ impl Admission {
     }
 
     pub(crate) fn address(&self, request: &Request) -> IpAddr {
-        let peer = request.extensions().get::<ConnectInfo<SocketAddr>>();
-        // The listener always sets the peer. Other callers, such as tests, share one address.
-        let peer = peer.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| peer.0.ip());
-        self.proxies.client_of(peer, request.headers())
+        self.proxies.client_of(peer(request), request.headers())
     }
+
+    /// Returns true if a trusted proxy sent the request.
+    pub(crate) fn is_of_proxy(&self, request: &Request) -> bool {
+        self.proxies.trusts(peer(request).to_canonical())
+    }
+}
+
+fn peer(request: &Request) -> IpAddr {
+    let peer = request.extensions().get::<ConnectInfo<SocketAddr>>();
+    // The listener always sets the peer. Other callers, such as tests, share one address.
+    peer.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| peer.0.ip())
 }
 
 fn kept_for(
@@ -307,7 +335,7 @@ impl Rejected {
             Self::Head(_) => None,
             Self::Rate(_) => Some("rate_limit"),
             Self::ClientConcurrency => Some("concurrent"),
-            Self::Token(_) => Some("token"),
+            Self::Token(..) => Some("token"),
             Self::RequestLimit => Some("overload"),
         }
     }
@@ -320,8 +348,9 @@ impl IntoResponse for Rejected {
             Self::Rate(retry_after) => return Problem::rate_limited(retry_after).into_response(),
             Self::ClientConcurrency => return Problem::crowding().into_response(),
             Self::RequestLimit => return Problem::overloaded().into_response(),
-            Self::Token(Refusal::Missing) => "Bearer realm=\"extension-registry\"",
-            Self::Token(Refusal::Wrong) => {
+            Self::Token(_, Challenge::Basic) => "Basic realm=\"extension-registry\"",
+            Self::Token(Refusal::Missing, _) => "Bearer realm=\"extension-registry\"",
+            Self::Token(Refusal::Wrong, _) => {
                 "Bearer realm=\"extension-registry\", error=\"invalid_token\""
             }
         };

@@ -1,10 +1,13 @@
 //! Client tokens, stored as digests and compared in constant time.
 
+use std::borrow::Cow;
 use std::str::FromStr;
 use std::sync::Arc;
 
 use axum::http::HeaderMap;
 use axum::http::header::AUTHORIZATION;
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
 use jiff::Timestamp;
 use parking_lot::RwLock;
 use registry_core::models::digest::{Algorithm, Digest};
@@ -112,19 +115,33 @@ impl ClientAuth {
 
     /// Returns the name of the client whose token the request carries, or the [`Refusal`].
     pub fn client(&self, headers: &HeaderMap, now: Timestamp) -> Result<Arc<str>, Refusal> {
-        let token = bearer(headers)?;
-        self.0.read().client_of(token, now).ok_or(Refusal::Wrong)
+        let token = token_of(headers)?;
+        self.0.read().client_of(&token, now).ok_or(Refusal::Wrong)
     }
 }
 
-/// Parses `Authorization: Bearer`. A second such header is as wrong as another scheme.
-fn bearer(headers: &HeaderMap) -> Result<&str, Refusal> {
+/// Returns the token of `Authorization: Bearer`, or the password of `Authorization: Basic`, which
+/// browsers send. A second such header is as wrong as another scheme.
+fn token_of(headers: &HeaderMap) -> Result<Cow<'_, str>, Refusal> {
     let mut given = headers.get_all(AUTHORIZATION).iter();
     let value = given.next().ok_or(Refusal::Missing)?;
-    let (scheme, token) =
+    let (scheme, text) =
         value.to_str().ok().and_then(|text| text.split_once(' ')).ok_or(Refusal::Wrong)?;
-    let alone = given.next().is_none() && scheme.eq_ignore_ascii_case("bearer");
-    if alone { Ok(token.trim()) } else { Err(Refusal::Wrong) }
+    if given.next().is_some() {
+        return Err(Refusal::Wrong);
+    }
+    if scheme.eq_ignore_ascii_case("bearer") {
+        return Ok(Cow::Borrowed(text.trim()));
+    }
+    let is_basic = scheme.eq_ignore_ascii_case("basic");
+    let password = is_basic.then(|| password(text.trim())).flatten();
+    password.map(Cow::Owned).ok_or(Refusal::Wrong)
+}
+
+/// Returns the password of Basic credentials (RFC 7617). The user name is ignored.
+fn password(credentials: &str) -> Option<String> {
+    let decoded = String::from_utf8(BASE64_STANDARD.decode(credentials).ok()?).ok()?;
+    decoded.split_once(':').map(|(_, password)| password.to_owned())
 }
 
 #[cfg(test)]
@@ -161,6 +178,14 @@ mod tests {
             assert_eq!(ask(&auth, wrong), Err(Refusal::Wrong), "{wrong}");
         }
         assert_eq!(auth.client(&HeaderMap::new(), Timestamp::UNIX_EPOCH), Err(Refusal::Missing));
+        for name in ["", "any", "ci"] {
+            let basic = BASE64_STANDARD.encode(format!("{name}:a"));
+            assert_eq!(ask(&auth, &format!("Basic {basic}")), Ok("ci".to_owned()), "{name}");
+        }
+        for wrong in ["a", ":x", "a:"] {
+            let basic = format!("Basic {}", BASE64_STANDARD.encode(wrong));
+            assert_eq!(ask(&auth, &basic), Err(Refusal::Wrong), "{wrong}");
+        }
         let digest_itself = format!("Bearer {}", digest("a"));
         assert_eq!(ask(&auth, &digest_itself), Err(Refusal::Wrong), "a digest is no token");
         auth.replace(format!("ci {}", digest("e")).parse().unwrap());

@@ -11,6 +11,8 @@ pub enum CachePolicy {
     Revalidate,
     /// May be used for an hour without revalidation: the archive of a version with a known digest.
     Hour,
+    /// May be used for ever: a file whose address changes with its bytes.
+    Immutable,
 }
 
 impl CachePolicy {
@@ -19,7 +21,8 @@ impl CachePolicy {
     pub fn is_kept_unasked(response: &Response) -> bool {
         let status = response.status();
         let failed = status.is_client_error() || status.is_server_error();
-        !failed && response.extensions().get::<Self>() == Some(&Self::Hour)
+        let policy = response.extensions().get::<Self>();
+        !failed && matches!(policy, Some(Self::Hour | Self::Immutable))
     }
 }
 
@@ -43,6 +46,10 @@ pub fn apply_cache_policy(audience: Audience, response: &mut Response) {
         (Some(CachePolicy::Revalidate), Audience::TheClient) => "private, no-cache",
         (Some(CachePolicy::Hour), Audience::Anyone) => "public, max-age=3600",
         (Some(CachePolicy::Hour), Audience::TheClient) => "private, max-age=3600",
+        (Some(CachePolicy::Immutable), Audience::Anyone) => "public, max-age=31536000, immutable",
+        (Some(CachePolicy::Immutable), Audience::TheClient) => {
+            "private, max-age=31536000, immutable"
+        }
         (None, _) => "no-store",
     };
     response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static(value));

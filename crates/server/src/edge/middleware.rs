@@ -25,13 +25,14 @@ use crate::edge::coding::Coding;
 use crate::edge::compressor::Compressor;
 use crate::edge::face::Face;
 use crate::edge::headers::Heads;
+use crate::edge::own_address::AddressRules;
 use crate::edge::panics::{self, watch_body};
-use crate::edge::problem::rendered;
+use crate::edge::problem::{FailedRequest, rendered};
 use crate::edge::representation::Negotiation;
 use crate::edge::request_id::{self, REQUEST_ID};
 use crate::edge::request_log::{RequestRecord, count_stale, is_logged};
 use crate::edge::response_headers::ResponseHeaders;
-use crate::edge::surface::Surface;
+use crate::edge::surface::{OutsideBasePath, Surface};
 use crate::edge::target::without_slash;
 use crate::edge::templates::Templates;
 use crate::metrics::{Metrics, RouteCounters};
@@ -45,6 +46,8 @@ pub struct HttpRules {
     pub cors: Option<AllowOrigin>,
     /// Admission control.
     pub admission: Arc<Admission>,
+    /// Address of the service.
+    pub address: AddressRules,
 }
 
 /// A face of the service within the middleware, outermost first: admission by the head; request
@@ -62,24 +65,11 @@ struct MiddlewareState<F> {
     templates: Arc<Templates>,
     metrics: Metrics,
     admission: Arc<Admission>,
+    address: AddressRules,
     headers: ResponseHeaders,
     heads: Heads,
     compresses: bool,
     compressor: Compressor,
-}
-
-/// Parts of a request that errors depend on.
-struct ErrorFormat {
-    accept: String,
-    origin: Option<HeaderValue>,
-}
-
-impl ErrorFormat {
-    fn of(headers: &HeaderMap) -> Self {
-        let accept = headers.get_all(ACCEPT).iter().filter_map(|accept| accept.to_str().ok());
-        let accept = accept.collect::<Vec<_>>().join(",");
-        Self { accept, origin: headers.get(ORIGIN).cloned() }
-    }
 }
 
 impl<F> Clone for Middleware<F> {
@@ -109,6 +99,7 @@ impl<F: Face> Middleware<F> {
             templates,
             metrics,
             admission,
+            address: rules.address.clone(),
             heads: headers.heads(),
             headers,
             compresses: rules.compression,
@@ -132,9 +123,11 @@ impl<F: Face> Middleware<F> {
         let learned = target.clone().map(|target| (request.uri().clone(), target));
         // Handlers of cached routes take the parsed target from here.
         target.map(|target| request.extensions_mut().insert(target));
+        let failed = state.failed_request(&request, &id);
+        request.extensions_mut().insert(failed.own.clone());
         let route = state.templates.of(seen.path());
         let span = seen.span(route);
-        let work = seen.trace().scope(state.admitted(inside, request, entered));
+        let work = seen.trace().scope(state.admitted(inside, request, entered, failed));
         let mut response = work.instrument(span.clone()).await;
         span.record("status", response.status().as_u16());
         state.headers.apply(&mut response);
@@ -166,6 +159,10 @@ impl<F: Face> Service<Request> for Middleware<F> {
     fn call(&mut self, mut request: Request) -> Self::Future {
         if self.surface != Surface::Whole {
             request.extensions_mut().insert(self.surface);
+        }
+        if !self.state.address.enter(&mut request) {
+            let base_path = self.state.address.base_path.clone();
+            request.extensions_mut().insert(OutsideBasePath(base_path));
         }
         without_slash(&mut request);
         // Admission comes before the cache: a refusal must not depend on what is cached.
@@ -271,8 +268,9 @@ impl<F: Face> MiddlewareState<F> {
         inside: Either<Cors<Router>, Router>,
         request: Request,
         entered: Admitted,
+        failed: FailedRequest,
     ) -> Response {
-        let format = ErrorFormat::of(request.headers());
+        let origin = request.headers().get(ORIGIN).cloned();
         let coding = self.coding(request.headers());
         let negotiation = Negotiation::new(request.method(), request.headers(), coding);
         let answer = |request| async {
@@ -282,26 +280,51 @@ impl<F: Face> MiddlewareState<F> {
             });
             let answered = match answering.catch_unwind().await {
                 Ok(response) => watch_body(response, &self.metrics),
-                Err(panic) => self.failure(panics::failure(&*panic, &self.metrics), &format),
+                Err(panic) => {
+                    self.failure(panics::failure(&*panic, &self.metrics), &failed, &origin)
+                }
             };
-            rendered(answered, &self.face, &format.accept)
+            rendered(answered, &self.face, &failed)
         };
         let admitted = self.admission.admit(&self.metrics, entered, request, answer, |refusal| {
-            self.failure(refusal, &format)
+            self.failure(refusal, &failed, &origin)
         });
         admitted.await
     }
 
     fn failed(&self, request: &Request, failure: Response) -> Response {
-        self.failure(failure, &ErrorFormat::of(request.headers()))
+        let origin = request.headers().get(ORIGIN).cloned();
+        let id = request_id::of(request.headers());
+        self.failure(failure, &self.failed_request(request, &id), &origin)
     }
 
     /// Renders an error that the router's layers have not seen, with all headers.
-    fn failure(&self, failure: Response, format: &ErrorFormat) -> Response {
-        let failure = rendered(failure, &self.face, &format.accept);
-        let mut failure = self.headers.cross_origin(failure, format.origin.clone());
+    fn failure(
+        &self,
+        failure: Response,
+        request: &FailedRequest,
+        origin: &Option<HeaderValue>,
+    ) -> Response {
+        let failure = rendered(failure, &self.face, request);
+        let mut failure = self.headers.cross_origin(failure, origin.clone());
         self.headers.apply(&mut failure);
         failure
+    }
+
+    fn failed_request(&self, request: &Request, id: &HeaderValue) -> FailedRequest {
+        let headers = request.headers();
+        let accept = headers.get_all(ACCEPT).iter().filter_map(|accept| accept.to_str().ok());
+        let is_of_proxy = self.admission.is_of_proxy(request);
+        let own = self.address.address(request.uri(), headers, is_of_proxy);
+        if own.is_prefix_ignored {
+            self.metrics.process.prefix_ignored();
+        }
+        FailedRequest {
+            accept: accept.collect::<Vec<_>>().join(","),
+            target: request.uri().clone(),
+            own,
+            id: id.clone(),
+        }
     }
 }
 
@@ -320,8 +343,8 @@ mod tests {
     struct Plain;
 
     impl ProblemRenderer for Plain {
-        fn render(&self, problem: &Problem, _: &str) -> (HeaderValue, Bytes) {
-            (HeaderValue::from_static("text/plain"), problem.message().to_owned().into())
+        fn render(&self, problem: &Problem, _: &FailedRequest) -> (HeaderMap, Bytes) {
+            (HeaderMap::new(), problem.message().to_owned().into())
         }
     }
 

@@ -3,15 +3,31 @@
 use std::time::Duration;
 
 use axum::http::header::{CONNECTION, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, RETRY_AFTER};
-use axum::http::{HeaderValue, StatusCode};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use registry_core::error::{Error, ErrorKind};
 
+use crate::edge::own_address::OwnAddress;
+
 /// Renders errors for the clients of one face of the service.
 pub trait ProblemRenderer: Send + Sync + 'static {
-    /// Returns media type and body of an error, for a client that sent this `Accept`.
-    fn render(&self, problem: &Problem, accept: &str) -> (HeaderValue, Bytes);
+    /// Returns the body of an error with the headers that describe it, for a client that sent this
+    /// request.
+    fn render(&self, problem: &Problem, request: &FailedRequest) -> (HeaderMap, Bytes);
+}
+
+/// Parts of a request that the form of its error depends on.
+#[derive(Clone, Debug)]
+pub struct FailedRequest {
+    /// All media ranges of `Accept`, separated by commas.
+    pub accept: String,
+    /// Path and query.
+    pub target: Uri,
+    /// Address of the service as the client sees it.
+    pub own: OwnAddress,
+    /// Identifier of the request.
+    pub id: HeaderValue,
 }
 
 /// An error response: status, message, headers, and a report for the log only.
@@ -118,8 +134,18 @@ impl Problem {
         &self.message
     }
 
-    fn respond(&self, content_type: HeaderValue, body: Bytes) -> Response {
-        let mut response = ([(CONTENT_TYPE, content_type)], body).into_response();
+    /// Returns the time after which a retry may succeed, if known.
+    #[must_use]
+    pub const fn retry_after(&self) -> Option<Duration> {
+        match self.beside {
+            Beside::RetryAfter(seconds) => Some(Duration::from_secs(seconds)),
+            _ => None,
+        }
+    }
+
+    fn respond(&self, headers: HeaderMap, body: Bytes) -> Response {
+        let mut response = body.into_response();
+        response.headers_mut().extend(headers);
         *response.status_mut() = self.status;
         let header = match self.beside {
             Beside::Nothing => None,
@@ -184,15 +210,19 @@ impl IntoResponse for Problem {
 
 /// Adds the body to every error, also to bare rejections of axum and panics. No other code does.
 #[must_use]
-pub fn rendered(response: Response, renderer: &impl ProblemRenderer, accept: &str) -> Response {
+pub fn rendered(
+    response: Response,
+    renderer: &impl ProblemRenderer,
+    request: &FailedRequest,
+) -> Response {
     let status = response.status();
     if !(status.is_client_error() || status.is_server_error()) {
         return response;
     }
     let problem =
         response.extensions().get::<Problem>().cloned().unwrap_or_else(|| Problem::bare(status));
-    let (content_type, body) = renderer.render(&problem, accept);
-    let mut rendered = problem.respond(content_type, body);
+    let (headers, body) = renderer.render(&problem, request);
+    let mut rendered = problem.respond(headers, body);
     // Other headers, such as `Allow`, belong to the status and stay valid with the new body.
     for (name, value) in response.headers() {
         if ![CONTENT_TYPE, CONTENT_LENGTH].contains(name) && !rendered.headers().contains_key(name)

@@ -58,6 +58,19 @@ impl Rendered {
         Self::new(text.into(), content_type)
     }
 
+    /// Creates a body from a text of this media type that changes with each request, without an
+    /// entity tag.
+    #[must_use]
+    pub fn live_text(text: String, content_type: &'static str) -> Self {
+        Self::of(text.into(), None, content_type)
+    }
+
+    /// Creates a body from the bytes of a file of this media type.
+    #[must_use]
+    pub fn file(bytes: &'static [u8], content_type: &'static str) -> Self {
+        Self::new(Bytes::from_static(bytes), content_type)
+    }
+
     fn new(body: Bytes, content_type: &'static str) -> Self {
         let digest = Digest::sha256(&body);
         let short = digest.hex().get(..32).unwrap_or_default();

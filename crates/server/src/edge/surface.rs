@@ -32,9 +32,17 @@ pub(super) fn is_metrics(path: &str) -> bool {
     WATCHED.is_at(path)
 }
 
+/// Marks a request for a path outside of `server.base_path`.
+#[derive(Clone, Debug)]
+pub(super) struct OutsideBasePath(pub(super) String);
+
 /// Refuses requests that the surface of their connection never serves.
 pub(super) fn on_surface(request: &Request) -> Result<(), Problem> {
     let path = request.uri().path();
+    if let Some(OutsideBasePath(base_path)) = request.extensions().get() {
+        let message = format!("No resource at this path; everything lies below {base_path}/");
+        return Err(Problem::new(StatusCode::NOT_FOUND, message));
+    }
     match request.extensions().get() {
         Some(Surface::PlainHttp) => {
             let message =

@@ -11,9 +11,15 @@ impl Templates {
     /// Creates the matcher. A template that conflicts with another is skipped.
     #[must_use]
     pub fn new(templates: Vec<String>) -> Self {
+        Self::labeled(templates.into_iter().map(|template| (template.clone(), template)))
+    }
+
+    /// Creates the matcher of templates with their labels, such as one for several fixed words.
+    #[must_use]
+    pub fn labeled(templates: impl IntoIterator<Item = (String, String)>) -> Self {
         let mut router = Router::new();
-        for template in templates {
-            let _ = router.insert(template.clone(), template);
+        for (template, label) in templates {
+            let _ = router.insert(template, label);
         }
         Self(router)
     }

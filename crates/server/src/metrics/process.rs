@@ -1,4 +1,5 @@
-//! Metrics of the process: build information, configuration reloads and panics.
+//! Metrics of the process: build information, configuration reloads, panics, and headers that were
+//! ignored.
 
 use prometheus::{IntCounter, IntCounterVec, IntGaugeVec, Opts, Registry};
 
@@ -17,6 +18,7 @@ pub struct ProcessMetrics {
     reloads: IntCounterVec,
     panics: IntCounter,
     dropped_lines: IntCounterVec,
+    ignored_prefixes: IntCounter,
 }
 
 impl ProcessMetrics {
@@ -38,7 +40,12 @@ impl ProcessMetrics {
                 "Lines of the log lost because standard error was not read in time, by level",
                 &["level"],
             )?,
+            ignored_prefixes: IntCounter::new(
+                "extension_registry_ignored_prefixes_total",
+                "Requests whose X-Forwarded-Prefix is not a plain path, and so was ignored",
+            )?,
         };
+        registry.register(Box::new(metrics.ignored_prefixes.clone()))?;
         registry.register(Box::new(metrics.build.clone()))?;
         registry.register(Box::new(metrics.reloads.clone()))?;
         registry.register(Box::new(metrics.panics.clone()))?;
@@ -57,6 +64,11 @@ impl ProcessMetrics {
     /// Counts a response that a panic ended.
     pub fn panicked(&self) {
         self.panics.inc();
+    }
+
+    /// Counts a request of a proxy whose prefix is not usable.
+    pub fn prefix_ignored(&self) {
+        self.ignored_prefixes.inc();
     }
 
     /// Returns the counters of lost lines of the log.

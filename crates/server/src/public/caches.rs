@@ -20,6 +20,8 @@ pub struct CacheStats {
     pub readme_entries: usize,
     /// Number of cached pages of searches.
     pub search_entries: usize,
+    /// Number of cached pages for browsers.
+    pub page_entries: usize,
     /// Counters of each cache since the start.
     pub list: CacheCounts,
     /// Counters of the cache of extensions.
@@ -32,6 +34,8 @@ pub struct CacheStats {
     pub readmes: CacheCounts,
     /// Counters of the cache of searches.
     pub searches: CacheCounts,
+    /// Counters of the cache of pages for browsers.
+    pub pages: CacheCounts,
 }
 
 /// Counters of one cache.

@@ -93,7 +93,8 @@ async fn entries(
     render(api, query, rows, move || FilesAnswer::Files(bodies::files(&indexed))).await
 }
 
-async fn raw(
+/// Responds with the bytes of one file, under a policy by which browsers do not trust it.
+pub(crate) async fn raw(
     api: &ApiState,
     asked: &Tag,
     found: &RequestedFile,

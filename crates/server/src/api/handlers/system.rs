@@ -24,7 +24,7 @@ use crate::public::caches::{CacheCounts, CacheStats};
 pub async fn cache_stats(State(api): State<Arc<ApiState>>) -> Result<Representation, Problem> {
     let answers = &api.answers;
     let view = answers.catalog().store.view();
-    let Answers { lists, searches, metadata, versions, releases, readmes, .. } = answers;
+    let Answers { lists, searches, metadata, versions, releases, readmes, pages, .. } = answers;
     // Pages of a list are parts of one entry.
     let list_entries = lists.count(&view, |key| list_of(key).to_owned());
     let metadata_entries = metadata.count(&view, str::to_owned);
@@ -37,12 +37,14 @@ pub async fn cache_stats(State(api): State<Arc<ApiState>>) -> Result<Representat
         release_entries: releases.count(&view, str::to_owned),
         readme_entries: readmes.count(&view),
         search_entries: searches.count(&view, str::to_owned),
+        page_entries: pages.count(&view, str::to_owned),
         list: counts(lists.counters()),
         metadata: counts(metadata.counters()),
         versions: counts(versions.counters()),
         releases: counts(releases.counters()),
         readmes: counts(readmes.counters()),
         searches: counts(searches.counters()),
+        pages: counts(pages.counters()),
     };
     Ok(Rendered::live(&stats)?.into())
 }

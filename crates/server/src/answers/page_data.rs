@@ -1,0 +1,110 @@
+//! Data that pages for browsers are made from, and the pages in the response cache.
+
+use std::sync::Arc;
+
+use registry_catalog::deadline::Deadline;
+use registry_catalog::index::entry::Entry;
+use registry_catalog::index::view::View;
+use registry_catalog::read::Read;
+use registry_core::error::Result;
+use registry_core::models::backend_id::BackendId;
+use registry_core::models::naming::ExtensionId;
+use registry_core::models::scope::Scope;
+
+use crate::answers::Answers;
+use crate::answers::answer::Answer;
+use crate::answers::entry::{AnswerContent, CachedAnswer, MadeFrom};
+use crate::answers::provenance::Provenance;
+use crate::edge::rendered::Rendered;
+
+/// Data that a page is made from.
+#[derive(Clone, Debug)]
+pub struct PageData {
+    /// The catalog.
+    pub view: Arc<View>,
+    /// Backends of the page.
+    pub scope: Scope,
+    /// Extension of the page; `None` for lists.
+    pub id: Option<ExtensionId>,
+    /// Backends that failed just now.
+    failing: Vec<BackendId>,
+    /// True if the page may be kept, and taken from the cache.
+    is_kept: bool,
+}
+
+impl Answers {
+    /// Returns the view for a page about many extensions. Waits for the first sync cycles, and
+    /// without a cache of lists for a new one.
+    ///
+    /// # Errors
+    ///
+    /// Those of `Reader::ready`.
+    pub async fn list_data(&self, scope: Scope) -> Result<PageData> {
+        let (catalog, deadline) = (self.catalog(), Deadline::of_a_read());
+        let failing = match self.rules.lists {
+            true => Vec::new(),
+            false => catalog.syncer.force_sync(scope, deadline).await,
+        };
+        let view = catalog.reader.ready(Read { scope, deadline }).await?;
+        Ok(PageData { view, scope, id: None, failing, is_kept: self.rules.lists })
+    }
+
+    /// Returns the data for a page about one extension; with `whole` every release in full.
+    ///
+    /// # Errors
+    ///
+    /// Those of `Reader::find`.
+    pub async fn extension_data(
+        &self,
+        id: &ExtensionId,
+        scope: Scope,
+        whole: bool,
+    ) -> Result<(PageData, Arc<Entry>)> {
+        let (catalog, deadline) = (self.catalog(), Deadline::of_a_read());
+        let failing = match self.rules.metadata {
+            true => Vec::new(),
+            false => catalog.syncer.force_refresh(id, scope, deadline).await,
+        };
+        let read = Read { scope, deadline };
+        let found = match whole {
+            true => catalog.reader.find_whole(id, read).await?,
+            false => catalog.reader.find(id, read).await?,
+        };
+        let view = catalog.store.view();
+        // The entry of the view, so that all parts of the page are of one moment.
+        let entry = view.get(id, scope).map_or(found, Arc::clone);
+        let id = Some(entry.id().clone());
+        Ok((PageData { view, scope, id, failing, is_kept: self.rules.metadata }, entry))
+    }
+
+    /// Returns the page under this key from the cache, or makes it. `rows` is its approximate number
+    /// of rows.
+    ///
+    /// # Errors
+    ///
+    /// Those of `make`.
+    pub async fn page_of(
+        &self,
+        key: String,
+        data: &PageData,
+        rows: usize,
+        make: impl FnOnce() -> Result<Rendered> + Send + 'static,
+    ) -> Result<Answer> {
+        let (catalog, id) = (self.catalog(), data.id.as_ref());
+        if data.is_kept
+            && let Some(hit) = self.pages.get(&key, &data.view)
+        {
+            let provenance = Provenance::kept(catalog, data.scope, id, hit.age);
+            return Ok(Answer { content: hit.value.content, provenance, form: None });
+        }
+        let rendered = self.maker.renderer.run(rows, make).await?;
+        let content = AnswerContent { rendered, served: 0, page: None };
+        if data.is_kept {
+            let made_from = MadeFrom::Revision(data.view.revision);
+            let answer = CachedAnswer { made_from, content: content.clone() };
+            self.pages.put(catalog, key, answer);
+        }
+        let provenance = Provenance::asked(catalog, data.scope, id, data.failing.clone());
+        Ok(Answer { content, provenance, form: None })
+    }
+}

@@ -1,0 +1,31 @@
+//! Pages for browsers: the same reads as the API's, as HTML. Answers come from `answers`.
+
+pub mod archive_tree;
+pub mod badges;
+pub mod changes;
+pub mod difference;
+pub mod error_page;
+pub mod extension_head;
+pub mod face;
+pub mod feeds;
+pub mod file;
+pub mod files;
+pub mod find_version;
+pub mod home;
+pub mod list;
+pub mod list_params;
+pub mod models;
+pub mod overview;
+pub mod page_request;
+pub mod page_state;
+pub mod provenance;
+pub mod readme;
+pub mod reference;
+pub mod remote_pictures;
+pub mod response;
+pub mod routes;
+pub mod seen_backends;
+pub mod settings;
+pub mod static_files;
+pub mod status;
+pub mod versions;

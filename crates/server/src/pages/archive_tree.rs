@@ -1,0 +1,106 @@
+//! Tree of the archive of a version.
+
+use axum::response::Response;
+use registry_archives::{Entry, Kind};
+use registry_core::error::{Error, ErrorKind};
+use registry_web::pages::files::{Contents, Entry as PageEntry, EntryKind, Files};
+use registry_web::site::Site;
+
+use crate::answers::downloads::{DownloadQuery, RequestedFile};
+use crate::answers::page_data::PageData;
+use crate::archives::IndexedArchive;
+use crate::archives::bodies::hex;
+use crate::edge::problem::Problem;
+use crate::pages::extension_head::ShownVersion;
+use crate::pages::models::archive_size;
+use crate::pages::page_request::PageRequest;
+use crate::pages::page_state::{KeptPage, Pages};
+use crate::pages::seen_backends::SeenBackends;
+
+/// Responds with the tree of an archive, or with the reason why it is not shown.
+pub async fn respond(
+    pages: &Pages,
+    request: &PageRequest,
+    (data, mut shown): (PageData, ShownVersion),
+    indexed: Result<IndexedArchive, Error>,
+) -> Result<Response, Problem> {
+    shown.files = indexed.as_ref().ok().map(count);
+    let (state, rows) = match &indexed {
+        Ok(archive) => (archive.digest.to_string(), archive.index.entries.len()),
+        Err(error) if is_shown(error) => (error.message().to_owned(), 0),
+        Err(error) => return Err(error.clone().into()),
+    };
+    let page = KeptPage::html(format!("files {}\n{state}", shown.key()), rows);
+    let render = move |site: &Site, seen: &SeenBackends| {
+        let contents = contents(indexed, &shown);
+        Files { head: shown.head(site, seen), contents }.render(site)
+    };
+    pages.respond(&request.own, &data, page, render).await
+}
+
+/// Finds the archive of a version.
+///
+/// # Errors
+///
+/// 404 if the version has no single archive.
+pub async fn requested(pages: &Pages, shown: &ShownVersion) -> Result<RequestedFile, Problem> {
+    let (id, version) = (shown.entry.id().clone(), shown.release.tag.clone());
+    let query = DownloadQuery { id, version, asset: None, scope: shown.scope };
+    Ok(pages.api.downloads.find(&query).await?)
+}
+
+/// Returns the entries of the archive of a version if they were read before. Does not wait.
+#[must_use]
+pub fn cached_index(pages: &Pages, shown: &ShownVersion) -> Option<IndexedArchive> {
+    let digest = shown.release.artifact.chosen()?.digest.as_ref()?;
+    pages.api.archives.indexed_as(digest)
+}
+
+/// Returns the number of files of an archive, without directories.
+#[must_use]
+pub fn count(archive: &IndexedArchive) -> usize {
+    archive.index.entries.iter().filter(|entry| entry.kind != Kind::Directory).count()
+}
+
+/// Describes an entry; `None` for a directory, which the paths of its files show.
+#[must_use]
+pub fn entry_of(entry: &Entry) -> Option<PageEntry> {
+    let kind = match entry.kind {
+        Kind::Directory => return None,
+        Kind::File => EntryKind::File,
+        Kind::Symlink | Kind::Hardlink => {
+            EntryKind::Link { target: entry.link.as_deref().unwrap_or_default().to_owned() }
+        }
+        Kind::Other(_) => EntryKind::Special,
+    };
+    Some(PageEntry {
+        path: entry.path.to_string(),
+        kind,
+        size: entry.size,
+        mode: entry.mode.unwrap_or_default(),
+        digest: entry.sha256.and_then(|digest| hex(&digest).parse().ok()),
+        is_only_in_archive: None,
+    })
+}
+
+/// Returns true for the failures that a page shows as the state of an archive.
+fn is_shown(error: &Error) -> bool {
+    matches!(error.kind(), ErrorKind::NotStored | ErrorKind::TooLarge | ErrorKind::Unsupported)
+}
+
+fn contents(indexed: Result<IndexedArchive, Error>, shown: &ShownVersion) -> Contents {
+    match indexed {
+        Ok(archive) => Contents::Listed {
+            entries: archive.index.entries.iter().filter_map(entry_of).collect(),
+            is_truncated: archive.index.truncated,
+        },
+        Err(error) => {
+            let message = error.message().to_owned();
+            match error.kind() {
+                ErrorKind::NotStored => Contents::NotFetched { size: archive_size(&shown.release) },
+                ErrorKind::TooLarge => Contents::TooLarge { bound: message },
+                _ => Contents::Unreadable { reason: message },
+            }
+        }
+    }
+}

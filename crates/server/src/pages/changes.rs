@@ -1,0 +1,188 @@
+//! Changes from one version to another: release notes, and differences of the archives.
+
+use axum::extract::State;
+use axum::http::Uri;
+use axum::response::Response;
+use futures_util::future::join_all;
+use registry_catalog::Catalog;
+use registry_core::error::{Error, ErrorKind};
+use registry_core::models::extension::Release;
+use registry_core::models::scope::Scope;
+use registry_core::models::tag::Tag;
+use registry_web::clean_html::CleanHtml;
+use registry_web::pages::changes::{Changes, Comparison, Notes};
+use registry_web::site::Site;
+use serde::Deserialize;
+
+use crate::answers::downloads::{DownloadQuery, RequestedFile};
+use crate::answers::markdown::{fragment_of, page_of};
+use crate::answers::query::Query;
+use crate::api::extract::QueryString;
+use crate::api::params::side;
+use crate::archives::Fetch;
+use crate::edge::problem::Problem;
+use crate::pages::difference::file_changes;
+use crate::pages::extension_head::ShownVersion;
+use crate::pages::find_version::find_version;
+use crate::pages::page_request::{ExtensionPath, PageRequest};
+use crate::pages::page_state::{KeptPage, Pages};
+use crate::pages::remote_pictures::as_links;
+use crate::pages::seen_backends::SeenBackends;
+use crate::public::metadata::MetadataBody;
+
+/// Maximum number of versions whose notes are shown: each may be a request to its backend.
+const NOTES_MAX: usize = 10;
+/// A comparison takes as long as a list of this length.
+const ROWS: usize = 1000;
+
+/// `?from=`, `?to=` and `?fetch=`
+#[derive(Deserialize)]
+struct ChangesParams {
+    from: Option<String>,
+    to: Option<String>,
+    fetch: Option<String>,
+}
+
+/// One side of a comparison.
+#[derive(Clone, Debug)]
+struct ComparedSide {
+    /// As in the address: a tag, perhaps with `@` and a backend.
+    text: String,
+    tag: Tag,
+    scope: Scope,
+}
+
+/// Responds with the changes, by default those of the latest version.
+pub async fn changes(
+    State(pages): State<Pages>,
+    request: PageRequest,
+    of: ExtensionPath,
+    uri: Uri,
+) -> Result<Response, Problem> {
+    let ChangesParams { from, to, fetch } = QueryString::of(&uri)?.params()?;
+    let scope = of.scope;
+    let (data, shown) = find_version(&pages, of, None).await?;
+    let parse = |text| ComparedSide::parse(text, scope, pages.catalog());
+    let to = parse(to.unwrap_or_else(|| shown.release.tag.as_str().to_owned()))?;
+    let from = from.or_else(|| previous(&shown, &to.tag));
+    let from = from.map(parse).transpose()?;
+    let notes = notes(&pages, &shown, from.as_ref(), &to).await;
+    let fetch = if fetch.is_some() { Fetch::IfNeeded } else { Fetch::Never };
+    let comparison = match &from {
+        Some(from) => compare(&pages, &shown, [from, &to], fetch).await?,
+        None => Comparison::OneVersion,
+    };
+    let from = from.map_or_else(|| to.text.clone(), |from| from.text);
+    let is_fetched = matches!(comparison, Comparison::NotFetched);
+    let texts: Vec<usize> = notes.iter().map(|one| one.text.as_ref().map_or(0, length)).collect();
+    let name = format!("changes {}\n{from}\n{}\n{is_fetched} {texts:?}", shown.key(), to.text);
+    let choices = shown.entry.extension.releases().iter();
+    let choices = choices.map(|release| release.tag.as_str().to_owned()).collect();
+    let render = move |site: &Site, seen: &SeenBackends| {
+        let head = shown.head(site, seen);
+        Changes { head, from, to: to.text, choices, notes, comparison }.render(site)
+    };
+    pages.respond(&request.own, &data, KeptPage::html(name, ROWS), render).await
+}
+
+fn length(html: &CleanHtml) -> usize {
+    html.as_str().len()
+}
+
+impl ComparedSide {
+    fn parse(text: String, scope: Scope, catalog: &Catalog) -> Result<Self, Problem> {
+        let (tag, scope) = side(&text, scope, catalog)?;
+        Ok(Self { text, tag, scope })
+    }
+}
+
+/// Returns the tag of the version that was listed before this one.
+fn previous(shown: &ShownVersion, tag: &Tag) -> Option<String> {
+    let extension = &shown.entry.extension;
+    let newer = extension.find(tag)?;
+    let older = extension.releases().iter().skip_while(|release| release.tag != newer.tag);
+    older.skip(1).map(|release| release.tag.as_str().to_owned()).next()
+}
+
+/// Reads the notes of the versions after the older side up to the newer one, as the API does.
+async fn notes(
+    pages: &Pages,
+    shown: &ShownVersion,
+    from: Option<&ComparedSide>,
+    to: &ComparedSide,
+) -> Vec<Notes> {
+    let extension = &shown.entry.extension;
+    let (Some(from), Some(to)) =
+        (from.and_then(|from| extension.find(&from.tag)), extension.find(&to.tag))
+    else {
+        return Vec::new();
+    };
+    let between = extension.releases().iter().skip_while(|release| release.tag != to.tag);
+    let between = between.take_while(|release| release.tag != from.tag).take(NOTES_MAX);
+    join_all(between.map(|release| notes_of(pages, shown, release))).await
+}
+
+async fn notes_of(pages: &Pages, shown: &ShownVersion, release: &Release) -> Notes {
+    let query = Query::Release(shown.entry.id().clone(), release.tag.clone(), shown.scope);
+    let answer = pages.api.answers.answer(&query).await;
+    let body = answer.ok().and_then(|answer| {
+        serde_json::from_slice::<MetadataBody>(answer.content.rendered.body()).ok()
+    });
+    let text = body.and_then(|body| body.notes).filter(|notes| !notes.trim().is_empty());
+    let is_remote = pages.settings.remote_images;
+    Notes {
+        version: release.version.as_str().to_owned(),
+        published_at: release.published_at,
+        text: text.map(|markdown| {
+            let page = page_of(&markdown);
+            let fragment = fragment_of(&page);
+            CleanHtml::trusted(&if is_remote { fragment.to_owned() } else { as_links(fragment) })
+        }),
+    }
+}
+
+async fn compare(
+    pages: &Pages,
+    shown: &ShownVersion,
+    [from, to]: [&ComparedSide; 2],
+    fetch: Fetch,
+) -> Result<Comparison, Problem> {
+    let (from, to) = (requested(pages, shown, from).await?, requested(pages, shown, to).await?);
+    if from.artifact.digest.is_some() && from.artifact.digest == to.artifact.digest {
+        return Ok(Comparison::Same);
+    }
+    match difference(pages, [&from, &to], fetch).await {
+        Ok(comparison) => Ok(comparison),
+        Err(error) => match error.kind() {
+            ErrorKind::NotStored => Ok(Comparison::NotFetched),
+            ErrorKind::TooLarge | ErrorKind::Unsupported => {
+                Ok(Comparison::Impossible { reason: error.message().to_owned() })
+            }
+            _ => Err(error.into()),
+        },
+    }
+}
+
+async fn difference(
+    pages: &Pages,
+    [from, to]: [&RequestedFile; 2],
+    fetch: Fetch,
+) -> Result<Comparison, Error> {
+    let archives = &pages.api.archives;
+    let (from, to) = (archives.open(from, fetch).await?, archives.open(to, fetch).await?);
+    if from.indexed.digest == to.indexed.digest {
+        return Ok(Comparison::Same);
+    }
+    let difference = archives.compare(&from, &to).await?;
+    Ok(Comparison::Files(file_changes(&difference)))
+}
+
+async fn requested(
+    pages: &Pages,
+    shown: &ShownVersion,
+    side: &ComparedSide,
+) -> Result<RequestedFile, Error> {
+    let (id, version) = (shown.entry.id().clone(), side.tag.clone());
+    let query = DownloadQuery { id, version, asset: None, scope: side.scope };
+    pages.api.downloads.find(&query).await
+}

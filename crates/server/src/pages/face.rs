@@ -1,0 +1,62 @@
+//! API and pages as the middleware sees them: cached answers of the API, and errors in both forms.
+
+use std::sync::Arc;
+
+use axum::http::{HeaderMap, Uri};
+use bytes::Bytes;
+
+use crate::api::face::JsonApi;
+use crate::api::targets::Target;
+use crate::edge::coding::Coding;
+use crate::edge::face::Face;
+use crate::edge::headers::Heads;
+use crate::edge::problem::{FailedRequest, Problem, ProblemRenderer};
+use crate::edge::representation::Representation;
+use crate::metrics::RouteCounters;
+use crate::pages::error_page;
+use crate::pages::page_state::Pages;
+use crate::pages::response::names_html;
+use crate::urls::is_page;
+
+/// The API and the pages.
+pub struct ApiAndPages {
+    /// The API.
+    pub api: JsonApi,
+    /// The pages; `None` if they are switched off.
+    pub pages: Option<Pages>,
+}
+
+impl ProblemRenderer for ApiAndPages {
+    fn render(&self, problem: &Problem, request: &FailedRequest) -> (HeaderMap, Bytes) {
+        let is_read = is_page(request.target.path()) && names_html(&request.accept);
+        let pages = self.pages.as_ref().filter(|_| is_read);
+        let page = pages.and_then(|pages| error_page::render(pages, problem, request));
+        page.unwrap_or_else(|| self.api.render(problem, request))
+    }
+}
+
+impl Face for ApiAndPages {
+    type Target = Target;
+
+    fn resolve(&self, uri: &Uri) -> Option<Arc<Target>> {
+        self.api.resolve(uri)
+    }
+
+    fn learn(&self, uri: &Uri, target: Arc<Target>) {
+        self.api.learn(uri, target);
+    }
+
+    fn cached(
+        &self,
+        target: &Target,
+        request: &HeaderMap,
+        coding: Option<Coding>,
+        heads: &Heads,
+    ) -> Option<Representation> {
+        self.api.cached(target, request, coding, heads)
+    }
+
+    fn counters<'a>(&self, target: &'a Target) -> &'a RouteCounters {
+        self.api.counters(target)
+    }
+}

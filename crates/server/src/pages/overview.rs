@@ -1,0 +1,144 @@
+//! Overview of one version of an extension.
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::response::Response;
+use jiff::Timestamp;
+use registry_core::models::backend_id::BackendId;
+use registry_core::models::backend_kind::BackendKind;
+use registry_core::models::extension::Release;
+use registry_core::models::tag::Tag;
+use registry_web::install::{FileName, OciPlace, Target, lines};
+use registry_web::pages::overview::{Facts, KeptAt, KeptStanding, Overview, PinState};
+use registry_web::site::Site;
+
+use crate::edge::problem::Problem;
+use crate::pages::extension_head::ShownVersion;
+use crate::pages::find_version::find_version;
+use crate::pages::models::{archive_digest, archive_size, page_digest, text, version_name};
+use crate::pages::page_request::{ExtensionPath, PageRequest, VersionPath};
+use crate::pages::page_state::{KeptPage, Pages};
+use crate::pages::readme::FoundReadme;
+use crate::pages::seen_backends::SeenBackends;
+use crate::pages::settings::PageSettings;
+
+/// Bytes of a README that take as long as a row of a list.
+const BYTES_OF_A_ROW: usize = 1024;
+
+/// Responds with the latest version of an extension.
+pub async fn latest(
+    State(pages): State<Pages>,
+    request: PageRequest,
+    of: ExtensionPath,
+) -> Result<Response, Problem> {
+    respond(&pages, &request, of, None).await
+}
+
+/// Responds with one version of an extension.
+pub async fn version(
+    State(pages): State<Pages>,
+    request: PageRequest,
+    VersionPath { of, tag }: VersionPath,
+) -> Result<Response, Problem> {
+    respond(&pages, &request, of, Some(tag)).await
+}
+
+async fn respond(
+    pages: &Pages,
+    request: &PageRequest,
+    of: ExtensionPath,
+    tag: Option<Tag>,
+) -> Result<Response, Problem> {
+    let (data, shown) = find_version(pages, of, tag).await?;
+    let (id, scope) = (shown.entry.id(), shown.scope);
+    let readme = FoundReadme::read(pages, id, shown.release.tag.clone(), scope).await;
+    let pin = pages.catalog().pins.of_archive(id, &shown.release);
+    let since = pin.map(|pin| pin.since);
+    let name = format!("overview {}\n{since:?}\n{}", shown.key(), readme.key());
+    let page = KeptPage::html(name, readme.bytes() / BYTES_OF_A_ROW);
+    let settings = Arc::clone(&pages.settings);
+    let backends: Vec<BackendId> = pages.catalog().backends.iter().collect();
+    let render = move |site: &Site, seen: &SeenBackends| {
+        let overview = Overview {
+            head: shown.head(site, seen),
+            readme: readme.model(settings.remote_images),
+            install: install_target(site, &shown, &settings)
+                .map(|of| lines(&of))
+                .unwrap_or_default(),
+            facts: facts(&shown.release, since),
+            kept: backends.iter().map(|backend| kept_at(&shown, *backend)).collect(),
+        };
+        overview.render(site)
+    };
+    pages.respond(&request.own, &data, page, render).await
+}
+
+fn facts(release: &Release, since: Option<Option<Timestamp>>) -> Facts {
+    let about = &release.about;
+    let is_changed = release.change.is_some();
+    Facts {
+        published_at: release.published_at,
+        license: text(about.license.as_deref()),
+        author: text(about.author.as_deref()),
+        size: archive_size(release),
+        digest: archive_digest(release),
+        pin: since.map(|since| match is_changed {
+            true => PinState::Changed,
+            false => PinState::Same { since },
+        }),
+        repository: text(about.repository.as_deref()),
+        keywords: about.keywords.iter().map(ToString::to_string).collect(),
+    }
+}
+
+/// Returns the archive for install lines; `None` if the version has no single archive.
+fn install_target(site: &Site, shown: &ShownVersion, settings: &PageSettings) -> Option<Target> {
+    let archive = shown.release.artifact.chosen()?;
+    let (id, name) = (shown.id(), version_name(&shown.release));
+    let url = site.absolute(&site.links.api().archive(&id, &name.tag));
+    Some(Target {
+        version: name.version,
+        url,
+        file_name: FileName::near(&archive.file_name),
+        digest: archive.digest.as_ref().and_then(page_digest),
+        needs_token: settings.needs_token,
+        oci: oci_place(&shown.release),
+        id,
+    })
+}
+
+fn kept_at(shown: &ShownVersion, backend: BackendId) -> KeptAt {
+    let copy = shown.view.get(shown.entry.id(), backend.into());
+    let releases = copy.map_or(&[][..], |copy| copy.extension.releases());
+    let name = |release: &Arc<Release>| release.version.as_str().to_owned();
+    let standing = match (releases.last(), releases.first()) {
+        _ if !releases.is_empty() && shown.owner() == Some(backend) => KeptStanding::Owner,
+        (Some(oldest), Some(newest)) => KeptStanding::Also {
+            oldest: name(oldest),
+            newest: name(newest),
+            has_version: copy.is_some_and(|copy| copy.extension.find(&shown.release.tag).is_some()),
+        },
+        _ if shown.view.knows(backend) => KeptStanding::Absent,
+        _ => KeptStanding::Unknown,
+    };
+    KeptAt { backend: backend.to_string(), standing }
+}
+
+/// Returns the place of a version in an OCI registry, from the URL of its layer.
+fn oci_place(release: &Release) -> Option<OciPlace> {
+    if release.backend.kind() != BackendKind::Oci {
+        return None;
+    }
+    let url = release.artifact.chosen()?.url.as_deref()?;
+    let (scheme, rest) = url.split_once("://")?;
+    let (registry, path) = rest.split_once("/v2/")?;
+    let (repository, _) = path.split_once("/blobs/")?;
+    Some(OciPlace {
+        registry: registry.to_owned(),
+        repository: repository.to_owned(),
+        tag: release.tag.as_str().to_owned(),
+        manifest: release.manifest_digest.as_ref().and_then(page_digest),
+        is_plain_http: scheme == "http",
+    })
+}

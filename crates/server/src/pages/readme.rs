@@ -1,0 +1,80 @@
+//! README of a version, inside of its page.
+
+use registry_core::error::Result;
+use registry_core::models::naming::ExtensionId;
+use registry_core::models::scope::Scope;
+use registry_core::models::tag::Tag;
+use registry_web::clean_html::CleanHtml;
+use registry_web::pages::overview::Readme;
+
+use crate::answers::answer::Answer;
+use crate::answers::markdown::fragment_of;
+use crate::answers::query::{Query, ReadmeQuery};
+use crate::edge::accept::Form;
+use crate::edge::rendered::Rendered;
+use crate::pages::page_state::Pages;
+use crate::pages::remote_pictures::as_links;
+
+/// The sanitized README of a version, or why there is none.
+#[derive(Clone, Debug)]
+pub enum FoundReadme {
+    /// The page that the API serves.
+    Page(Rendered),
+    /// The version has no README.
+    Missing,
+    /// The backend does not answer.
+    Unavailable,
+}
+
+impl FoundReadme {
+    /// Reads the README as the API does. Waits for its backend only if it is not cached.
+    pub async fn read(pages: &Pages, id: &ExtensionId, version: Tag, scope: Scope) -> Self {
+        let wanted = ReadmeQuery { id: id.clone(), version, scope };
+        let answer = pages.api.answers.answer(&Query::Readme(wanted, Form::Html)).await;
+        Self::of(answer)
+    }
+
+    fn of(answer: Result<Answer>) -> Self {
+        match answer {
+            Ok(answer) => Self::Page(answer.content.rendered),
+            Err(error) if error.is_not_found() => Self::Missing,
+            Err(_) => Self::Unavailable,
+        }
+    }
+
+    /// Returns a key that is equal for equal READMEs.
+    #[must_use]
+    pub fn key(&self) -> &str {
+        match self {
+            Self::Page(page) => page.etag().and_then(|etag| etag.to_str().ok()).unwrap_or("-"),
+            Self::Missing => "missing",
+            Self::Unavailable => "unavailable",
+        }
+    }
+
+    /// Returns the length of the page in bytes; 0 without a README.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        match self {
+            Self::Page(page) => page.body().len(),
+            _ => 0,
+        }
+    }
+
+    /// Returns the README for a page. Pictures of other hosts become links unless they are allowed.
+    #[must_use]
+    pub fn model(&self, remote_images: bool) -> Readme {
+        match self {
+            Self::Page(page) => {
+                let page = String::from_utf8_lossy(page.body());
+                let fragment = fragment_of(&page);
+                Readme::Page(match remote_images {
+                    true => CleanHtml::trusted(fragment),
+                    false => CleanHtml::trusted(&as_links(fragment)),
+                })
+            }
+            Self::Missing => Readme::Missing,
+            Self::Unavailable => Readme::Unavailable,
+        }
+    }
+}

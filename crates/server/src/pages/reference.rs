@@ -1,0 +1,185 @@
+//! Reference of the API, made from the contract, with examples of this catalog.
+
+use axum::extract::State;
+use axum::http::Uri;
+use axum::response::Response;
+use registry_catalog::index::view::View;
+use registry_core::models::scope::Scope;
+use registry_web::pages::reference::{
+    Example, Group, Operation, Parameter, Reference, Response as Answer,
+};
+use registry_web::site::Site;
+use serde::Deserialize;
+use serde_json::{Map, Value};
+
+use crate::edge::problem::Problem;
+use crate::pages::page_request::PageRequest;
+use crate::pages::page_state::{KeptPage, Pages};
+use crate::pages::seen_backends::SeenBackends;
+
+/// Maximum length of the body of an example, in bytes.
+const BODY_MAX: usize = 2000;
+const METHODS: [&str; 2] = ["get", "post"];
+
+/// The parts of the contract that the page shows.
+#[derive(Deserialize)]
+struct Contract {
+    paths: Map<String, Value>,
+    /// Groups in the order of the page.
+    tags: Vec<Tag>,
+}
+
+#[derive(Deserialize)]
+struct Tag {
+    name: String,
+}
+
+/// An operation of the contract.
+#[derive(Deserialize)]
+struct Described {
+    #[serde(default)]
+    tags: Vec<String>,
+    #[serde(default)]
+    summary: String,
+    description: Option<String>,
+    #[serde(default)]
+    parameters: Vec<DescribedParameter>,
+    #[serde(default)]
+    responses: Map<String, Value>,
+}
+
+#[derive(Deserialize)]
+struct DescribedParameter {
+    name: String,
+    r#in: String,
+    #[serde(default)]
+    required: bool,
+    description: Option<String>,
+    #[serde(default)]
+    schema: Value,
+}
+
+/// An operation with its group.
+#[derive(Clone, Debug)]
+struct Placed {
+    group: String,
+    operation: Operation,
+    /// Path and query of the example, before the base path.
+    target: Option<String>,
+}
+
+/// Responds with the reference.
+pub async fn reference(
+    State(pages): State<Pages>,
+    request: PageRequest,
+) -> Result<Response, Problem> {
+    let data = pages.api.answers.list_data(Scope::All).await?;
+    let mut placed = operations(&pages, &data.view);
+    for one in &mut placed {
+        if let (Some(target), Some(example)) = (&one.target, &mut one.operation.example) {
+            example.body = answered(&pages, target).await.unwrap_or_default();
+        }
+    }
+    let page = KeptPage::html("reference".to_owned(), 0);
+    let render = move |site: &Site, _: &SeenBackends| grouped(placed, site).render(site);
+    pages.respond(&request.own, &data, page, render).await
+}
+
+fn operations(pages: &Pages, view: &View) -> Vec<Placed> {
+    let contract = serde_json::from_slice::<Contract>(pages.api.openapi.body());
+    let Ok(Contract { paths, tags }) = contract else { return Vec::new() };
+    let all = paths.into_iter().flat_map(|(path, methods)| {
+        let found = METHODS.map(|method| Some((method, methods.get(method)?.clone())));
+        found
+            .into_iter()
+            .flatten()
+            .map(move |(method, described)| (path.clone(), method, described))
+    });
+    let placed = all.filter_map(|(path, method, described)| {
+        Some(place(path, method, serde_json::from_value(described).ok()?, view))
+    });
+    let mut placed: Vec<Placed> = placed.collect();
+    placed.sort_by_key(|one| tags.iter().position(|tag| tag.name == one.group));
+    placed
+}
+
+fn place(path: String, method: &str, described: Described, view: &View) -> Placed {
+    let is_read = method == "get";
+    let target = is_read.then(|| target(&path, &described.parameters, view)).flatten();
+    let responses = described.responses.iter().filter_map(|(status, response)| {
+        let description = response.get("description")?.as_str()?.to_owned();
+        Some(Answer { status: status.clone(), description })
+    });
+    let operation = Operation {
+        method: method.to_uppercase(),
+        path,
+        summary: described.summary,
+        description: described.description,
+        responses: responses.collect(),
+        parameters: described.parameters.into_iter().map(parameter).collect(),
+        example: target.as_ref().map(|_| Example { address: String::new(), body: String::new() }),
+    };
+    Placed { group: described.tags.into_iter().next().unwrap_or_default(), operation, target }
+}
+
+fn parameter(described: DescribedParameter) -> Parameter {
+    let DescribedParameter { name, r#in, required, description, schema } = described;
+    // Schemas that are built by hand carry the description themselves.
+    let of_schema = || schema.get("description")?.as_str().map(str::to_owned);
+    let description = description.or_else(of_schema).unwrap_or_default();
+    Parameter { name, place: r#in, is_required: required, description }
+}
+
+/// Returns an example for the first extension of the catalog; `None` without one that fits.
+fn target(path: &str, parameters: &[DescribedParameter], view: &View) -> Option<String> {
+    let mut target = path.to_owned();
+    let mut separator = '?';
+    if target.contains('{') || parameters.iter().any(|one| one.name == "q") {
+        let entry = view.entries(Scope::All).first()?;
+        let (id, latest) = (entry.id(), entry.extension.latest()?);
+        let version = entry.extension.name_of(latest).replace('/', "%2F");
+        target = target
+            .replace("{type}", id.extension_type.as_str())
+            .replace("{name}", id.name.as_str())
+            .replace("{version}", &version);
+        for (parameter, value) in [("q", id.name.as_str()), ("constraint", "*")] {
+            if parameters.iter().any(|one| one.name == parameter && one.required) {
+                target.push_str(&format!("{separator}{parameter}={value}"));
+                separator = '&';
+            }
+        }
+    }
+    if parameters.iter().any(|one| one.name == "limit") {
+        target.push_str(&format!("{separator}limit=1"));
+    }
+    (!target.contains('{')).then_some(target)
+}
+
+/// Returns the body of the answer to a cached query of the API; `None` for other targets.
+async fn answered(pages: &Pages, target: &str) -> Option<String> {
+    let uri: Uri = target.parse().ok()?;
+    let query = pages.api.targets.parse(&uri, pages.catalog()).ok()?.into_query();
+    let answer = pages.api.answers.answer(&query).await.ok()?;
+    let body = answer.content.rendered.body().clone();
+    let json =
+        serde_json::from_slice::<Value>(&body).and_then(|one| serde_json::to_string_pretty(&one));
+    let text = json.unwrap_or_else(|_| String::from_utf8_lossy(&body).into_owned());
+    match text.char_indices().find(|(at, _)| *at >= BODY_MAX) {
+        Some((end, _)) => Some(format!("{}\n…", text.get(..end).unwrap_or_default())),
+        None => Some(text),
+    }
+}
+
+fn grouped(placed: Vec<Placed>, site: &Site) -> Reference {
+    let mut groups: Vec<Group> = Vec::new();
+    for Placed { group, mut operation, target } in placed {
+        if let (Some(example), Some(target)) = (&mut operation.example, target) {
+            example.address = format!("{}{target}", site.links.prefix());
+        }
+        match groups.iter_mut().find(|one| one.name == group) {
+            Some(known) => known.operations.push(operation),
+            None => groups.push(Group { name: group, operations: vec![operation] }),
+        }
+    }
+    Reference { groups }
+}

@@ -1,0 +1,63 @@
+//! Versions of an extension.
+
+use axum::extract::State;
+use axum::response::Response;
+use registry_core::models::artifact::ArtifactChoice;
+use registry_core::models::extension::{Release, ReleaseVersion};
+use registry_core::models::tag::Tag;
+use registry_web::pages::versions::{VersionMark, VersionRow, Versions};
+use registry_web::site::Site;
+
+use crate::edge::problem::Problem;
+use crate::pages::extension_head::ShownVersion;
+use crate::pages::models::{archive_digest, archive_size, version_name};
+use crate::pages::page_request::{ExtensionPath, PageRequest};
+use crate::pages::page_state::{KeptPage, Pages};
+use crate::pages::seen_backends::SeenBackends;
+
+/// Responds with the table of versions.
+pub async fn versions(
+    State(pages): State<Pages>,
+    request: PageRequest,
+    ExtensionPath { id, scope }: ExtensionPath,
+) -> Result<Response, Problem> {
+    let (data, entry) = pages.api.answers.extension_data(&id, scope, true).await?;
+    let latest = entry.extension.latest().cloned();
+    let release = latest.ok_or_else(|| no_release(&id.to_string()))?;
+    let view = data.view.clone();
+    let shown = ShownVersion { view, entry, release, scope, is_pinned: false, files: None };
+    let rows = shown.entry.extension.releases().len();
+    let page = KeptPage::html(format!("versions {}", shown.key()), rows);
+    let render = move |site: &Site, seen: &SeenBackends| model(&shown, site, seen).render(site);
+    pages.respond(&request.own, &data, page, render).await
+}
+
+fn model(shown: &ShownVersion, site: &Site, seen: &SeenBackends) -> Versions {
+    let latest = &shown.release.tag;
+    let rows = shown.entry.extension.releases().iter().map(|release| VersionRow {
+        name: version_name(release),
+        published_at: release.published_at,
+        size: archive_size(release),
+        digest: archive_digest(release),
+        backend: release.backend.to_string(),
+        marks: marks(release, latest),
+    });
+    Versions { head: shown.head(site, seen), rows: rows.collect() }
+}
+
+fn marks(release: &Release, latest: &Tag) -> Vec<VersionMark> {
+    let marks = [
+        (release.tag == *latest, VersionMark::Latest),
+        (release.is_prerelease(), VersionMark::PreRelease),
+        (matches!(release.version, ReleaseVersion::Unversioned(_)), VersionMark::Unversioned),
+        (release.change.is_some(), VersionMark::Changed),
+        (release.artifact == ArtifactChoice::Unread, VersionMark::Unread),
+        (matches!(release.artifact, ArtifactChoice::Ambiguous(_)), VersionMark::Ambiguous),
+    ];
+    marks.into_iter().filter_map(|(is_set, mark)| is_set.then_some(mark)).collect()
+}
+
+/// An extension without a release is not found before a page is made of it.
+fn no_release(id: &str) -> Problem {
+    Problem::new(axum::http::StatusCode::NOT_FOUND, format!("Extension {id} has no release"))
+}
