@@ -1,7 +1,7 @@
 //! Readers of release archives. Archives are untrusted: every read is bounded in bytes, entries and
 //! memory, and unpacking never writes to disk. All I/O is blocking.
 //!
-//! [`index`] lists an archive, [`read_file`] and [`copy_file`] read one of its files, [`compare`]
+//! [`index()`] lists an archive, [`read_file`] and [`copy_file`] read one of its files, [`compare()`]
 //! finds the differences of two lists, and [`diff_text`] those of two texts.
 
 mod bounds;

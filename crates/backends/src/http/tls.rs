@@ -31,7 +31,8 @@ pub(super) fn client_config(verify: bool, ca_file: Option<&Path>) -> Result<Clie
     Ok(builder.with_root_certificates(roots(ca_file)?).with_no_client_auth())
 }
 
-/// Creates a connector for requests that are no upstream calls. Fails like [`client_config`].
+/// Creates a connector for requests that are no upstream calls. Fails if the system has no usable
+/// cryptography.
 pub fn connector(verify: bool) -> Result<TlsConnector> {
     Ok(TlsConnector::from(Arc::new(client_config(verify, None)?)))
 }
