@@ -98,7 +98,9 @@ impl AddressRules {
 
 /// Returns the origin of a host in normal form; `None` for anything but a host and perhaps a port.
 fn origin(scheme: &str, host: &str) -> Option<String> {
-    if host.contains('/') {
+    // What URLs allow besides these is a name that no resolver knows.
+    let is_host = |c: char| c.is_ascii_alphanumeric() || ".-_:[]".contains(c);
+    if !host.chars().all(is_host) {
         return None;
     }
     let url = format!("{scheme}://{host}").parse::<PublicUrl>().ok()?;

@@ -94,9 +94,19 @@ fn other_types(id: &ExtensionId) -> impl Iterator<Item = ExtensionId> {
     others.map(|extension_type| ExtensionId { extension_type, ..id.clone() })
 }
 
+/// Returns extensions with similar names: those that a search finds by name, not by other texts.
 fn near(view: &View, id: &ExtensionId) -> Vec<ExtensionRef> {
-    let found = view.search(id.name.as_str(), None, Scope::All);
-    let others = found.into_iter().map(|entry| entry.id());
+    let wanted = id.name.as_str().to_lowercase();
+    let found = view.search(&wanted, None, Scope::All).into_iter();
+    let by_name = found.filter(|entry| {
+        let latest = entry.extension.latest();
+        let texts = latest
+            .into_iter()
+            .flat_map(|latest| latest.about.keywords.iter().chain(&latest.about.description));
+        let is_in_name = entry.id().name.as_str().to_lowercase().contains(&wanted);
+        is_in_name || !texts.into_iter().any(|text| text.to_lowercase().contains(&wanted))
+    });
+    let others = by_name.map(|entry| entry.id());
     let others = others.filter(|one| !one.name.as_str().eq_ignore_ascii_case(id.name.as_str()));
     others.take(NEAR_MAX).map(reference).collect()
 }

@@ -82,12 +82,15 @@ fn model(
         Some(words) => Facets::of_search(view, words, &filter, backends, KEYWORDS),
     };
     let row = |entry: &&Arc<Entry>| row(entry, filter.scope);
+    let types = facets.types.into_iter().map(|(one, count)| (page_type(one), count));
+    let mut types: Vec<_> = types.collect();
+    types.sort_unstable();
     List {
         notices: seen.notices(site),
         total: found.len(),
         near_miss: words.and_then(|words| near_miss(words, &found)),
         rows: page.of(&found).iter().filter_map(row).collect(),
-        types: facets.types.into_iter().map(|(one, count)| (page_type(one), count)).collect(),
+        types,
         backends: facets.backends.into_iter().map(|(one, n)| (one.to_string(), n)).collect(),
         keywords: facets.keywords,
         query,
