@@ -25,8 +25,10 @@ const NEWEST: usize = 10;
 pub async fn home(State(pages): State<Pages>, request: PageRequest) -> Result<Response, Problem> {
     let data = pages.api.answers.list_data(Scope::All).await?;
     let media_type = if request.names_html { HTML } else { PLAIN };
+    // The newest releases are found among all of them.
+    let rows = data.view.entries(Scope::All).len();
     let page =
-        KeptPage { name: format!("home {media_type}"), media_type, is_negotiated: true, rows: 0 };
+        KeptPage { name: format!("home {media_type}"), media_type, is_negotiated: true, rows };
     let (view, settings) = (data.view.clone(), pages.settings.clone());
     let render = move |site: &Site, seen: &SeenBackends| {
         let home = model(&view, &settings, site, seen);
