@@ -14,6 +14,7 @@ pub mod find_version;
 pub mod home;
 pub mod list;
 pub mod list_params;
+pub mod matched_text;
 pub mod models;
 pub mod overview;
 pub mod page_request;

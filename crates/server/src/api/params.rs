@@ -267,7 +267,7 @@ pub(crate) fn bad_request(error: impl ToString) -> Problem {
     Problem::bad_request(error.to_string())
 }
 
-fn whole_number(text: &str) -> Option<usize> {
+pub(crate) fn whole_number(text: &str) -> Option<usize> {
     // A number that overflows counts as the largest one, as it exceeds any list.
     let digits = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     digits.then(|| text.parse().unwrap_or(usize::MAX))

@@ -3,16 +3,17 @@
 use axum::response::Response;
 use registry_archives::{Entry, Kind};
 use registry_core::error::{Error, ErrorKind};
+use registry_core::models::scope::Scope;
+use registry_core::models::tag::Tag;
 use registry_web::pages::files::{Contents, Entry as PageEntry, EntryKind, Files};
 use registry_web::site::Site;
 
 use crate::answers::downloads::{DownloadQuery, RequestedFile};
 use crate::answers::page_data::PageData;
 use crate::archives::IndexedArchive;
-use crate::archives::bodies::hex;
 use crate::edge::problem::Problem;
 use crate::pages::extension_head::ShownVersion;
-use crate::pages::models::archive_size;
+use crate::pages::models::{archive_size, file_digest};
 use crate::pages::page_request::PageRequest;
 use crate::pages::page_state::{KeptPage, Pages};
 use crate::pages::seen_backends::SeenBackends;
@@ -38,15 +39,20 @@ pub async fn respond(
     pages.respond(&request.own, &data, page, render).await
 }
 
-/// Finds the archive of a version.
+/// Finds the archive of a version of the extension on the page.
 ///
 /// # Errors
 ///
-/// 404 if the version has no single archive.
-pub async fn requested(pages: &Pages, shown: &ShownVersion) -> Result<RequestedFile, Problem> {
-    let (id, version) = (shown.entry.id().clone(), shown.release.tag.clone());
-    let query = DownloadQuery { id, version, asset: None, scope: shown.scope };
-    Ok(pages.api.downloads.find(&query).await?)
+/// `NotFound` if there is no such version, or it has no single archive.
+pub async fn requested(
+    pages: &Pages,
+    shown: &ShownVersion,
+    version: &Tag,
+    scope: Scope,
+) -> Result<RequestedFile, Error> {
+    let (id, version) = (shown.entry.id().clone(), version.clone());
+    let query = DownloadQuery { id, version, asset: None, scope };
+    pages.api.downloads.find(&query).await
 }
 
 /// Returns the entries of the archive of a version if they were read before. Does not wait.
@@ -78,7 +84,7 @@ pub fn entry_of(entry: &Entry) -> Option<PageEntry> {
         kind,
         size: entry.size,
         mode: entry.mode.unwrap_or_default(),
-        digest: entry.sha256.and_then(|digest| hex(&digest).parse().ok()),
+        digest: file_digest(entry),
         is_only_in_archive: None,
     })
 }

@@ -14,19 +14,20 @@ use registry_web::pages::changes::{Changes, Comparison, Notes};
 use registry_web::site::Site;
 use serde::Deserialize;
 
-use crate::answers::downloads::{DownloadQuery, RequestedFile};
-use crate::answers::markdown::{fragment_of, page_of};
+use crate::answers::downloads::RequestedFile;
+use crate::answers::markdown::page_of;
 use crate::answers::query::Query;
 use crate::api::extract::QueryString;
 use crate::api::params::side;
 use crate::archives::Fetch;
 use crate::edge::problem::Problem;
+use crate::pages::archive_tree::requested;
 use crate::pages::difference::file_changes;
 use crate::pages::extension_head::ShownVersion;
 use crate::pages::find_version::find_version;
 use crate::pages::page_request::{ExtensionPath, PageRequest};
 use crate::pages::page_state::{KeptPage, Pages};
-use crate::pages::remote_pictures::as_links;
+use crate::pages::remote_pictures::within_page;
 use crate::pages::seen_backends::SeenBackends;
 use crate::public::metadata::MetadataBody;
 
@@ -129,15 +130,10 @@ async fn notes_of(pages: &Pages, shown: &ShownVersion, release: &Release) -> Not
         serde_json::from_slice::<MetadataBody>(answer.content.rendered.body()).ok()
     });
     let text = body.and_then(|body| body.notes).filter(|notes| !notes.trim().is_empty());
-    let is_remote = pages.settings.remote_images;
     Notes {
         version: release.version.as_str().to_owned(),
         published_at: release.published_at,
-        text: text.map(|markdown| {
-            let page = page_of(&markdown);
-            let fragment = fragment_of(&page);
-            CleanHtml::trusted(&if is_remote { fragment.to_owned() } else { as_links(fragment) })
-        }),
+        text: text.map(|markdown| within_page(&page_of(&markdown), pages.settings.remote_images)),
     }
 }
 
@@ -147,7 +143,8 @@ async fn compare(
     [from, to]: [&ComparedSide; 2],
     fetch: Fetch,
 ) -> Result<Comparison, Problem> {
-    let (from, to) = (requested(pages, shown, from).await?, requested(pages, shown, to).await?);
+    let from = requested(pages, shown, &from.tag, from.scope).await?;
+    let to = requested(pages, shown, &to.tag, to.scope).await?;
     if from.artifact.digest.is_some() && from.artifact.digest == to.artifact.digest {
         return Ok(Comparison::Same);
     }
@@ -175,14 +172,4 @@ async fn difference(
     }
     let difference = archives.compare(&from, &to).await?;
     Ok(Comparison::Files(file_changes(&difference)))
-}
-
-async fn requested(
-    pages: &Pages,
-    shown: &ShownVersion,
-    side: &ComparedSide,
-) -> Result<RequestedFile, Error> {
-    let (id, version) = (shown.entry.id().clone(), side.tag.clone());
-    let query = DownloadQuery { id, version, asset: None, scope: side.scope };
-    pages.api.downloads.find(&query).await
 }

@@ -13,7 +13,8 @@ use registry_web::pages::error_page::{ErrorPage, LocalAddress};
 use registry_web::pages::status::Fault;
 
 use crate::edge::problem::{FailedRequest, Problem};
-use crate::pages::models::reference;
+use crate::pages::matched_text::{description_contains, name_contains};
+use crate::pages::models::{page_fault, reference};
 use crate::pages::page_state::Pages;
 use crate::pages::response::{HTML, restrict};
 use crate::pages::seen_backends::SeenBackends;
@@ -98,14 +99,8 @@ fn other_types(id: &ExtensionId) -> impl Iterator<Item = ExtensionId> {
 fn near(view: &View, id: &ExtensionId) -> Vec<ExtensionRef> {
     let wanted = id.name.as_str().to_lowercase();
     let found = view.search(&wanted, None, Scope::All).into_iter();
-    let by_name = found.filter(|entry| {
-        let latest = entry.extension.latest();
-        let texts = latest
-            .into_iter()
-            .flat_map(|latest| latest.about.keywords.iter().chain(&latest.about.description));
-        let is_in_name = entry.id().name.as_str().to_lowercase().contains(&wanted);
-        is_in_name || !texts.into_iter().any(|text| text.to_lowercase().contains(&wanted))
-    });
+    let by_name = found
+        .filter(|entry| name_contains(entry, &wanted) || !description_contains(entry, &wanted));
     let others = by_name.map(|entry| entry.id());
     let others = others.filter(|one| !one.name.as_str().eq_ignore_ascii_case(id.name.as_str()));
     others.take(NEAR_MAX).map(reference).collect()
@@ -129,11 +124,5 @@ fn not_taken(pages: &Pages, id: &ExtensionId) -> Vec<Fault> {
         let meant = near.as_ref().and_then(|near| near.meant());
         meant == Some(id) || fault.repository.eq_ignore_ascii_case(&id.to_string())
     });
-    let model = alike.map(|(backend, fault)| Fault {
-        backend: backend.to_string(),
-        repository: fault.repository,
-        subject: fault.subject.to_string(),
-        reason: fault.reason,
-    });
-    model.take(FAULTS_MAX).collect()
+    alike.map(|(backend, fault)| page_fault(backend, &fault)).take(FAULTS_MAX).collect()
 }

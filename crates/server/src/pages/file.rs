@@ -12,10 +12,10 @@ use serde::Deserialize;
 use crate::api::extract::{PathParams, QueryString};
 use crate::api::handlers::files::raw;
 use crate::archives::Fetch;
-use crate::archives::bodies::hex;
 use crate::edge::problem::Problem;
 use crate::pages::archive_tree::{self, cached_index, requested};
 use crate::pages::find_version::find_version;
+use crate::pages::models::file_digest;
 use crate::pages::page_request::{PageRequest, VersionPath};
 use crate::pages::page_state::{KeptPage, Pages};
 use crate::pages::seen_backends::SeenBackends;
@@ -60,7 +60,7 @@ pub async fn respond(
 ) -> Result<Response, Problem> {
     let FileParams { raw: is_raw, fetch } = query.params()?;
     let (data, mut shown) = find_version(pages, of, Some(tag.clone())).await?;
-    let found = requested(pages, &shown).await?;
+    let found = requested(pages, &shown, &shown.release.tag, shown.scope).await?;
     let is_wanted = fetch.is_some() || cached_index(pages, &shown).is_some();
     let fetch = if is_wanted { Fetch::IfNeeded } else { Fetch::Never };
     if is_raw.is_some() && (is_wanted || pages.api.archives.is_at_hand(&found)) {
@@ -91,7 +91,7 @@ pub async fn respond(
             path: entry.path.to_string(),
             size: entry.size,
             mode: entry.mode.unwrap_or_default(),
-            digest: entry.sha256.and_then(|digest| hex(&digest).parse().ok()),
+            digest: file_digest(&entry),
             contents,
         };
         file.render(site)

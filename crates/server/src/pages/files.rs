@@ -37,7 +37,7 @@ pub async fn files(
     }
     let (data, shown) = find_version(&pages, of, Some(tag)).await?;
     let fetch = if fetch.is_some() { Fetch::IfNeeded } else { Fetch::Never };
-    let found = requested(&pages, &shown).await?;
+    let found = requested(&pages, &shown, &shown.release.tag, shown.scope).await?;
     let indexed = pages.api.archives.index(&found, fetch).await;
     respond(&pages, &request, (data, shown), indexed).await
 }

@@ -16,6 +16,7 @@ use registry_web::site::Site;
 
 use crate::edge::problem::Problem;
 use crate::pages::list_params::ListParams;
+use crate::pages::matched_text::{description_contains, name_contains};
 use crate::pages::models::{page_type, reference, reference_within, text, version_name};
 use crate::pages::page_request::PageRequest;
 use crate::pages::page_state::{KeptPage, Pages};
@@ -119,11 +120,7 @@ fn row(entry: &Entry, scope: Scope) -> Option<Row> {
 fn near_miss(words: &str, found: &[&Arc<Entry>]) -> Option<String> {
     let word = words.trim().to_lowercase();
     let best = found.first()?;
-    let name = best.id().name.as_str();
-    let latest = best.extension.latest()?;
-    let texts = latest.about.keywords.iter().chain(&latest.about.description);
-    let mut texts = texts.map(|text| &**text).chain([name]);
     let is_alone = !word.contains(|c: char| !(c.is_alphanumeric() || "._-".contains(c)));
-    let is_near = is_alone && !texts.any(|text| text.to_lowercase().contains(&word));
-    is_near.then(|| name.to_owned())
+    let is_match = name_contains(best, &word) || description_contains(best, &word);
+    (is_alone && !is_match).then(|| best.id().name.as_str().to_owned())
 }

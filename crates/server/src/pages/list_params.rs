@@ -10,7 +10,7 @@ use serde::Deserialize;
 use crate::answers::paging::Page;
 use crate::api::extract::QueryString;
 use crate::api::list_params::{KeywordParam, SortParam};
-use crate::api::params::{QueryParam, TypeParam};
+use crate::api::params::{QueryParam, TypeParam, whole_number};
 use crate::edge::problem::Problem;
 use crate::pages::models::page_type;
 
@@ -77,10 +77,7 @@ impl PageParam {
     /// Returns the number of the page, counted from 0. The parameter counts from 1.
     fn index(&self) -> Result<usize, Problem> {
         let Some(text) = self.page.as_deref() else { return Ok(0) };
-        let is_number = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-        // A number that overflows counts as the largest one, as it exceeds any list.
-        let page = is_number.then(|| text.parse().unwrap_or(usize::MAX));
-        let index = page.and_then(|page: usize| page.checked_sub(1));
+        let index = whole_number(text).and_then(|page| page.checked_sub(1));
         index.ok_or_else(|| Problem::bad_request("page must be a whole number, 1 or more"))
     }
 }

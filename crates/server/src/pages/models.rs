@@ -2,8 +2,11 @@
 
 use std::sync::Arc;
 
+use registry_archives::Entry as ArchiveEntry;
 use registry_catalog::index::entry::Entry;
+use registry_core::backend::Fault;
 use registry_core::models::artifact::Artifact;
+use registry_core::models::backend_id::BackendId;
 use registry_core::models::digest::Digest;
 use registry_core::models::extension::Release;
 use registry_core::models::naming::{ExtensionId, ExtensionType};
@@ -11,7 +14,10 @@ use registry_core::models::scope::Scope;
 use registry_web::digest::Digest as PageDigest;
 use registry_web::extension_ref::ExtensionRef;
 use registry_web::extension_type::ExtensionType as PageType;
+use registry_web::pages::status::Fault as PageFault;
 use registry_web::version_name::VersionName;
+
+use crate::archives::bodies::hex;
 
 /// Converts a type.
 #[must_use]
@@ -57,6 +63,12 @@ pub fn page_digest(digest: &Digest) -> Option<PageDigest> {
     digest.to_string().parse().ok()
 }
 
+/// Returns the digest of a file of an archive; `None` for other entries.
+#[must_use]
+pub fn file_digest(entry: &ArchiveEntry) -> Option<PageDigest> {
+    hex(entry.sha256.as_ref()?).parse().ok()
+}
+
 /// Returns the digest of the archive of a release, if known.
 #[must_use]
 pub fn archive_digest(release: &Release) -> Option<PageDigest> {
@@ -67,6 +79,17 @@ pub fn archive_digest(release: &Release) -> Option<PageDigest> {
 #[must_use]
 pub fn archive_size(release: &Release) -> Option<u64> {
     release.artifact.chosen().map(Arc::as_ref).and_then(Artifact::known_size)
+}
+
+/// Describes a fault of a backend.
+#[must_use]
+pub fn page_fault(backend: BackendId, fault: &Fault) -> PageFault {
+    PageFault {
+        backend: backend.to_string(),
+        repository: fault.repository.clone(),
+        subject: fault.subject.to_string(),
+        reason: fault.reason.clone(),
+    }
 }
 
 /// Copies an optional text.

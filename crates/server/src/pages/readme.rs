@@ -4,16 +4,14 @@ use registry_core::error::Result;
 use registry_core::models::naming::ExtensionId;
 use registry_core::models::scope::Scope;
 use registry_core::models::tag::Tag;
-use registry_web::clean_html::CleanHtml;
 use registry_web::pages::overview::Readme;
 
 use crate::answers::answer::Answer;
-use crate::answers::markdown::fragment_of;
 use crate::answers::query::{Query, ReadmeQuery};
 use crate::edge::accept::Form;
 use crate::edge::rendered::Rendered;
 use crate::pages::page_state::Pages;
-use crate::pages::remote_pictures::as_links;
+use crate::pages::remote_pictures::within_page;
 
 /// The sanitized README of a version, or why there is none.
 #[derive(Clone, Debug)]
@@ -67,11 +65,7 @@ impl FoundReadme {
         match self {
             Self::Page(page) => {
                 let page = String::from_utf8_lossy(page.body());
-                let fragment = fragment_of(&page);
-                Readme::Page(match remote_images {
-                    true => CleanHtml::trusted(fragment),
-                    false => CleanHtml::trusted(&as_links(fragment)),
-                })
+                Readme::Page(within_page(&page, remote_images))
             }
             Self::Missing => Readme::Missing,
             Self::Unavailable => Readme::Unavailable,

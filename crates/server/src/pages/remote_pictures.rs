@@ -1,9 +1,23 @@
 //! Pictures of READMEs as links: a page loads nothing from other hosts.
 
+use registry_web::clean_html::CleanHtml;
+
+use crate::answers::markdown::fragment_of;
+
+/// Returns the content of a sanitized document for a page. Pictures of other hosts become links unless
+/// they are allowed.
+#[must_use]
+pub fn within_page(document: &str, remote_images: bool) -> CleanHtml {
+    let fragment = fragment_of(document);
+    match remote_images {
+        true => CleanHtml::trusted(fragment),
+        false => CleanHtml::trusted(&as_links(fragment)),
+    }
+}
+
 /// Replaces the pictures of a sanitized fragment by links with their alternative text. Within a link
 /// only the text remains.
-#[must_use]
-pub fn as_links(fragment: &str) -> String {
+fn as_links(fragment: &str) -> String {
     let mut html = String::with_capacity(fragment.len());
     let (mut rest, mut is_in_link) = (fragment, false);
     while let Some((before, tag)) = rest.find('<').and_then(|at| rest.split_at_checked(at)) {

@@ -27,7 +27,7 @@ use tokio::time::Instant;
 use crate::api::extract::QueryString;
 use crate::edge::admission::Unauthenticated;
 use crate::edge::problem::Problem;
-use crate::pages::models::reference;
+use crate::pages::models::{page_fault, reference};
 use crate::pages::page_request::PageRequest;
 use crate::pages::page_state::{Pages, unrendered};
 use crate::pages::response::{HTML, PLAIN};
@@ -159,12 +159,7 @@ fn affected(view: &View) -> Vec<Affected> {
 }
 
 fn faults(id: BackendId, status: &Health) -> impl Iterator<Item = Fault> {
-    status.faults.iter().map(move |fault| Fault {
-        backend: id.to_string(),
-        repository: fault.repository.clone(),
-        subject: fault.subject.to_string(),
-        reason: fault.reason.clone(),
-    })
+    status.faults.iter().map(move |fault| page_fault(id, fault))
 }
 
 fn service(pages: &Pages) -> Vec<ServiceFact> {
