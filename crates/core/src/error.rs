@@ -45,6 +45,21 @@ pub enum ErrorKind {
     Internal,
 }
 
+impl ErrorKind {
+    /// Returns true if the backend could not be reached, limits us, or did not answer in time.
+    #[must_use]
+    pub const fn is_unreachable(self) -> bool {
+        matches!(self, Self::BackendUnavailable { .. } | Self::BackendTimeout)
+    }
+
+    /// Returns true if the failure tells that the backend as a whole does not serve us. Others concern
+    /// one repository or the caller.
+    #[must_use]
+    pub const fn is_of_whole_backend(self) -> bool {
+        self.is_unreachable() || matches!(self, Self::BackendRefused)
+    }
+}
+
 /// A failure with its kind, a message for clients, and a cause for the log. Clones share the cause.
 #[derive(Clone, Debug)]
 pub struct Error {

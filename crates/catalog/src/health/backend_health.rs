@@ -6,7 +6,7 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use registry_core::backend::Fault;
 use registry_core::backend::contact::{BreakerState, Contact};
-use registry_core::error::{Error, ErrorKind};
+use registry_core::error::Error;
 use registry_core::models::backend_id::BackendId;
 use registry_core::models::fault::FaultSubject;
 use tokio::sync::watch;
@@ -90,16 +90,11 @@ impl BackendHealth {
     /// Updates the status from the outcome of a request about one extension. A malformed response
     /// concerns one repository, and an invalid range its caller, so neither counts.
     pub(crate) fn learn<T>(&self, outcome: &Result<T, Error>) {
-        match outcome.as_ref().map_err(Error::kind) {
-            Ok(_) | Err(ErrorKind::NotFound) => self.succeeded(Operation::Read),
-            Err(
-                ErrorKind::BackendRefused
-                | ErrorKind::BackendUnavailable { .. }
-                | ErrorKind::BackendTimeout,
-            ) => {
-                if let Err(error) = outcome {
-                    self.failed(Operation::Read, error);
-                }
+        match outcome {
+            Ok(_) => self.succeeded(Operation::Read),
+            Err(error) if error.is_not_found() => self.succeeded(Operation::Read),
+            Err(error) if error.kind().is_of_whole_backend() => {
+                self.failed(Operation::Read, error);
             }
             Err(_) => {}
         }

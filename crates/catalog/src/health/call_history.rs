@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use parking_lot::Mutex;
-use registry_core::error::{Error, ErrorKind};
+use registry_core::error::Error;
 use tokio::time::Instant;
 
 use crate::persistent_instant::PersistentInstant;
@@ -87,7 +87,7 @@ impl CallHistory {
         let Some(slot) = ring.slots.back_mut() else { return };
         let count = match outcome {
             Err(error) if !error.was_asked() => return,
-            Err(error) if is_failure(error) => &mut slot.failed,
+            Err(error) if error.kind().is_of_whole_backend() => &mut slot.failed,
             _ if took >= SLOW && extent == Extent::Short => &mut slot.slow,
             _ => &mut slot.answered,
         };
@@ -120,18 +120,9 @@ impl Ring {
     }
 }
 
-/// Returns true for the failures that `/health` counts: others concern a repository or a caller.
-fn is_failure(error: &Error) -> bool {
-    matches!(
-        error.kind(),
-        ErrorKind::BackendRefused
-            | ErrorKind::BackendUnavailable { .. }
-            | ErrorKind::BackendTimeout
-    )
-}
-
 #[cfg(test)]
 mod tests {
+    use registry_core::error::ErrorKind;
     use tokio::time::advance;
 
     use super::*;

@@ -158,8 +158,9 @@ impl StatusCell {
             message: error.message().to_owned(),
             report: error.report(),
         };
-        // A refusal is no outage: it lasts until the same kind of request succeeds.
-        if is_passing(error) {
+        // Any response ends an outage. A refusal is none: it lasts until the same kind of request
+        // succeeds.
+        if error.kind().is_unreachable() {
             inner.outage = Some(failure);
         } else {
             let before = inner.failures.insert(operation, failure);
@@ -202,11 +203,6 @@ impl StatusCell {
         status.last_success = status.last_success.or(last_success);
         true
     }
-}
-
-/// Returns true if any response ends a failure: the backend was unreachable, and is back.
-fn is_passing(error: &Error) -> bool {
-    matches!(error.kind(), ErrorKind::BackendUnavailable { .. } | ErrorKind::BackendTimeout)
 }
 
 #[cfg(test)]

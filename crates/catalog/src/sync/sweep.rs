@@ -159,15 +159,11 @@ async fn take(handle: &BackendHandle, reads: Vec<ReadResult>, progress: &mut Swe
 async fn first_cursor(handle: &BackendHandle) -> Result<Option<ChangeCursor>> {
     match handle.backend.changes(None).await {
         Ok(Changes::These { cursor, .. }) => Ok(Some(cursor)),
-        Err(error) if is_away(&error) => Err(error),
+        // A second request is of no use.
+        Err(error) if error.kind().is_unreachable() => Err(error),
         // Any other failure, such as a server without this API, still allows a sweep.
         Ok(Changes::CannotTell) | Err(_) => Ok(None),
     }
-}
-
-/// Returns true if the backend cannot be reached, so that a second request is of no use.
-fn is_away(error: &Error) -> bool {
-    matches!(error.kind(), ErrorKind::BackendUnavailable { .. } | ErrorKind::BackendTimeout)
 }
 
 /// Rejects a listing that is empty without proof that the backend is empty.

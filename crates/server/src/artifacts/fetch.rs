@@ -45,7 +45,8 @@ pub(super) async fn fetch(mut writer: Writer<'_>, upstream: &Upstream) -> Result
     while let Some(piece) = bytes.next().await {
         match piece {
             Ok(piece) => writer.push(piece).await?,
-            Err(error) if resumes < RESUMES && may_go_on(&error) => {
+            // A range request may bring the rest.
+            Err(error) if resumes < RESUMES && error.kind().is_unreachable() => {
                 resumes += 1;
                 let rest = rest_of(fill, upstream).await;
                 // The reason of the break says more than the reason why it could not be resumed.
@@ -59,11 +60,6 @@ pub(super) async fn fetch(mut writer: Writer<'_>, upstream: &Upstream) -> Result
         return Err(Error::faulty("The artifact is shorter than announced"));
     }
     writer.finish().await
-}
-
-/// Returns true if a range request may bring the rest.
-fn may_go_on(error: &Error) -> bool {
-    matches!(error.kind(), ErrorKind::BackendUnavailable { .. } | ErrorKind::BackendTimeout)
 }
 
 async fn rest_of(fill: &Fill, upstream: &Upstream) -> Result<Download> {
