@@ -220,7 +220,7 @@ pub struct FilesParams {
     /// Version to compare with; `@` and the name of a backend may follow
     #[param(
         max_length = 288,
-        pattern = "^[A-Za-z0-9][A-Za-z0-9._+-]*(/(?!\\.\\.(/|$))[A-Za-z0-9._+-]*)*(@[a-z][a-z0-9-]{0,31})?$"
+        pattern = "^(?![^@]{256})[A-Za-z0-9][A-Za-z0-9._+-]*(/(?!\\.\\.(/|$))[A-Za-z0-9._+-]*)*(@[a-z][a-z0-9-]{0,31})?$"
     )]
     against: Option<String>,
 }
