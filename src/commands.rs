@@ -17,7 +17,7 @@ use crate::logging::{self, LogError};
 
 /// Failure of the program. `docs/configuration.md` lists the exit codes.
 #[derive(Debug, thiserror::Error)]
-pub enum Failure {
+pub enum CommandFailure {
     /// The operation failed.
     #[error("{0}")]
     Failed(String),
@@ -26,7 +26,7 @@ pub enum Failure {
     Misused(String),
 }
 
-impl Failure {
+impl CommandFailure {
     /// Returns the exit code.
     #[must_use]
     pub const fn code(&self) -> u8 {
@@ -50,7 +50,7 @@ pub fn run(
     args: &Args,
     program: &OsStr,
     environment: Vec<(String, String)>,
-) -> Result<(), Failure> {
+) -> Result<(), CommandFailure> {
     let sources = Sources {
         file: args.config.as_deref(),
         environment,
@@ -66,34 +66,39 @@ pub fn run(
         }
         Some(Command::Doctor { output }) => doctor::run(*output, &sources),
         Some(Command::Completions { shell }) => print(&pages::completions(*shell)),
-        Some(Command::Man { directory: None }) => print(&pages::manual().map_err(Failure::failed)?),
+        Some(Command::Man { directory: None }) => {
+            print(&pages::manual().map_err(CommandFailure::failed)?)
+        }
         Some(Command::Man { directory: Some(directory) }) => {
             let place = directory.display();
-            let failed = |error| Failure::failed(format!("{place} cannot be written: {error}"));
+            let failed =
+                |error| CommandFailure::failed(format!("{place} cannot be written: {error}"));
             pages::write_manuals(directory).map_err(failed)
         }
     }
 }
 
-fn serve(args: &Args, sources: &Sources<'_>) -> Result<(), Failure> {
+fn serve(args: &Args, sources: &Sources<'_>) -> Result<(), CommandFailure> {
     // Problems of the configuration are printed plainly, so logging starts only afterwards.
-    let config = configuration::checked(sources).map_err(Failure::misused)?;
-    let metrics = app::metrics().map_err(Failure::failed)?;
+    let config = configuration::checked(sources).map_err(CommandFailure::misused)?;
+    let metrics = app::metrics().map_err(CommandFailure::failed)?;
     let log = logging::init(&args.log_level, args.json_log, metrics.process.dropped_lines());
     let log = log.map_err(|error| match error {
-        LogError::Filter(error) => Failure::misused(format!("--log-level: {error}")),
-        LogError::Thread(_) => Failure::failed(error),
+        LogError::Filter(error) => CommandFailure::misused(format!("--log-level: {error}")),
+        LogError::Thread(_) => CommandFailure::failed(error),
     })?;
     let ended = app::run(config, args.demo, metrics);
     // The failure goes to standard error after the last line of the log.
     drop(log);
-    ended.map_err(Failure::failed)
+    ended.map_err(CommandFailure::failed)
 }
 
-fn print(text: &[u8]) -> Result<(), Failure> {
+fn print(text: &[u8]) -> Result<(), CommandFailure> {
     // A reader that closes the pipe early, such as `head`, is no failure.
     match io::stdout().write_all(text) {
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(Failure::failed(error)),
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            Err(CommandFailure::failed(error))
+        }
         _ => Ok(()),
     }
 }

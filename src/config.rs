@@ -9,8 +9,8 @@ use std::path::Path;
 pub use crate::config::backends::{BackendConfig, BackendSettings};
 pub use crate::config::sections::{CacheConfig, CatalogConfig, DownloadsConfig};
 pub use crate::config::server::{AuthConfig, RateLimitConfig, ServerConfig, TlsConfig, WebConfig};
-use registry_core::config_reader::problems::{Origin, Problems};
-use registry_core::config_reader::{Presence, Reader, Typed};
+use registry_core::config_reader::problems::{Problems, ValueOrigin};
+use registry_core::config_reader::{ConfigReader, Presence, Typed};
 use registry_core::models::backend_kind::BackendKind;
 
 /// Default places of a configuration.
@@ -89,7 +89,7 @@ pub fn load(sources: &Sources<'_>) -> Result<Config, Problems> {
 
 /// Reads a configuration; an example stands in for what the reader found to be wrong.
 #[must_use]
-pub fn read(sources: &Sources<'_>) -> (Reader, Option<Config>) {
+pub fn read(sources: &Sources<'_>) -> (ConfigReader, Option<Config>) {
     let mut typed = Typed::default();
     let searched = SEARCHED.iter().map(Path::new).find(|path| path.exists());
     if let Some(path) = sources.file.or(searched).filter(|_| !sources.demo) {
@@ -99,19 +99,19 @@ pub fn read(sources: &Sources<'_>) -> (Reader, Option<Config>) {
     let made = sources.environment.iter().find(|(name, _)| name == STATE_DIRECTORY);
     let first = made.and_then(|(_, dirs)| dirs.split(':').next()).filter(|dir| !dir.is_empty());
     if let Some(dir) = first.filter(|_| !typed.has("cache", "state_dir")) {
-        typed.put("cache", "state_dir", dir, Origin::Environment(STATE_DIRECTORY.to_owned()));
+        typed.put("cache", "state_dir", dir, ValueOrigin::Environment(STATE_DIRECTORY.to_owned()));
     }
     let demo_host = sources.demo.then_some("127.0.0.1");
     if let Some(host) = sources.flags.host.as_deref().or(demo_host) {
-        typed.put("server", "host", host, Origin::Flag("--host"));
+        typed.put("server", "host", host, ValueOrigin::Flag("--host"));
     }
     if let Some(port) = sources.flags.port {
-        typed.put("server", "port", port, Origin::Flag("--port"));
+        typed.put("server", "port", port, ValueOrigin::Flag("--port"));
     }
     if sources.demo {
-        typed.put("local", "path", "the sample catalog", Origin::Flag("--demo"));
+        typed.put("local", "path", "the sample catalog", ValueOrigin::Flag("--demo"));
     }
-    let mut reader = Reader::new(typed);
+    let mut reader = ConfigReader::new(typed);
     let config = compose(&mut reader);
     reader.report_unknown();
     if reader.finish(config.as_ref(), &[]).is_ok_and(|config| config.backends.is_empty()) {
@@ -171,13 +171,13 @@ pub fn schema() -> String {
     described().schema()
 }
 
-fn described() -> Reader {
-    let mut reader = Reader::new(Typed::default());
+fn described() -> ConfigReader {
+    let mut reader = ConfigReader::new(Typed::default());
     compose(&mut reader);
     reader
 }
 
-pub(crate) fn compose(reader: &mut Reader) -> Option<Config> {
+pub(crate) fn compose(reader: &mut ConfigReader) -> Option<Config> {
     let doc = "How the service listens and answers.";
     let server = reader.read("server", Presence::Always, doc, ServerConfig::read).pop();
     let doc = "TLS on the port of the server; without this section it speaks plain HTTP.";

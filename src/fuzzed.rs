@@ -9,7 +9,7 @@
 
 use std::path::Path;
 
-use registry_core::config_reader::{Reader, Typed};
+use registry_core::config_reader::{ConfigReader, Typed};
 
 use crate::config::compose;
 
@@ -18,7 +18,7 @@ pub fn config(bytes: &[u8]) {
     let Ok(text) = std::str::from_utf8(bytes) else { return };
     let mut typed = Typed::default();
     typed.text(Path::new("config.toml"), text);
-    let mut reader = Reader::new(typed);
+    let mut reader = ConfigReader::new(typed);
     compose(&mut reader);
     reader.report_unknown();
 }

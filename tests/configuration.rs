@@ -95,7 +95,7 @@ fn defaults_are_those_of_the_specification() {
     assert_eq!(config.server.max_connections, 10_000);
     assert!(!config.catalog.union);
     assert_eq!(config.cache.capacity.get(), 1000);
-    assert_eq!(config.cache.ttl, Duration::from_secs(300));
+    assert_eq!(config.cache.ttl, Duration::from_mins(5));
     assert!(config.cache.enable_list_cache && config.cache.enable_metadata_cache);
     assert_eq!(local(&config), Path::new("extensions"));
 }

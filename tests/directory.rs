@@ -154,7 +154,7 @@ async fn the_only_extension_of_a_directory_outlives_it_too() {
 #[tokio::test]
 async fn what_comes_to_the_directory_and_goes_is_seen_without_waiting_for_a_round() {
     let (dir, path) = nowhere();
-    let day = Duration::from_secs(86_400);
+    let day = Duration::from_hours(24);
     let backend: Arc<dyn Backend> = Arc::new(LocalBackend::new(BackendId::LOCAL, &path));
     let served = Served::with(vec![backend], Setup { ttl: day, ..Setup::default() }).await;
     assert_eq!(served.get("/extensions").await.text(), "[]");
@@ -235,7 +235,7 @@ async fn what_was_known_of_a_directory_outlives_a_restart_without_it() {
     let setup = Setup { state: Some((state, prints, now)), ..Setup::default() };
     let third = Served::with(vec![backend], setup).await;
     until(&third, "/health", is_failing).await;
-    sleep(Duration::from_secs(900)).await;
+    sleep(Duration::from_mins(15)).await;
     assert_eq!(names(&third).await, ["aws", "etcd"]);
 }
 

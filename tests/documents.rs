@@ -347,9 +347,12 @@ fn each_promise_and_bound_of_the_threat_model_names_tests_that_are_there() {
     for row in rows.filter(|row| !row.starts_with("| ---")) {
         let tests = row.trim_end_matches(" |").rsplit(" | ").next().unwrap();
         let names: Vec<&str> = tests.split('`').skip(1).step_by(2).collect();
-        let is_there = |name: &&str| match name.ends_with(".rs") {
-            true => files.iter().any(|path| path.ends_with(name)),
-            false => known.iter().any(|known| known.starts_with(*name)),
+        let is_there = |name: &&str| {
+            if name.ends_with(".rs") {
+                files.iter().any(|path| path.ends_with(name))
+            } else {
+                known.iter().any(|known| known.starts_with(*name))
+            }
         };
         if names.is_empty() || !names.iter().all(is_there) {
             wrong.push(row);

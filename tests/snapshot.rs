@@ -22,7 +22,7 @@ use registry_testing::scripted::Scripted;
 
 use crate::support::served::rules;
 
-const TTL: Duration = Duration::from_secs(300);
+const TTL: Duration = Duration::from_mins(5);
 const FILE: &str = "state.log";
 
 fn noon() -> Timestamp {
@@ -34,7 +34,7 @@ fn after(seconds: i64) -> Timestamp {
 }
 
 fn catalog(backends: Vec<Arc<dyn Backend>>) -> Arc<Catalog> {
-    let full_sweep = Duration::from_secs(3600);
+    let full_sweep = Duration::from_hours(1);
     Catalog::new(backends, Rules { full_sweep, ..rules(Merge::Owner, TTL) })
 }
 

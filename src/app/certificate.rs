@@ -101,12 +101,12 @@ pub(super) struct Renewal {
     state: CertificateState,
     metrics: CertificateMetrics,
     /// Contents at the last look, or why they could not be read.
-    last: Option<Found>,
+    last: Option<LoadedPair>,
     /// Contents that were reported as unusable.
-    reported: Option<Found>,
+    reported: Option<LoadedPair>,
 }
 
-type Found = Result<Pair, String>;
+type LoadedPair = Result<Pair, String>;
 
 impl Renewal {
     /// Begins to serve a certificate. Fails if its key cannot be used for TLS.
@@ -144,7 +144,7 @@ impl Renewal {
 
     /// Serves what was found if it can be used. A failure is reported once the next look finds the
     /// same: tools write the two files one after the other.
-    fn look(&mut self, found: Found, now: Timestamp) {
+    fn look(&mut self, found: LoadedPair, now: Timestamp) {
         if found.as_ref().is_ok_and(|pair| *pair == self.served) {
             if self.reported.take().is_some() {
                 self.state.renewal(None);
@@ -165,7 +165,7 @@ impl Renewal {
         self.last = Some(found);
     }
 
-    fn renew(&mut self, found: &Found, now: Timestamp) -> Option<String> {
+    fn renew(&mut self, found: &LoadedPair, now: Timestamp) -> Option<String> {
         let pair = match found {
             Ok(pair) => pair,
             Err(problem) => return Some(problem.clone()),

@@ -6,17 +6,17 @@ use registry_core::config_reader::problems::Problems;
 
 use crate::app;
 use crate::cli::ConfigAction;
-use crate::commands::{Failure, init, print};
+use crate::commands::{CommandFailure, init, print};
 use crate::config::{self, Config, Sources, read};
 
 pub(super) fn run(
     action: &ConfigAction,
     program: &OsStr,
     sources: &Sources<'_>,
-) -> Result<(), Failure> {
+) -> Result<(), CommandFailure> {
     match action {
         ConfigAction::Check => {
-            let config = checked(sources).map_err(Failure::misused)?;
+            let config = checked(sources).map_err(CommandFailure::misused)?;
             let warnings = app::warnings(&config);
             let warnings = warnings.iter().map(|warning| format!("warning: {warning}\n"));
             print((warnings.collect::<String>() + "the configuration is valid\n").as_bytes())
@@ -24,7 +24,7 @@ pub(super) fn run(
         ConfigAction::Show => {
             let (reader, config) = read(sources);
             print(reader.show().as_bytes())?;
-            reader.finish(config, &[]).map(drop).map_err(Failure::misused)
+            reader.finish(config, &[]).map(drop).map_err(CommandFailure::misused)
         }
         ConfigAction::Init { file } => init::run(file, program),
         ConfigAction::Schema => print(config::schema().as_bytes()),

@@ -10,14 +10,14 @@ use crate::app;
 use crate::cli::OutputForm;
 use crate::commands::configuration::checked;
 use crate::commands::doctor::report::{ReportLine, as_json, as_text};
-use crate::commands::{Failure, print};
+use crate::commands::{CommandFailure, print};
 use crate::config::{Config, Sources};
 
 /// Time before its expiry in which a certificate should have been renewed.
 const SOON: SignedDuration = SignedDuration::from_hours(14 * 24);
 
 /// Exit code 1 for a problem, 2 for an invalid configuration.
-pub(super) fn run(form: OutputForm, sources: &Sources<'_>) -> Result<(), Failure> {
+pub(super) fn run(form: OutputForm, sources: &Sources<'_>) -> Result<(), CommandFailure> {
     let config = match checked(sources) {
         Ok(config) => config,
         Err(problems) => {
@@ -27,15 +27,15 @@ pub(super) fn run(form: OutputForm, sources: &Sources<'_>) -> Result<(), Failure
             };
             let entries: Vec<ReportLine> = problems.iter().map(|problem| entry(problem)).collect();
             show(form, &entries)?;
-            return Err(Failure::Misused(counted(entries.len())));
+            return Err(CommandFailure::Misused(counted(entries.len())));
         }
     };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    let entries = runtime.map_err(Failure::failed)?.block_on(examine(&config));
+    let entries = runtime.map_err(CommandFailure::failed)?.block_on(examine(&config));
     show(form, &entries)?;
     match entries.iter().filter(|entry| entry.is_problem()).count() {
         0 => Ok(()),
-        problems => Err(Failure::Failed(counted(problems))),
+        problems => Err(CommandFailure::Failed(counted(problems))),
     }
 }
 
@@ -67,7 +67,7 @@ async fn examine(config: &Config) -> Vec<ReportLine> {
     entries
 }
 
-fn show(form: OutputForm, entries: &[ReportLine]) -> Result<(), Failure> {
+fn show(form: OutputForm, entries: &[ReportLine]) -> Result<(), CommandFailure> {
     let text = match form {
         OutputForm::Text => as_text(entries),
         OutputForm::Json => as_json(entries),

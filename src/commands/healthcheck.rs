@@ -15,7 +15,7 @@ use tokio_rustls::client::TlsStream;
 use tokio_util::either::Either;
 use url::{Host, Url};
 
-use crate::commands::{Failure, print};
+use crate::commands::{CommandFailure, print};
 use crate::config::{ListenerAddress, Sources, probed};
 
 const PATIENCE: Duration = Duration::from_secs(3);
@@ -70,7 +70,7 @@ pub(super) fn run(
     question: Probe,
     url: Option<&str>,
     sources: &Sources<'_>,
-) -> Result<(), Failure> {
+) -> Result<(), CommandFailure> {
     // Every failure has exit code 1: container engines reserve other codes.
     let target = match url {
         Some(url) => below(url, question),
@@ -78,12 +78,12 @@ pub(super) fn run(
             .map_err(|problems| problems.to_string())
             .and_then(|listener| own(&listener, question)),
     };
-    let target = target.map_err(Failure::Failed)?;
+    let target = target.map_err(CommandFailure::Failed)?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let (word, url) = (question.word(), &target.url);
-    match runtime.map_err(Failure::failed)?.block_on(asked(&target)) {
+    match runtime.map_err(CommandFailure::failed)?.block_on(asked(&target)) {
         Ok(()) => print(format!("{word}: {url}\n").as_bytes()),
-        Err(reason) => Err(Failure::Failed(format!("not {word}: {url}: {reason}"))),
+        Err(reason) => Err(CommandFailure::Failed(format!("not {word}: {url}: {reason}"))),
     }
 }
 

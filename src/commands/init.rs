@@ -6,23 +6,23 @@ use std::io::{self, ErrorKind, Write as _};
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::Path;
 
-use crate::commands::{Failure, print};
+use crate::commands::{CommandFailure, print};
 use crate::config::{SEARCHED, example};
 
 const NAME: &str = "extension-registry";
 
 /// `program` is the name the program was started under, valid in the same directory.
-pub(super) fn run(path: &Path, program: &OsStr) -> Result<(), Failure> {
+pub(super) fn run(path: &Path, program: &OsStr) -> Result<(), CommandFailure> {
     if path.as_os_str() == "-" {
         return print(example().as_bytes());
     }
     // `create_new` never overwrites a file, not even one created since a check.
     let created = OpenOptions::new().write(true).create_new(true).open(path);
-    let mut file = created.map_err(|error| Failure::Failed(unwritten(path, &error)))?;
+    let mut file = created.map_err(|error| CommandFailure::Failed(unwritten(path, &error)))?;
     if let Err(error) = file.write_all(example().as_bytes()) {
         // A partial file would block the next attempt, since existing files are never overwritten.
         let _ = fs::remove_file(path);
-        return Err(Failure::Failed(unwritten(path, &error)));
+        return Err(CommandFailure::Failed(unwritten(path, &error)));
     }
     let path = path.as_os_str();
     let command = command(path, program);

@@ -33,7 +33,7 @@ async fn cold() -> (Arc<Scripted>, Served) {
     let admission =
         Arc::new(Admission { requests: RequestLimit::of(20_000), ..Admission::default() });
     let http = HttpRules { admission, ..Setup::default().http };
-    let setup = Setup { limits, http, ..Setup::default() };
+    let setup = Setup { http, limits, ..Setup::default() };
     let served = Served::with(vec![backend.clone()], setup).await;
     served.call("/extensions", &[]).await;
     backend.inner.publish(&id("provider/new"), tag("1.0.0"), about("d", &[]), "new");

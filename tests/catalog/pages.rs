@@ -127,7 +127,7 @@ proptest! {
         let merge = if union { Merge::Union } else { Merge::Owner };
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let checked = async {
-            tokio::time::timeout(Duration::from_secs(60), check(contents, merge, queries)).await
+            tokio::time::timeout(Duration::from_mins(1), check(contents, merge, queries)).await
         };
         runtime.block_on(checked).unwrap();
     }

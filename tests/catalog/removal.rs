@@ -14,7 +14,7 @@ use registry_testing::scripted::Scripted;
 use super::{TTL, backend, kept, listed, pass};
 use crate::support::served::rules;
 
-const A_DAY: Duration = Duration::from_secs(86_400);
+const A_DAY: Duration = Duration::from_hours(24);
 
 fn reasons(catalog: &Catalog) -> Vec<String> {
     let faults = catalog.health.statuses().into_iter().flat_map(|(_, status)| status.faults);

@@ -261,7 +261,7 @@ proptest! {
         let rules = Rules {
             allow_takeover,
             max_bytes: MAX_BYTES,
-            ..rules(merge, Duration::from_secs(300))
+            ..rules(merge, Duration::from_mins(5))
         };
         let mut pair =
             Pair { first: Process::new(&rules), second: Process::new(&rules), rules };

@@ -82,7 +82,7 @@ async fn when_an_extension_goes_the_next_sweep_takes_in_what_was_refused() {
     pass(TTL).await;
     assert_eq!(said(&catalog), ["catalog.max_bytes leaves no room for 1 extension of gitea"]);
     backend.inner.remove(&id("provider/b"));
-    pass(Duration::from_secs(3600) + TTL).await;
+    pass(Duration::from_hours(1) + TTL).await;
     assert_eq!(listed(&catalog), ["provider/a", "provider/c"]);
     assert_eq!(said(&catalog), [""; 0]);
     assert_eq!(catalog.health.freshness(Scope::All, None).degraded, []);
@@ -134,7 +134,7 @@ async fn a_name_that_was_refused_passes_to_no_later_backend() {
     catalog.syncer.sync(Scope::All).await.unwrap();
     let refused = catalog.reader.find(&id("provider/c"), Scope::All).await.unwrap_err();
     assert!(!refused.is_not_found(), "until everything fits into a sweep: {refused}");
-    tokio::time::advance(Duration::from_secs(3600)).await;
+    tokio::time::advance(Duration::from_hours(1)).await;
     catalog.syncer.sync(Scope::All).await.unwrap();
     assert!(
         catalog.reader.find(&id("provider/c"), Scope::All).await.is_ok(),

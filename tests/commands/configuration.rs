@@ -236,7 +236,7 @@ const NO_VALUES: &[(&str, &str, &str)] = &[
     ("gitea.url", r#""https://[::1""#, "address"),
     ("gitea.url", r#""https://git.example/\r\nX: y""#, "must be"),
     ("gitea.url", r#""https://git.example?q=1""#, "must be"),
-    ("gitea.url", r##""https://git.example#f""##, "must be"),
+    ("gitea.url", r#""https://git.example#f""#, "must be"),
     ("gitea.external_asset_hosts", r#"["https://files.example"]"#, "host"),
     ("gitea.external_asset_hosts", r#"["files.example:443"]"#, "host"),
     ("gitea.external_asset_hosts", r#"["*.example"]"#, "host"),

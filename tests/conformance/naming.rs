@@ -158,7 +158,7 @@ pub async fn the_doctor_shows_near_misses(stage: &impl Nameable) {
     let doctor = move || run(&at, &["doctor", "--port", "0"]);
     // The servers of some stages run on this thread.
     let output = tokio::task::spawn_blocking(doctor);
-    let output = tokio::time::timeout(Duration::from_secs(60), output).await.unwrap().unwrap();
+    let output = tokio::time::timeout(Duration::from_mins(1), output).await.unwrap().unwrap();
     let text = String::from_utf8(output.stdout).unwrap();
     let source = stage.backend().id();
     let named = format!("{} is not served", stage.wrong("aws"));

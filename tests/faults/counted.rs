@@ -106,7 +106,7 @@ fn whatever_the_page_on_security_names_as_a_test_exists() {
     for line in document.lines().filter(|line| line.starts_with("| ")) {
         let Some(cell) = line.trim_end_matches('|').rsplit('|').next() else { continue };
         // The table of actors names no tests.
-        for name in named(cell).filter(|name| name.contains("_") || name.contains(".rs")) {
+        for name in named(cell).filter(|name| name.contains('_') || name.contains(".rs")) {
             let is_there = code
                 .iter()
                 .any(|(file, text)| file.ends_with(name) || text.contains(&format!("fn {name}")));

@@ -190,7 +190,7 @@ async fn row_38_forged_huge_replayed_and_disordered_notices_change_nothing_but_w
 #[tokio::test(start_paused = true)]
 async fn row_39_without_a_notice_news_are_seen_within_the_time_to_live() {
     let backend = memory(BackendId::GITEA, &["provider/aws:1.0.0"]);
-    let ttl = Duration::from_secs(300);
+    let ttl = Duration::from_mins(5);
     let served = Served::with(vec![backend.clone()], Setup { ttl, ..Setup::default() }).await;
     let version = async || served.get("/extensions/provider/aws").await.json()["version"].clone();
     assert_eq!(version().await, "1.0.0");

@@ -20,7 +20,7 @@ use tokio::time::{Instant, advance};
 use crate::support::served::{Got, Served, Setup, rules};
 
 const PATIENCE: Duration = Duration::from_millis(2500);
-const TTL: Duration = Duration::from_secs(300);
+const TTL: Duration = Duration::from_mins(5);
 const ANSWERS: [&str; 7] = [
     "/extensions",
     "/extensions/search?q=aws",
@@ -188,9 +188,9 @@ async fn a_round_whose_every_read_fails_makes_nothing_current_and_loses_no_chang
     backend.inner.publish(&id("provider/aws"), tag("2.0.0"), about("d", &[]), "new");
     // Changes are told, and then every read hits an error of the backend.
     backend.reads_fail.store(true, Ordering::SeqCst);
-    advance(Duration::from_secs(60)).await;
+    advance(Duration::from_mins(1)).await;
     assert!(catalog.syncer.sync(Scope::All).await.is_err());
-    assert_eq!(catalog.health.freshness(Scope::All, None).age, Duration::from_secs(60));
+    assert_eq!(catalog.health.freshness(Scope::All, None).age, Duration::from_mins(1));
     let (_, status) = catalog.health.statuses().remove(0);
     assert!(!status.healthy && status.faults.is_empty(), "{status:?}");
     backend.reads_fail.store(false, Ordering::SeqCst);
@@ -217,7 +217,7 @@ async fn an_outage_is_no_fault_of_the_extensions_that_were_asked_for_in_it() {
     while backend.asked().extensions < before + 50 {
         tokio::task::yield_now().await;
     }
-    advance(Duration::from_secs(60)).await;
+    advance(Duration::from_mins(1)).await;
     let health = served.call("/health", &[]).await.json();
     assert_eq!(health["backends"]["gitea"]["healthy"], false, "{health}");
     assert_eq!(health["backends"]["gitea"]["faults"], serde_json::json!([]));

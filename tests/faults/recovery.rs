@@ -148,7 +148,7 @@ async fn o13e_who_waits_in_vain_for_a_limited_backend_is_told_how_long_its_pause
 #[tokio::test(start_paused = true)]
 async fn o13f_before_anything_is_known_callers_are_told_the_pause_as_well() {
     let mut scripted = Scripted::new(BackendId::GITEA, &["provider/a:1.0.0"]);
-    let until = Instant::now() + Duration::from_secs(3600);
+    let until = Instant::now() + Duration::from_hours(1);
     let open = Contact { breaker: BreakerState::Open { until }, ..Contact::default() };
     scripted.contact = Some(watch::Sender::new(open));
     scripted.down.store(true, Ordering::SeqCst);
@@ -156,6 +156,6 @@ async fn o13f_before_anything_is_known_callers_are_told_the_pause_as_well() {
     let catalog = Catalog::new(backends, rules(Merge::Owner, TTL));
     catalog.syncer.sync(Scope::All).await.unwrap_err();
     let error = catalog.reader.ready(Scope::All).await.unwrap_err();
-    let retry_after = Duration::from_secs(3600);
+    let retry_after = Duration::from_hours(1);
     assert_eq!(error.kind(), ErrorKind::BackendUnavailable { retry_after });
 }

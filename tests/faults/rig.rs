@@ -44,7 +44,7 @@ use tower::ServiceExt as _;
 
 use crate::support::served::rules;
 
-pub(super) const TTL: Duration = Duration::from_secs(300);
+pub(super) const TTL: Duration = Duration::from_mins(5);
 /// One of Gitea's and one of the registry's.
 pub(super) const KNOWN: [&str; 2] = ["provider/hello", "taskserv/redis"];
 
@@ -204,7 +204,7 @@ impl Service {
         let cache_rules = ResponseCacheRules {
             capacity,
             ttl: TTL,
-            stale_if_error: Duration::from_secs(86_400),
+            stale_if_error: Duration::from_hours(24),
             negative_ttl: Duration::from_secs(10),
             lists: true,
             metadata: true,

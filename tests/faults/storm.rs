@@ -15,7 +15,7 @@ use registry_testing::chaos::{Chaos, Way};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 
-const SPAN: Duration = Duration::from_secs(5 * 60);
+const SPAN: Duration = Duration::from_mins(5);
 /// Between two questions.
 const PACE: Duration = Duration::from_millis(5);
 

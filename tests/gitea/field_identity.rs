@@ -78,7 +78,7 @@ async fn g07c_a_sweep_that_lasts_does_not_read_a_stranger() {
     listed(&backend).await;
     assert_eq!(versions_of(&backend, "provider/y").await, ["1.0.0"]);
     fake.edit(taken_over);
-    tokio::time::advance(std::time::Duration::from_secs(60)).await;
+    tokio::time::advance(std::time::Duration::from_mins(1)).await;
     assert_refused(&failure_of(&backend, "provider/x").await);
 }
 

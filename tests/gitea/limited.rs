@@ -34,7 +34,7 @@ async fn sweep(location: &str) -> Option<(Vec<u16>, Duration)> {
     let token = canary::secret_for(&format!("http://{upstream}"), "<read>");
     let backend = backend_of(GiteaSettings { token: Some(token.parse().unwrap()), ..settings });
     let source = backend.id();
-    let rules = rules(Merge::Owner, Duration::from_secs(300));
+    let rules = rules(Merge::Owner, Duration::from_mins(5));
     let catalog = Catalog::new(vec![Arc::new(backend)], rules);
     let begun = Instant::now();
     catalog.syncer.sync(source.into()).await.unwrap();

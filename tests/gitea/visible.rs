@@ -14,7 +14,7 @@ use crate::support::served::rules;
 
 async fn kept(fake: &FakeGitea) -> Arc<Catalog> {
     let backends: Vec<Arc<dyn Backend>> = vec![Arc::new(backend(fake))];
-    Catalog::new(backends, rules(Merge::Owner, Duration::from_secs(300)))
+    Catalog::new(backends, rules(Merge::Owner, Duration::from_mins(5)))
 }
 
 /// Waits for a version with its archive; the reads run behind.

@@ -116,7 +116,7 @@ async fn silence_ends_with_the_deadline() {
         })
         .await;
         let hasty = backend_with(&server.url(), |settings| {
-            settings.upstream.timeout = Duration::from_millis(200)
+            settings.upstream.timeout = Duration::from_millis(200);
         });
         assert_eq!(hasty.listing().await.unwrap_err().kind(), ErrorKind::BackendTimeout);
     }
@@ -309,9 +309,10 @@ async fn a_compressed_answer_is_nonsense_and_never_grows() {
 
 #[tokio::test]
 async fn secrets_are_in_no_error() {
-    let server = ScriptedRegistry::start(|seen| match seen.path() {
-        "/token" => Reply::new(500).bytes("canary"),
-        _ => {
+    let server = ScriptedRegistry::start(|seen| {
+        if seen.path() == "/token" {
+            Reply::new(500).bytes("canary")
+        } else {
             let host = seen.header("host").unwrap();
             let realm = format!("Bearer realm=\"http://{host}/token?canary=1\"");
             Reply::new(401).header("www-authenticate", realm)

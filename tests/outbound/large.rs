@@ -107,9 +107,10 @@ fn refusing(seen: &Seen) -> Reply {
         let challenge = format!("Bearer realm=\"http://{host}/token\",service=\"x\"");
         return Reply::new(401).header("www-authenticate", challenge).bytes("x".repeat(LARGE));
     }
-    match seen.path().ends_with("/tags/list") {
-        true => Reply::json(format!("{{\"name\":\"{}\",\"tags\":[]}}", "x".repeat(LARGE))),
-        false => Reply::new(404),
+    if seen.path().ends_with("/tags/list") {
+        Reply::json(format!("{{\"name\":\"{}\",\"tags\":[]}}", "x".repeat(LARGE)))
+    } else {
+        Reply::new(404)
     }
 }
 

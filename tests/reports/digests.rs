@@ -20,7 +20,7 @@ const X: &str = "/extensions/provider/x";
 async fn served(fake: &FakeGitea, dir: Option<&Path>) -> Served {
     let store = dir.map(|dir| (dir.join("artifacts"), 1 << 20));
     let state = dir.map(|dir| (dir.to_owned(), Vec::new(), Timestamp::UNIX_EPOCH));
-    let served = Served::with(vec![gitea(fake)], Setup { store, state, ..Setup::default() }).await;
+    let served = Served::with(vec![gitea(fake)], Setup { state, store, ..Setup::default() }).await;
     served.catalog.syncer.sync(Scope::All).await.unwrap();
     served
 }

@@ -95,7 +95,7 @@ async fn o04d_releases_that_vanish_everywhere_at_once_are_not_believed() {
         backend.inner.remove(&id(name));
         backend.inner.create(&id(name));
     }
-    pass(Duration::from_secs(86_400)).await;
+    pass(Duration::from_hours(24)).await;
     assert_eq!(list(&served).await, (vec!["a".to_owned(), "b".to_owned()], "oci".to_owned()));
     assert!(faults(&served, "oci").await.iter().any(|fault| fault.starts_with("*: ")));
 }
@@ -132,7 +132,7 @@ async fn o14b_a_partial_list_of_repositories_is_marked_until_it_is_whole() {
     let one = served.call("/extensions/provider/a", &[]).await;
     assert_eq!(one.header("extension-registry-degraded"), "", "the one that is known is whole");
     set(&backend.cuts_listings, false);
-    pass(Duration::from_secs(3600) + TTL).await;
+    pass(Duration::from_hours(1) + TTL).await;
     assert_eq!(list(&served).await, (vec!["a".to_owned()], String::new()));
     assert_eq!(faults(&served, "oci").await, Vec::<String>::new());
 }
@@ -148,7 +148,7 @@ async fn g01b_a_sweep_that_fails_half_way_goes_on_where_it_was() {
     let served = served(backend.clone()).await;
     let (known, marked) = list(&served).await;
     assert!(known.len() >= 17 && marked == "gitea", "{} known, marked {marked:?}", known.len());
-    pass(Duration::from_secs(60)).await;
+    pass(Duration::from_mins(1)).await;
     assert_eq!(list(&served).await.0.len(), 60);
     let asked = backend.asked().extensions;
     assert!(asked < 60 + 4 * 20, "what was read is not read again: {asked} reads");

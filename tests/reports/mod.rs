@@ -24,7 +24,7 @@ use tokio::time::sleep;
 
 use crate::support::served::{Got, Served, Setup};
 
-const TTL: Duration = Duration::from_secs(300);
+const TTL: Duration = Duration::from_mins(5);
 
 fn gitea(fake: &FakeGitea) -> Arc<GiteaBackend> {
     let settings = GiteaSettings::new(fake.url(), ORGANIZATION.parse().unwrap());

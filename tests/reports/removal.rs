@@ -19,7 +19,7 @@ async fn seconds_until_gone(backend: std::sync::Arc<Scripted>, slow: Duration) -
     served.catalog.syncer.notice(BackendId::GITEA, vec![id("provider/a")]);
     let begun = Instant::now();
     while list(&served).await.0.len() > 1 {
-        assert!(begun.elapsed() < Duration::from_secs(120), "still there");
+        assert!(begun.elapsed() < Duration::from_mins(2), "still there");
         pass(Duration::from_millis(240)).await;
     }
     begun.elapsed().as_secs()

@@ -76,7 +76,7 @@ async fn a_listing_is_as_complete_after_a_restart_as_before() {
                 );
             }
             assert_eq!(said, noes, "cut: {cut}, after {quiet_rounds} rounds");
-            tokio::time::advance(Duration::from_secs(60)).await;
+            tokio::time::advance(Duration::from_mins(1)).await;
             catalog.syncer.sync(Scope::All).await.unwrap();
         }
         assert_eq!(backend.asked().listings, 1, "those were rounds of changes");

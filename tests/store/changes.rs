@@ -24,7 +24,7 @@ const AWS: &str = "/extensions/provider/aws/1.0.0";
 fn setup(dir: Option<&Path>, accept_changes: bool) -> Setup {
     let store = dir.map(|dir| (dir.join("artifacts"), ROOM));
     let state = dir.map(|dir| (dir.to_owned(), Vec::new(), Timestamp::UNIX_EPOCH));
-    Setup { store, state, accept_changes, ..Setup::default() }
+    Setup { state, store, accept_changes, ..Setup::default() }
 }
 
 /// A service over a registry whose version was downloaded once and then replaced.
@@ -157,13 +157,12 @@ async fn row_43_a_file_replaced_in_gitea_is_read_once_and_then_refused_or_accept
         served.catalog.store.published().await;
         for _ in 0..2 {
             let got = download(&served).await;
-            match expected {
-                Some(bytes) => assert_eq!(got.text(), bytes),
-                None => {
-                    assert_eq!(got.status, StatusCode::BAD_GATEWAY);
-                    let second = Digest::sha256(b"second, and longer").to_string();
-                    assert!(got.text().contains(&second), "{}", got.text());
-                }
+            if let Some(bytes) = expected {
+                assert_eq!(got.text(), bytes)
+            } else {
+                assert_eq!(got.status, StatusCode::BAD_GATEWAY);
+                let second = Digest::sha256(b"second, and longer").to_string();
+                assert!(got.text().contains(&second), "{}", got.text());
             }
         }
     }

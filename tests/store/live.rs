@@ -23,7 +23,7 @@ async fn served(dir: &std::path::Path) -> Served {
     backend.publish(&id("provider/aws"), tag("1.0.0"), about("d", &[]), vec![7; SIZE]);
     let usual = Setup::default();
     let setup = Setup {
-        limits: Limits { max_connections: 300, grace: Duration::from_secs(60), ..usual.limits },
+        limits: Limits { max_connections: 300, grace: Duration::from_mins(1), ..usual.limits },
         store: Some((dir.to_owned(), ROOM)),
         ..usual
     };

@@ -48,8 +48,8 @@ pub const BROWSER: &str = "text/html,application/xhtml+xml,application/xml;q=0.9
 
 /// The rules of a catalog, with what hardly differs from test to test.
 pub fn rules(merge: Merge, ttl: Duration) -> Rules {
-    let (full_sweep, negative_ttl) = (Duration::from_secs(3600), Duration::from_secs(10));
-    let (stale_while_revalidate, stale_if_error) = (ttl, Duration::from_secs(86_400));
+    let (full_sweep, negative_ttl) = (Duration::from_hours(1), Duration::from_secs(10));
+    let (stale_while_revalidate, stale_if_error) = (ttl, Duration::from_hours(24));
     Rules {
         merge,
         allow_takeover: false,
@@ -92,7 +92,7 @@ impl Default for Setup {
     fn default() -> Self {
         Self {
             merge: Merge::Owner,
-            ttl: Duration::from_secs(300),
+            ttl: Duration::from_mins(5),
             capacity: 1000,
             lists: true,
             metadata: true,

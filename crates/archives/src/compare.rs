@@ -13,12 +13,12 @@ pub struct Comparison<'a> {
     /// Entries of the old archive alone.
     pub removed: Vec<&'a Entry>,
     /// Entries of both with another kind, mode, link or content, in the order of the new archive.
-    pub changed: Vec<Change<'a>>,
+    pub changed: Vec<EntryChange<'a>>,
 }
 
 /// An entry that differs between two archives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Change<'a> {
+pub struct EntryChange<'a> {
     /// The entry of the old archive.
     pub from: &'a Entry,
     /// The entry of the new archive.
@@ -27,6 +27,7 @@ pub struct Change<'a> {
 
 /// Compares two archives path by path. If each has a single top directory, paths below it are
 /// compared: that directory often has the version in its name.
+#[must_use]
 pub fn compare<'a>(old: &'a ArchiveIndex, new: &'a ArchiveIndex) -> Comparison<'a> {
     let tops = old.top_directory().zip(new.top_directory());
     let (old_top, new_top) = tops.unwrap_or_default();
@@ -41,7 +42,7 @@ pub fn compare<'a>(old: &'a ArchiveIndex, new: &'a ArchiveIndex) -> Comparison<'
             Some(from) => {
                 seen.insert(path);
                 if differ((*from, old_top), (to, new_top)) {
-                    comparison.changed.push(Change { from, to });
+                    comparison.changed.push(EntryChange { from, to });
                 }
             }
         }
@@ -53,6 +54,7 @@ pub fn compare<'a>(old: &'a ArchiveIndex, new: &'a ArchiveIndex) -> Comparison<'
 
 /// Returns the entries of a path in the old and in the new archive, which [`compare`] compares with
 /// each other. The path is that of either.
+#[must_use]
 pub fn find_pair<'a>(
     old: &'a ArchiveIndex,
     new: &'a ArchiveIndex,

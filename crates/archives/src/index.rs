@@ -33,11 +33,13 @@ pub struct ArchiveIndex {
 
 impl ArchiveIndex {
     /// Returns the entry of an escaped path.
+    #[must_use]
     pub fn entry(&self, path: &str) -> Option<&Entry> {
         self.entries.iter().find(|entry| &*entry.path == path)
     }
 
     /// Returns the directory that holds everything else, if there is one.
+    #[must_use]
     pub fn top_directory(&self) -> Option<&str> {
         let mut entries = self.entries.iter().filter(|entry| &*entry.path != ".");
         let (top, _) = entries.find_map(|entry| entry.path.split_once('/'))?;

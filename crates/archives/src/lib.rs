@@ -28,7 +28,7 @@ mod walk;
 mod zip;
 
 pub use bounds::{Bound, Bounds, ByteCount};
-pub use compare::{Change, Comparison, compare, find_pair};
+pub use compare::{Comparison, EntryChange, compare, find_pair};
 pub use diff::{Diff, DiffLine, Hunk, diff_text};
 pub use entry::{Entry, Kind, Mark};
 pub use error::{Error, Location, Result};

@@ -15,6 +15,7 @@ pub struct RawType {
 /// Returns the type of a raw file by its first bytes, of which 8 KiB count. Only plain text and
 /// four raster formats are shown. The name of the file has no influence, so that HTML and SVG are
 /// plain text.
+#[must_use]
 pub fn raw_content_type(head: &[u8]) -> RawType {
     let shown = |content_type| RawType { content_type, is_attachment: false };
     match head {

@@ -72,7 +72,7 @@ impl TarWalk<'_> {
             return Err(Error::TooLarge(Bound::Metadata(ByteCount(max))));
         }
         let mut content = Vec::new();
-        let mut reader = Content { stream: self.stream, left: size };
+        let mut reader = EntryContent { stream: self.stream, left: size };
         reader.read_to_end(&mut content).map_err(|error| self.error(&error))?;
         self.skip(padding(size))?;
         Ok(content)
@@ -87,7 +87,7 @@ impl TarWalk<'_> {
     ) -> Result<ControlFlow<()>> {
         let (member, size) = self.member(header, kind, pending)?;
         self.skip_sparse_map(header, kind)?;
-        let mut content = Content { stream: self.stream, left: size };
+        let mut content = EntryContent { stream: self.stream, left: size };
         let mut empty = io::empty();
         let reader: &mut dyn Read =
             if member.kind == Kind::File { &mut content } else { &mut empty };
@@ -129,7 +129,7 @@ impl TarWalk<'_> {
         let link = match kind {
             Kind::Hardlink | Kind::Symlink => {
                 let link = pax.link.or(pending.link);
-                link.or_else(|| header.link_name_bytes().map(|link| link.into_owned()))
+                link.or_else(|| header.link_name_bytes().map(std::borrow::Cow::into_owned))
             }
             _ => None,
         };
@@ -147,7 +147,7 @@ impl TarWalk<'_> {
     /// Skips the map of a sparse file that does not fit into its header.
     fn skip_sparse_map(&mut self, header: &Header, kind: Kind) -> Result<()> {
         let is_sparse = kind == Kind::Other(SPARSE);
-        let mut has_more = is_sparse && header.as_gnu().is_some_and(|gnu| gnu.is_extended());
+        let mut has_more = is_sparse && header.as_gnu().is_some_and(tar::GnuHeader::is_extended);
         while has_more {
             let mut map = GnuExtSparseHeader::new();
             self.stream.read_exact(map.as_mut_bytes()).map_err(|error| self.error(&error))?;
@@ -157,7 +157,7 @@ impl TarWalk<'_> {
     }
 
     fn skip(&mut self, bytes: u64) -> Result<()> {
-        let mut content = Content { stream: self.stream, left: bytes };
+        let mut content = EntryContent { stream: self.stream, left: bytes };
         io::copy(&mut content, &mut io::sink()).map_err(|error| self.error(&error))?;
         Ok(())
     }
@@ -208,12 +208,12 @@ pub(crate) fn read_up_to(stream: &mut dyn Read, buffer: &mut [u8]) -> io::Result
 }
 
 /// Reader of a part of the stream. `UnexpectedEof` if the stream ends before it.
-struct Content<'a> {
+struct EntryContent<'a> {
     stream: &'a mut dyn Read,
     left: u64,
 }
 
-impl Read for Content<'_> {
+impl Read for EntryContent<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let count = (&mut *self.stream).take(self.left).read(buffer)?;
         if count == 0 && self.left > 0 && !buffer.is_empty() {

@@ -26,7 +26,7 @@ use crate::unsaved::{RecordKey, Unsaved};
 
 /// The index and its published view. Reads take the current [`View`]; writers apply deltas.
 pub struct CatalogStore {
-    inner: Mutex<Inner>,
+    inner: Mutex<StoreInner>,
     /// Lock order: `inner` first, then `throttle`.
     throttle: Mutex<PublishThrottle>,
     view: watch::Sender<Arc<View>>,
@@ -34,7 +34,7 @@ pub struct CatalogStore {
     unsaved: Arc<Unsaved>,
 }
 
-struct Inner {
+struct StoreInner {
     index: Index,
     /// Names that changed since the last view; `None` if the next view would equal it.
     touched: Option<BTreeSet<ExtensionId>>,
@@ -42,7 +42,7 @@ struct Inner {
 
 /// The index, locked for a change. Reads see the deltas that were applied so far.
 pub struct IndexChange<'a> {
-    inner: &'a mut Inner,
+    inner: &'a mut StoreInner,
     /// `None` while a saved state is restored, which needs no other write.
     unsaved: Option<&'a Unsaved>,
 }
@@ -115,7 +115,7 @@ impl CatalogStore {
         let index = Index::new(backends, rules);
         let (view, _) = index.view(&View::default(), &BTreeSet::new());
         Arc::new(Self {
-            inner: Mutex::new(Inner { index, touched: None }),
+            inner: Mutex::new(StoreInner { index, touched: None }),
             throttle: Mutex::default(),
             view: watch::Sender::new(Arc::new(view)),
             gauges: backends.iter().map(|backend| CapacityGauge::new(*backend)).collect(),
@@ -198,7 +198,7 @@ impl CatalogStore {
         outcome
     }
 
-    fn publish(self: &Arc<Self>, inner: &mut Inner) {
+    fn publish(self: &Arc<Self>, inner: &mut StoreInner) {
         // Decided before the match: `throttle` must not stay locked while the view is made.
         let turn = self.throttle.lock().turn(Instant::now());
         match turn {
@@ -215,7 +215,7 @@ impl CatalogStore {
         }
     }
 
-    fn publish_now(&self, inner: &mut Inner) {
+    fn publish_now(&self, inner: &mut StoreInner) {
         let touched = inner.touched.take().unwrap_or_default();
         let (view, owners) = inner.index.view(&self.view(), &touched);
         if !owners.is_empty() {
@@ -244,7 +244,7 @@ impl CatalogStore {
     }
 }
 
-impl Inner {
+impl StoreInner {
     fn touch(&mut self, mut names: BTreeSet<ExtensionId>) {
         // Joins two sets in one pass.
         self.touched.get_or_insert_default().append(&mut names);

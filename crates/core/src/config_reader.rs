@@ -13,7 +13,7 @@ use std::time::Duration;
 use serde_json::{Map, Value};
 
 use crate::config_reader::form::{Form, Parse};
-use crate::config_reader::problems::{Problem, Problems, hint};
+use crate::config_reader::problems::{ConfigProblem, Problems, hint};
 pub use crate::config_reader::typed::Typed;
 use crate::config_reader::typed::{PREFIX, Table, Unmatched};
 use crate::models::backend_id::{BackendId, BackendName};
@@ -26,9 +26,9 @@ pub type Bounds = RangeInclusive<i64>;
 
 /// Typed values, the documentation of keys read so far, and every problem.
 #[derive(Debug, Default)]
-pub struct Reader {
+pub struct ConfigReader {
     typed: Typed,
-    problems: Vec<Problem>,
+    problems: Vec<ConfigProblem>,
     sections: Vec<(Name, Presence, Vec<Name>)>,
     names: Vec<BackendName>,
     example: String,
@@ -59,7 +59,7 @@ pub struct Section<'a> {
     path: String,
     table: &'a Table,
     mark: &'static str,
-    problems: Vec<Problem>,
+    problems: Vec<ConfigProblem>,
     keys: Vec<Name>,
     required: Vec<Name>,
     properties: Map<String, Value>,
@@ -75,7 +75,7 @@ pub struct Key<'s, 'a, T> {
     parse: Parse<T>,
 }
 
-impl Reader {
+impl ConfigReader {
     /// Reads what was typed.
     #[must_use]
     pub fn new(mut typed: Typed) -> Self {
@@ -135,7 +135,7 @@ impl Reader {
         {
             if !value.is_object() {
                 let what = format!("{path}: must be a table; write [{path}]");
-                self.problems.push(Problem::at(place, what));
+                self.problems.push(ConfigProblem::at(place, what));
             }
         }
         self.typed.promote(path, section, key);
@@ -149,12 +149,12 @@ impl Reader {
         let (path, name) = key.rsplit_once('.').unwrap_or_default();
         let table = self.typed.all().find(|(section, table)| table.path(section) == path);
         let place = table.and_then(|(_, table)| table.last(name)).map(|(_, origin)| origin.clone());
-        self.problems.push(Problem { origin: place, what: format!("{key}: {what}") });
+        self.problems.push(ConfigProblem { origin: place, what: format!("{key}: {what}") });
     }
 
     /// Reports a problem of the configuration as a whole.
     pub fn report_whole(&mut self, what: String) {
-        self.problems.push(Problem { origin: None, what });
+        self.problems.push(ConfigProblem { origin: None, what });
     }
 
     /// Returns the value, or every problem if one is with a key in `keys`; with any key if empty.
@@ -175,13 +175,13 @@ impl Reader {
                 Some((_, presence, keys)) => (*presence, keys.as_slice()),
                 None if name.is_empty() => (Presence::Always, &[][..]),
                 None => {
-                    found.push(Problem::at(&table.place, self.unknown_section(name)));
+                    found.push(ConfigProblem::at(&table.place, self.unknown_section(name)));
                     continue;
                 }
             };
             if table.is_entry && presence != Presence::Entries {
                 let what = format!("[[{name}]]: must be a table; write [{name}]");
-                found.push(Problem::at(&table.place, what));
+                found.push(ConfigProblem::at(&table.place, what));
             }
             for (key, values) in &table.values {
                 if known.contains(&key.as_str()) || table.is_entry && key == "name" {
@@ -192,11 +192,11 @@ impl Reader {
                 if presence == Presence::Entries && (is_table || key == "name") {
                     what += &format!("; a backend with a name begins with [[{name}]]");
                 }
-                found.extend(values.iter().map(|(_, at)| Problem::at(at, what.clone())));
+                found.extend(values.iter().map(|(_, at)| ConfigProblem::at(at, what.clone())));
             }
         }
         for Unmatched { section, rest, origin, .. } in &self.typed.unmatched {
-            found.push(Problem::at(origin, self.unmatched(section, rest)));
+            found.push(ConfigProblem::at(origin, self.unmatched(section, rest)));
         }
         self.problems.append(&mut found);
     }
@@ -291,7 +291,7 @@ impl<'a> Section<'a> {
     /// Reports a problem at the place of the value, or else at that of the section.
     pub fn report(&mut self, key: &str, what: &str) {
         let place = self.table.last(key).map_or(&self.table.place, |(_, place)| place);
-        self.problems.push(Problem::at(place, format!("{}.{key}: {what}", self.path)));
+        self.problems.push(ConfigProblem::at(place, format!("{}.{key}: {what}", self.path)));
     }
 
     /// Also checks the name against other backends (contract §8).
@@ -389,11 +389,9 @@ impl<T> Key<'_, '_, T> {
         for (value, origin) in given {
             match form.parse(&form.typed(value, origin), parse) {
                 Ok(values) => found = Some(values),
-                Err(problems) => keys.problems.extend(
-                    problems
-                        .iter()
-                        .map(|what| Problem::at(origin, format!("{}.{name}: {what}", keys.path))),
-                ),
+                Err(problems) => keys.problems.extend(problems.iter().map(|what| {
+                    ConfigProblem::at(origin, format!("{}.{name}: {what}", keys.path))
+                })),
             }
         }
         if need == Need::Required && given.is_empty() {

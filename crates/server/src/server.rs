@@ -198,7 +198,7 @@ pub async fn serve<S: Answers>(
         };
         match accepted {
             Ok(None) => {
-                debug!(target: LOG_TARGET, "connection closed: too many connections from this address")
+                debug!(target: LOG_TARGET, "connection closed: too many connections from this address");
             }
             Ok(Some((stream, connection, services))) => {
                 let serving = connection.serve(stream, services, limits.patience, stop.clone());

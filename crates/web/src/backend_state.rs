@@ -6,7 +6,7 @@ use crate::format::time::clock;
 
 /// State of a backend.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum BackendState {
+pub enum BackendStateView {
     /// It answers, and its data is fresh.
     Answering,
     /// It answers, but its data is older than configured.
@@ -30,23 +30,23 @@ pub enum BackendState {
 
 /// Look of a state. A word always stands beside it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Mark {
+pub(crate) struct StateMark {
     pub(crate) sign: &'static str,
     pub(crate) class: &'static str,
 }
 
-impl BackendState {
+impl BackendStateView {
     /// Returns true if the backend answers.
     #[must_use]
     pub const fn is_reachable(self) -> bool {
         matches!(self, Self::Answering | Self::Stale { .. })
     }
 
-    pub(crate) const fn mark(self) -> Mark {
+    pub(crate) const fn mark(self) -> StateMark {
         match self {
-            Self::Answering => Mark { sign: "✓", class: "ok" },
-            Self::Stale { .. } => Mark { sign: "!", class: "warn" },
-            _ => Mark { sign: "✗", class: "bad" },
+            Self::Answering => StateMark { sign: "✓", class: "ok" },
+            Self::Stale { .. } => StateMark { sign: "!", class: "warn" },
+            _ => StateMark { sign: "✗", class: "bad" },
         }
     }
 

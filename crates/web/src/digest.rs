@@ -8,7 +8,7 @@ const SHORT: usize = 12;
 
 /// SHA-256 digest.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Digest {
+pub struct DigestView {
     hex: String,
 }
 
@@ -17,7 +17,7 @@ pub struct Digest {
 #[error("a digest must read `sha256:` and 64 hexadecimal digits")]
 pub struct NotADigest;
 
-impl FromStr for Digest {
+impl FromStr for DigestView {
     type Err = NotADigest;
 
     /// Parses 64 hexadecimal digits, with or without `sha256:` before them.
@@ -30,7 +30,7 @@ impl FromStr for Digest {
     }
 }
 
-impl Digest {
+impl DigestView {
     /// Returns the 64 hexadecimal digits.
     #[must_use]
     pub fn hex(&self) -> &str {
@@ -45,7 +45,7 @@ impl Digest {
 }
 
 /// Writes `sha256:` and the digits.
-impl fmt::Display for Digest {
+impl fmt::Display for DigestView {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(formatter, "sha256:{}", self.hex)
     }
@@ -58,12 +58,12 @@ mod tests {
     #[test]
     fn digests_are_parsed_with_and_without_their_algorithm() {
         let hex = "AB".repeat(32);
-        let digest: Digest = format!("sha256:{hex}").parse().unwrap();
+        let digest: DigestView = format!("sha256:{hex}").parse().unwrap();
         assert_eq!(digest, hex.parse().unwrap());
         assert_eq!(digest.to_string(), format!("sha256:{}", "ab".repeat(32)));
         assert_eq!(digest.short(), "abababababab");
         for wrong in ["", "sha256:", "sha512:00", &hex[1..], &format!("{}g", &hex[1..])] {
-            assert_eq!(wrong.parse::<Digest>(), Err(NotADigest), "{wrong}");
+            assert_eq!(wrong.parse::<DigestView>(), Err(NotADigest), "{wrong}");
         }
     }
 }

@@ -2,13 +2,13 @@
 
 use std::fmt;
 
-use crate::extension_type::ExtensionType;
+use crate::extension_type::TypeView;
 
 /// Reference to one extension, at its owner or at one backend.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ExtensionRef {
     /// Type of the extension.
-    pub extension_type: ExtensionType,
+    pub extension_type: TypeView,
     /// Name as its backend spells it.
     pub name: String,
     /// Name of the backend that answers; `None` for the owner.
@@ -18,7 +18,7 @@ pub struct ExtensionRef {
 impl ExtensionRef {
     /// Returns a reference to an extension at its owner.
     #[must_use]
-    pub fn new(extension_type: ExtensionType, name: impl Into<String>) -> Self {
+    pub fn new(extension_type: TypeView, name: impl Into<String>) -> Self {
         Self { extension_type, name: name.into(), backend: None }
     }
 

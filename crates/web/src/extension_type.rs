@@ -4,7 +4,7 @@ use std::fmt;
 
 /// Type of an extension.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum ExtensionType {
+pub enum TypeView {
     /// Cloud or machine provider.
     Provider,
     /// Task service.
@@ -13,7 +13,7 @@ pub enum ExtensionType {
     Cluster,
 }
 
-impl ExtensionType {
+impl TypeView {
     /// All types, in the order of the pages.
     pub const ALL: [Self; 3] = [Self::Provider, Self::Taskserv, Self::Cluster];
 
@@ -48,7 +48,7 @@ impl ExtensionType {
     }
 }
 
-impl fmt::Display for ExtensionType {
+impl fmt::Display for TypeView {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(self.as_str())
     }

@@ -3,10 +3,10 @@
 use askama::Template;
 use jiff::Timestamp;
 
-use crate::digest::Digest;
+use crate::digest::DigestView;
 use crate::error::Result;
 use crate::extension_ref::ExtensionRef;
-use crate::extension_type::ExtensionType;
+use crate::extension_type::TypeView;
 use crate::filters;
 use crate::format::time::{date, rfc3339};
 use crate::format::visible::{Breaks, visible};
@@ -23,7 +23,7 @@ pub enum Subject {
     /// Versions of all extensions.
     All,
     /// Versions of the extensions of one type.
-    Type(ExtensionType),
+    Type(TypeView),
     /// Versions of one extension.
     Extension(ExtensionRef),
 }
@@ -36,12 +36,12 @@ pub struct Feed {
     /// Time of the feed if it has no entry with a date.
     pub updated: Timestamp,
     /// Versions, latest published first.
-    pub entries: Vec<FeedEntry>,
+    pub entries: Vec<FeedItem>,
 }
 
 /// Version in a feed.
 #[derive(Clone, Debug)]
-pub struct FeedEntry {
+pub struct FeedItem {
     /// Its extension.
     pub id: ExtensionRef,
     /// Its names.
@@ -53,7 +53,7 @@ pub struct FeedEntry {
     /// Description by the publisher.
     pub description: Option<String>,
     /// Digest of the archive; a moved tag is a new entry.
-    pub digest: Option<Digest>,
+    pub digest: Option<DigestView>,
 }
 
 #[derive(Template)]
@@ -69,7 +69,7 @@ struct FeedTemplate<'a> {
 }
 
 struct EntryView<'a> {
-    entry: &'a FeedEntry,
+    entry: &'a FeedItem,
     title: String,
     id: String,
     at: String,
@@ -109,7 +109,7 @@ impl Feed {
     }
 }
 
-impl FeedEntry {
+impl FeedItem {
     fn view(&self, site: &Site) -> EntryView<'_> {
         let Self { id, version, published_at, digest, .. } = self;
         let pages = site.links.extension(id);
@@ -147,8 +147,8 @@ mod tests {
     const HOSTILE: &str = "</summary><script>&\u{0}\u{202e}\u{fffe}]]>";
 
     fn feed() -> Feed {
-        let entry = |digest: &str| FeedEntry {
-            id: ExtensionRef::new(ExtensionType::Provider, "aws"),
+        let entry = |digest: &str| FeedItem {
+            id: ExtensionRef::new(TypeView::Provider, "aws"),
             version: VersionName::same("1.0.0"),
             published_at: "2026-09-03T16:04:00Z".parse().unwrap(),
             author: Some(HOSTILE.to_owned()),
@@ -156,7 +156,7 @@ mod tests {
             digest: digest.repeat(64).parse().ok(),
         };
         Feed {
-            subject: Subject::Type(ExtensionType::Provider),
+            subject: Subject::Type(TypeView::Provider),
             updated: Timestamp::UNIX_EPOCH,
             entries: vec![entry("a"), entry("b")],
         }
@@ -169,7 +169,7 @@ mod tests {
         let root = document.root_element();
         let children = |node: roxmltree::Node<'_, '_>| {
             node.children()
-                .filter(|one| one.is_element())
+                .filter(roxmltree::Node::is_element)
                 .map(|one| one.tag_name().name().to_owned())
                 .collect::<Vec<_>>()
         };

@@ -3,11 +3,11 @@
 use askama::filters::Safe;
 use jiff::Timestamp;
 
-use crate::digest::Digest;
+use crate::digest::DigestView;
 use crate::format::amount;
 use crate::format::size as sizes;
 use crate::format::time;
-use crate::format::visible::{Breaks, Piece, pieces, visible};
+use crate::format::visible::{Breaks, VisiblePiece, pieces, visible};
 
 /// Isolates a name; all hidden characters are shown as escapes.
 #[askama::filter_fn]
@@ -87,7 +87,7 @@ pub fn counted(number: &usize, _values: &dyn askama::Values, noun: &str) -> aska
 
 /// Writes the first 12 digits of a digest; the whole digest is the title, and copied by the script.
 #[askama::filter_fn]
-pub fn digest(digest: &Digest, _values: &dyn askama::Values) -> askama::Result<Safe<String>> {
+pub fn digest(digest: &DigestView, _values: &dyn askama::Values) -> askama::Result<Safe<String>> {
     let short = digest.short();
     Ok(Safe(format!("<code title=\"{digest}\" data-copy=\"{digest}\">{short}…</code>")))
 }
@@ -107,8 +107,8 @@ fn isolated(text: &str, breaks: Breaks) -> String {
 fn push_pieces(html: &mut String, text: &str, breaks: Breaks) {
     for piece in pieces(text, breaks) {
         match piece {
-            Piece::Plain(plain) => push_escaped(html, plain),
-            Piece::Hidden(c) => {
+            VisiblePiece::Plain(plain) => push_escaped(html, plain),
+            VisiblePiece::Hidden(c) => {
                 html.push_str("<i class=\"hidden\">");
                 html.extend(c.escape_unicode());
                 html.push_str("</i>");

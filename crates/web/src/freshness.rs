@@ -9,7 +9,7 @@ use crate::format::time::moment;
 
 /// Age of the data of a page. A page that is kept tells only what stays true while it is kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Freshness {
+pub enum DataAge {
     /// The age at rendering; for a page that is made for one request.
     Age(Duration),
     /// The data is younger than this.
@@ -20,7 +20,7 @@ pub enum Freshness {
     Incomplete,
 }
 
-impl Freshness {
+impl DataAge {
     /// Returns the words of the footer.
     pub(crate) fn footer(self) -> String {
         match self {
@@ -40,10 +40,10 @@ mod tests {
     fn the_footer_tells_the_age() {
         let as_of = "2026-09-03T16:04:00Z".parse().unwrap();
         for (freshness, words) in [
-            (Freshness::Age(Duration::from_secs(12)), "data checked 12 s ago"),
-            (Freshness::Within(Duration::from_secs(600)), "data checked within the last 10 min"),
-            (Freshness::AsOf(as_of), "data as of 3 Sep 2026, 16:04 UTC"),
-            (Freshness::Incomplete, "part of the data is missing"),
+            (DataAge::Age(Duration::from_secs(12)), "data checked 12 s ago"),
+            (DataAge::Within(Duration::from_mins(10)), "data checked within the last 10 min"),
+            (DataAge::AsOf(as_of), "data as of 3 Sep 2026, 16:04 UTC"),
+            (DataAge::Incomplete, "part of the data is missing"),
         ] {
             assert_eq!(freshness.footer(), words);
         }

@@ -8,7 +8,7 @@ use crate::version_name::VersionName;
 
 /// Relation of the version on a page to the latest version.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Standing {
+pub enum VersionStanding {
     /// It is the latest version.
     Latest,
     /// A later version exists.
@@ -21,7 +21,7 @@ pub enum Standing {
 
 /// Head of the pages of one extension.
 #[derive(Clone, Debug)]
-pub struct Head {
+pub struct ExtensionHead {
     /// The extension.
     pub id: ExtensionRef,
     /// Version on the page.
@@ -29,7 +29,7 @@ pub struct Head {
     /// True if the address of the page names the version.
     pub is_pinned: bool,
     /// Relation to the latest version.
-    pub standing: Standing,
+    pub standing: VersionStanding,
     /// Description by the publisher.
     pub description: Option<String>,
     /// Notices above the tabs.
@@ -59,14 +59,14 @@ pub(crate) struct TabLink {
 
 /// Head as its template needs it.
 pub(crate) struct HeadView<'a> {
-    pub(crate) head: &'a Head,
+    pub(crate) head: &'a ExtensionHead,
     pub(crate) notices: Vec<Notice>,
     pub(crate) tabs: Vec<TabLink>,
     /// Install line under the title; shown on narrow screens.
     pub(crate) quick: Option<&'a str>,
 }
 
-impl Head {
+impl ExtensionHead {
     /// Returns the head with its links. `file` is the file on the page.
     pub(crate) fn view<'a>(
         &'a self,
@@ -103,14 +103,14 @@ impl Head {
         file: Option<&str>,
     ) -> Option<Notice> {
         let (latest, headline) = match &self.standing {
-            Standing::Latest => return None,
-            Standing::Older(latest) => {
+            VersionStanding::Latest => return None,
+            VersionStanding::Older(latest) => {
                 (latest, format!("{} is older than the latest version.", self.version.version))
             }
-            Standing::PreRelease(latest) => {
+            VersionStanding::PreRelease(latest) => {
                 (latest, format!("{} is a pre-release.", self.version.version))
             }
-            Standing::Unversioned(latest) => {
+            VersionStanding::Unversioned(latest) => {
                 (latest, format!("{} is a tag, not a version.", self.version.version))
             }
         };
@@ -125,7 +125,8 @@ impl Head {
             (Tab::Provenance, _) => version.provenance(),
             _ => pages.overview(),
         };
-        let word = if matches!(self.standing, Standing::PreRelease(_)) { "stable " } else { "" };
+        let word =
+            if matches!(self.standing, VersionStanding::PreRelease(_)) { "stable " } else { "" };
         let text = format!("The latest {word}version is {}.", latest.version);
         Some(
             Notice::new(Level::Info, headline, text)
@@ -137,16 +138,16 @@ impl Head {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::extension_type::ExtensionType;
+    use crate::extension_type::TypeView;
 
     #[test]
     fn the_notice_of_an_older_version_keeps_tab_and_file() {
         let links = Links::below("").unwrap();
-        let head = Head {
-            id: ExtensionRef::new(ExtensionType::Provider, "aws"),
+        let head = ExtensionHead {
+            id: ExtensionRef::new(TypeView::Provider, "aws"),
             version: VersionName::same("1.0.0"),
             is_pinned: true,
-            standing: Standing::Older(VersionName {
+            standing: VersionStanding::Older(VersionName {
                 version: "1.1.0".into(),
                 tag: "v1.1.0".into(),
             }),

@@ -6,16 +6,16 @@ mod nushell;
 mod oras;
 mod quoting;
 
-use crate::digest::Digest;
+use crate::digest::DigestView;
 use crate::extension_ref::ExtensionRef;
 
 /// Makers of the lines, in the order of the page. Another kind is one more maker.
-const MAKERS: [fn(&Target) -> Option<InstallLine>; 4] =
+const MAKERS: [fn(&InstallTarget) -> Option<InstallLine>; 4] =
     [curl::line, nushell::line, ansible::line, oras::line];
 
 /// Archive to install.
 #[derive(Clone, Debug)]
-pub struct Target {
+pub struct InstallTarget {
     /// The extension.
     pub id: ExtensionRef,
     /// Version, for names of tasks.
@@ -25,7 +25,7 @@ pub struct Target {
     /// Name to save the archive under.
     pub file_name: FileName,
     /// Digest of the archive, if known.
-    pub digest: Option<Digest>,
+    pub digest: Option<DigestView>,
     /// True if the service requires a client token.
     pub needs_token: bool,
     /// OCI registry that keeps the version, if one does.
@@ -42,7 +42,7 @@ pub struct OciPlace {
     /// Tag of the version.
     pub tag: String,
     /// Digest of the manifest, if known.
-    pub manifest: Option<Digest>,
+    pub manifest: Option<DigestView>,
     /// True if the registry is reached over plain HTTP.
     pub is_plain_http: bool,
 }
@@ -84,17 +84,17 @@ pub struct InstallLine {
 
 /// Returns the lines for each way in which this archive can be installed.
 #[must_use]
-pub fn lines(target: &Target) -> Vec<InstallLine> {
+pub fn lines(target: &InstallTarget) -> Vec<InstallLine> {
     MAKERS.iter().filter_map(|make| make(target)).collect()
 }
 
 #[cfg(test)]
-impl Target {
+impl InstallTarget {
     pub(crate) fn for_tests() -> Self {
-        use crate::extension_type::ExtensionType;
+        use crate::extension_type::TypeView;
 
         Self {
-            id: ExtensionRef::new(ExtensionType::Taskserv, "kubernetes"),
+            id: ExtensionRef::new(TypeView::Taskserv, "kubernetes"),
             version: "1.31.0".to_owned(),
             url: "https://registry.example.com/api/v1/extensions/taskserv/kubernetes/1.31.0"
                 .to_owned(),
@@ -125,9 +125,9 @@ mod tests {
 
     #[test]
     fn oras_is_offered_only_where_a_registry_has_the_version() {
-        let mut target = Target::for_tests();
+        let mut target = InstallTarget::for_tests();
         let kinds =
-            |target: &Target| lines(target).iter().map(|line| line.kind).collect::<Vec<_>>();
+            |target: &InstallTarget| lines(target).iter().map(|line| line.kind).collect::<Vec<_>>();
         assert_eq!(kinds(&target), ["curl", "nushell", "ansible"]);
         target.oci = Some(OciPlace {
             registry: "oci.example.com".to_owned(),

@@ -4,7 +4,7 @@ use crate::error::{Error, Result};
 
 /// Place of a page in the navigation.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) enum Place {
+pub(crate) enum SitePlace {
     Browse,
     Status,
     Reference,
@@ -21,11 +21,11 @@ pub(crate) struct FeedLink {
 
 /// Parts of a page around its content.
 #[derive(Debug, Default)]
-pub(crate) struct Layout {
+pub(crate) struct PageLayout {
     /// Title of the page, without the name of the site.
     pub(crate) title: String,
     pub(crate) description: Option<String>,
-    pub(crate) place: Place,
+    pub(crate) place: SitePlace,
     /// Words in the search box.
     pub(crate) words: String,
     /// Address of the data of the page as JSON.

@@ -8,7 +8,7 @@ mod query;
 use crate::assets::{FAVICON, SCRIPT, STYLE_SHEET};
 use crate::error::{Error, Result};
 use crate::extension_ref::ExtensionRef;
-use crate::extension_type::ExtensionType;
+use crate::extension_type::TypeView;
 use crate::links::api::ApiLinks;
 use crate::links::extension::ExtensionLinks;
 use crate::links::list_query::ListQuery;
@@ -86,7 +86,7 @@ impl Links {
 
     /// Returns the address of the list of one type.
     #[must_use]
-    pub fn of_type(&self, extension_type: ExtensionType) -> String {
+    pub fn of_type(&self, extension_type: TypeView) -> String {
         self.list(&ListQuery { extension_type: Some(extension_type), ..ListQuery::default() })
     }
 
@@ -128,8 +128,8 @@ impl Links {
 
     /// Returns the address of the feed of all versions, or of the versions of one type.
     #[must_use]
-    pub fn feed(&self, extension_type: Option<ExtensionType>) -> String {
-        let name = extension_type.map_or("all", ExtensionType::as_str);
+    pub fn feed(&self, extension_type: Option<TypeView>) -> String {
+        let name = extension_type.map_or("all", TypeView::as_str);
         self.at(&format!("/feeds/{name}.atom"))
     }
 
@@ -172,10 +172,10 @@ mod tests {
     #[test]
     fn every_address_lies_below_the_base_path() {
         let links = Links::below("/a/registry/").unwrap();
-        let extension = ExtensionRef::new(ExtensionType::Provider, "a w%s");
+        let extension = ExtensionRef::new(TypeView::Provider, "a w%s");
         for (address, expected) in [
             (links.home(), "/a/registry/"),
-            (links.of_type(ExtensionType::Cluster), "/a/registry/extensions?type=cluster"),
+            (links.of_type(TypeView::Cluster), "/a/registry/extensions?type=cluster"),
             (links.search(), "/a/registry/search"),
             (links.feed(None), "/a/registry/feeds/all.atom"),
             (links.badge(&extension), "/a/registry/badges/provider/a%20w%25s.svg"),

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use crate::digest::Digest;
+use crate::digest::DigestView;
 use crate::extension_ref::ExtensionRef;
 use crate::format::amount::listed;
 use crate::format::time::clock;
@@ -50,8 +50,8 @@ pub fn archive_changed(
     site: &Site,
     id: &ExtensionRef,
     tag: &str,
-    first: &Digest,
-    current: Option<&Digest>,
+    first: &DigestView,
+    current: Option<&DigestView>,
 ) -> Notice {
     let current = current.map_or("not downloaded yet".to_owned(), |now| now.short().to_owned());
     let text = format!("First download {}, now {current}.", first.short());
@@ -94,10 +94,10 @@ pub fn orphaned(site: &Site, id: &ExtensionRef, former: &str, holders: &[String]
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::extension_type::ExtensionType;
+    use crate::extension_type::TypeView;
 
     fn aws() -> ExtensionRef {
-        ExtensionRef::new(ExtensionType::Provider, "aws")
+        ExtensionRef::new(TypeView::Provider, "aws")
     }
 
     #[test]

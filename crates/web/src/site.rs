@@ -3,14 +3,14 @@
 use std::fmt;
 
 use crate::error::{Error, Result};
-use crate::freshness::Freshness;
+use crate::freshness::DataAge;
 use crate::links::Links;
 
 /// Scheme, host and port of the service, as its callers see it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Origin(String);
+pub struct SiteOrigin(String);
 
-impl Origin {
+impl SiteOrigin {
     /// Parses an origin such as `https://registry.example.com`.
     ///
     /// # Errors
@@ -36,7 +36,7 @@ impl Origin {
     }
 }
 
-impl fmt::Display for Origin {
+impl fmt::Display for SiteOrigin {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.write_str(&self.0)
     }
@@ -48,7 +48,7 @@ pub struct Site {
     /// Addresses of all pages.
     pub links: Links,
     /// Origin of the service, for install lines, feeds and other absolute URLs.
-    pub origin: Origin,
+    pub origin: SiteOrigin,
     /// Version of the service.
     pub version: String,
     /// Commit that the service was built from.
@@ -58,7 +58,7 @@ pub struct Site {
     /// True if the service shows its sample catalog.
     pub demo: bool,
     /// Age of the data.
-    pub freshness: Freshness,
+    pub freshness: DataAge,
 }
 
 impl Site {
@@ -74,12 +74,12 @@ impl Site {
     pub(crate) fn for_tests() -> Self {
         Self {
             links: Links::default(),
-            origin: Origin("https://registry.example.com".to_owned()),
+            origin: SiteOrigin("https://registry.example.com".to_owned()),
             version: "0.2.0".to_owned(),
             commit: None,
             extensions: 16,
             demo: false,
-            freshness: Freshness::Within(std::time::Duration::from_secs(600)),
+            freshness: DataAge::Within(std::time::Duration::from_mins(10)),
         }
     }
 }
@@ -91,12 +91,12 @@ mod tests {
     #[test]
     fn an_origin_is_a_scheme_and_a_host() {
         for origin in ["https://a.example", "http://[::1]:8082", "http://localhost:8082"] {
-            assert_eq!(Origin::parse(origin).unwrap().to_string(), origin);
+            assert_eq!(SiteOrigin::parse(origin).unwrap().to_string(), origin);
         }
         for wrong in
             ["", "a.example", "ftp://a", "https://", "https://a/b", "https://a\"b", "http://a@b"]
         {
-            assert!(matches!(Origin::parse(wrong), Err(Error::Origin { .. })), "{wrong}");
+            assert!(matches!(SiteOrigin::parse(wrong), Err(Error::Origin { .. })), "{wrong}");
         }
     }
 }

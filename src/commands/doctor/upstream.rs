@@ -21,7 +21,7 @@ use crate::config::{BackendConfig, BackendSettings, Config};
 // Maximum timeout of a request: an operator waits for the result.
 const PATIENCE: Duration = Duration::from_secs(10);
 // Maximum clock difference. Tokens and signatures are commonly refused beyond a few minutes.
-const SKEW_MAX: Duration = Duration::from_secs(60);
+const SKEW_MAX: Duration = Duration::from_mins(1);
 // Maximum number of extensions to try before the backend counts as unreadable.
 const TRIED_MAX: usize = 3;
 // Maximum size of a response body, in bytes; only the head is used.

@@ -164,7 +164,7 @@ async fn case_10_without_a_catalog_the_configured_repositories_are_served() {
         })
         .await;
         let configured = backend_with(&server.url(), |settings| {
-            settings.repositories = vec![id("aws-provider")]
+            settings.repositories = vec![id("aws-provider")];
         });
         let listing = configured.listing().await.unwrap();
         assert_eq!(
@@ -188,7 +188,7 @@ async fn case_11_an_empty_catalog_is_an_answer() {
             (0, true, 0)
         );
         let configured = backend_with(&server.url(), |settings| {
-            settings.repositories = vec![id("aws-provider")]
+            settings.repositories = vec![id("aws-provider")];
         });
         let listing = configured.listing().await.unwrap();
         assert!(!listing.coverage.is_complete(), "it hides what is there");

@@ -173,7 +173,7 @@ async fn case_30_a_limit_is_passed_on_and_not_stormed() {
     for (header, seconds) in [(Some("3"), 3), (Some(past), 1), (Some("9999999"), 300), (None, 5)] {
         let server = ScriptedRegistry::start(move |_| {
             let reply = Reply::new(429).header("content-type", "text/plain").bytes("slow down");
-            header.map(|value| Reply::new(429).header("retry-after", value)).unwrap_or(reply)
+            header.map_or(reply, |value| Reply::new(429).header("retry-after", value))
         })
         .await;
         let backend = backend(&server.url());

@@ -190,9 +190,10 @@ async fn o16b_a_token_server_that_goes_away_later_is_done_without_too() {
 
 #[tokio::test]
 async fn o16c_where_neither_serves_the_token_servers_failure_is_told() {
-    let server = ScriptedRegistry::start(|seen| match seen.path() {
-        "/token" => Reply::new(404),
-        _ => {
+    let server = ScriptedRegistry::start(|seen| {
+        if seen.path() == "/token" {
+            Reply::new(404)
+        } else {
             let realm = format!("http://{}/token", seen.header("host").unwrap());
             let both = format!("Bearer realm=\"{realm}\", Basic realm=\"r\"");
             Reply::new(401).header("www-authenticate", both)

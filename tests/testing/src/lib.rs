@@ -7,6 +7,10 @@
     clippy::indexing_slicing,
     clippy::print_stdout,
     clippy::new_without_default,
+    clippy::missing_panics_doc,
+    clippy::must_use_candidate,
+    clippy::return_self_not_must_use,
+    clippy::cast_possible_truncation,
     missing_docs,
     reason = "a test fails by a panic, and its helpers are read in the test"
 )]

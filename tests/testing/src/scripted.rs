@@ -218,10 +218,8 @@ impl Backend for Scripted {
         self.answered.store(0, Ordering::SeqCst);
         let listing = self.inner.listing().await?;
         let (cut, faults) = (self.cuts_listings.load(Ordering::SeqCst), self.faults.lock().clone());
-        let coverage = match cut {
-            true => Coverage::Partial("page 2 is missing".into()),
-            false => listing.coverage,
-        };
+        let coverage =
+            if cut { Coverage::Partial("page 2 is missing".into()) } else { listing.coverage };
         Ok(Listing { ids: listing.ids, coverage, faults })
     }
 

@@ -54,7 +54,7 @@ fn top_directories_with_versions_are_set_aside() {
     let (old, new) = (files("aws-1.0", "1"), files("aws-1.1", "2"));
     let comparison = compare(&old, &new);
     assert!(comparison.added.is_empty() && comparison.removed.is_empty());
-    let [Change { from, to }] = comparison.changed[..] else { panic!("{comparison:?}") };
+    let [EntryChange { from, to }] = comparison.changed[..] else { panic!("{comparison:?}") };
     assert_eq!((&*from.path, &*to.path), ("aws-1.0/a", "aws-1.1/a"));
 }
 

@@ -7,7 +7,7 @@ use super::*;
 /// An hour ago or ahead, so that no pause of a test decides.
 #[allow(clippy::disallowed_methods, reason = "the crate `similar` takes times of the real clock")]
 fn now_and(offset: i8) -> Instant {
-    let (now, hour) = (Instant::now(), Duration::from_secs(3600));
+    let (now, hour) = (Instant::now(), Duration::from_hours(1));
     if offset < 0 { now.checked_sub(hour).unwrap() } else { now + hour }
 }
 

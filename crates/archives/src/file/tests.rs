@@ -48,7 +48,7 @@ fn raw_bytes_are_written_in_pieces() {
     let line: Vec<u8> = noise(5_000_000).into_iter().map(|byte| b'a' + byte % 26).collect();
     let packed = gzip(&tar(&[File::new("before", "x"), File::new("line", &line)]));
     let index = index(Cursor::new(&packed), &Bounds::default()).unwrap();
-    let mut pieces = Pieces::default();
+    let mut pieces = PiecewiseRead::default();
     let bounds = Bounds::default();
     let length = copy_file(Cursor::new(&packed), &index, "line", &bounds, &mut pieces).unwrap();
     assert_eq!((length, pieces.bytes == line), (5_000_000, true));
@@ -108,12 +108,12 @@ fn a_receiver_that_fails_ends_the_reading() {
 }
 
 #[derive(Default)]
-struct Pieces {
+struct PiecewiseRead {
     bytes: Vec<u8>,
     longest: usize,
 }
 
-impl Write for Pieces {
+impl Write for PiecewiseRead {
     fn write(&mut self, piece: &[u8]) -> io::Result<usize> {
         self.longest = self.longest.max(piece.len());
         self.bytes.extend(piece);

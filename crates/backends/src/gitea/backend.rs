@@ -19,7 +19,7 @@ use registry_core::models::readme::Readme;
 use registry_core::models::tag::Tag;
 use tokio::sync::watch;
 
-use crate::gitea::client::{GiteaClient, Reply};
+use crate::gitea::client::{GiteaClient, GiteaReply};
 use crate::gitea::identity::OrganizationIdentity;
 use crate::gitea::models::{ReleaseRow, RepositoryRow};
 use crate::gitea::organization::{OrganizationReader, no_organization};
@@ -84,12 +84,12 @@ impl GiteaBackend {
         let id = &repository.extension;
         let found = PagedList::releases(&self.client, &repository.name).read(keep).await?;
         let rows = match found {
-            Reply::Found(rows) => rows,
-            Reply::Absent => {
+            GiteaReply::Found(rows) => rows,
+            GiteaReply::Absent => {
                 self.known.forget(id);
                 return Err(absent(id));
             }
-            Reply::Forbidden(refusal) => return self.off_or(refusal, id).await,
+            GiteaReply::Forbidden(refusal) => return self.off_or(refusal, id).await,
         };
         // A redirect means a rename, and the releases may belong to another extension by now.
         if rows.moved.is_some() {
@@ -116,14 +116,14 @@ impl GiteaBackend {
             Ok((reader.read(answer.json()?)?, answer.moved.is_some()))
         });
         match found.await {
-            Ok(Reply::Found((release, moved))) => {
+            Ok(GiteaReply::Found((release, moved))) => {
                 if moved {
                     self.repositories.read(&repository.extension).await?;
                 }
                 Ok(release)
             }
-            Ok(Reply::Absent) => Ok(None),
-            Ok(Reply::Forbidden(refusal)) => self.off_or(refusal, &repository.extension).await,
+            Ok(GiteaReply::Absent) => Ok(None),
+            Ok(GiteaReply::Forbidden(refusal)) => self.off_or(refusal, &repository.extension).await,
             // Some proxies decode the slash in a tag and request another path: search the list.
             Err(error)
                 if error.kind() == ErrorKind::BackendFaulty && tag.as_str().contains('/') =>
@@ -157,9 +157,10 @@ impl Backend for GiteaBackend {
     async fn extension(&self, id: &ExtensionId) -> Result<Extension> {
         let (repository, fault) = self.repositories.fresh(id).await?;
         let reader = self.reader(&repository);
-        let found = match repository.has_releases {
-            true => self.releases(&repository, |row| reader.read(row)).await?,
-            false => None,
+        let found = if repository.has_releases {
+            self.releases(&repository, |row| reader.read(row)).await?
+        } else {
+            None
         };
         let id = repository.extension.clone();
         let Some(found) = found else {

@@ -20,7 +20,7 @@ use crate::gitea::urls::Urls;
 use crate::http::answer::{Streamed, UpstreamResponse};
 use crate::http::memory_permit::ListMemory;
 use crate::http::metrics::UpstreamMetrics;
-use crate::http::request::{Credentials, Redirects, Request};
+use crate::http::request::{AuthorizationHeader, Redirects, Request};
 use crate::http::upstream::{HttpSettings, UpstreamClient};
 
 /// Maximum size of a response, in bytes; a page of fifty releases with long notes is smaller.
@@ -31,14 +31,14 @@ const PAGE_SIZE: usize = 50;
 pub(super) struct GiteaClient {
     http: UpstreamClient,
     pub(super) urls: Urls,
-    credentials: RwLock<Option<Credentials>>,
+    credentials: RwLock<Option<AuthorizationHeader>>,
     page_size: OnceCell<Option<usize>>,
     /// True if the token was verified to read repositories.
     proven: AtomicBool,
     pub(super) concurrency: usize,
 }
 
-pub(super) enum Reply<T> {
+pub(super) enum GiteaReply<T> {
     Found(T),
     /// An authoritative 404: the resource does not exist or is hidden from the account.
     Absent,
@@ -46,7 +46,7 @@ pub(super) enum Reply<T> {
     Forbidden(Error),
 }
 
-impl<T> Reply<T> {
+impl<T> GiteaReply<T> {
     /// Returns the resource, or `None` if it is absent. Fails with a refusal, which proves neither.
     pub(super) fn granted(self) -> Result<Option<T>> {
         match self {
@@ -57,11 +57,11 @@ impl<T> Reply<T> {
     }
 
     /// Returns the resource, or the reply without one for a caller that passes it on.
-    pub(super) fn found<U>(self) -> Result<T, Reply<U>> {
+    pub(super) fn found<U>(self) -> Result<T, GiteaReply<U>> {
         match self {
             Self::Found(found) => Ok(found),
-            Self::Absent => Err(Reply::Absent),
-            Self::Forbidden(refusal) => Err(Reply::Forbidden(refusal)),
+            Self::Absent => Err(GiteaReply::Absent),
+            Self::Forbidden(refusal) => Err(GiteaReply::Forbidden(refusal)),
         }
     }
 }
@@ -111,7 +111,7 @@ impl GiteaClient {
         self.http.contact()
     }
 
-    fn credentials(&self) -> Option<Credentials> {
+    fn credentials(&self) -> Option<AuthorizationHeader> {
         self.credentials.read().clone()
     }
 
@@ -121,9 +121,9 @@ impl GiteaClient {
         operation: &'static str,
         url: &Url,
         read: impl FnOnce(&UpstreamResponse) -> Result<T> + Send,
-    ) -> Result<Reply<T>> {
+    ) -> Result<GiteaReply<T>> {
         Ok(match self.ask(operation, url.clone()).await?.found() {
-            Ok(answer) => Reply::Found(read(&answer)?),
+            Ok(answer) => GiteaReply::Found(read(&answer)?),
             Err(missing) => missing,
         })
     }
@@ -132,7 +132,7 @@ impl GiteaClient {
         &self,
         operation: &'static str,
         url: &Url,
-    ) -> Result<Reply<T>> {
+    ) -> Result<GiteaReply<T>> {
         self.find(operation, url, UpstreamResponse::json).await
     }
 
@@ -141,18 +141,18 @@ impl GiteaClient {
         &self,
         operation: &'static str,
         url: Url,
-    ) -> Result<Reply<UpstreamResponse>> {
+    ) -> Result<GiteaReply<UpstreamResponse>> {
         let request = Request::get(operation, url)
             .header(ACCEPT, HeaderValue::from_static("application/json"))
             .with_credentials(self.credentials());
         let request = if operation == labels::PROBE { request.probe() } else { request };
         let answer = self.http.fetch(request, ANSWER_MAX).await?;
         match answer.status {
-            status if status.is_success() => Ok(Reply::Found(answer)),
+            status if status.is_success() => Ok(GiteaReply::Found(answer)),
             // Only the API's own 404 is authoritative: a proxy or a wrong sub path sends a page.
             StatusCode::NOT_FOUND => {
                 answer.json::<Complaint>().map_err(|_| wrong_address())?;
-                Ok(Reply::Absent)
+                Ok(GiteaReply::Absent)
             }
             StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => refused(operation, &answer),
             _ => Err(answer.failure()),
@@ -200,12 +200,12 @@ impl GiteaClient {
     }
 }
 
-fn credentials_of(token: Option<&GiteaToken>) -> Result<Option<Credentials>> {
-    token.map(|token| Credentials::new("token", token.secret())).transpose()
+fn credentials_of(token: Option<&GiteaToken>) -> Result<Option<AuthorizationHeader>> {
+    token.map(|token| AuthorizationHeader::new("token", token.secret())).transpose()
 }
 
 /// Maps a 401 or 403 of one part of a repository or of the whole token; names the missing right.
-fn refused<T>(operation: &str, answer: &UpstreamResponse) -> Result<Reply<T>> {
+fn refused<T>(operation: &str, answer: &UpstreamResponse) -> Result<GiteaReply<T>> {
     let said = answer.json::<Complaint>()?.message;
     // Gitea reports a missing right on one unit in these words; other 403s concern the whole token.
     if answer.status == StatusCode::FORBIDDEN && said.contains("specific read permission") {
@@ -215,7 +215,7 @@ fn refused<T>(operation: &str, answer: &UpstreamResponse) -> Result<Reply<T>> {
             }
             None => "Gitea denies access to this".to_owned(),
         };
-        return Ok(Reply::Forbidden(Error::new(ErrorKind::BackendRefused, message)));
+        return Ok(GiteaReply::Forbidden(Error::new(ErrorKind::BackendRefused, message)));
     }
     let message = if said.contains("limited to public") {
         "The Gitea token is limited to public repositories: create one with access to all"

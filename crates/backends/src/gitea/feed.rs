@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use registry_core::error::{ErrorKind, Result};
 use registry_core::models::naming::{ExtensionId, NAME_MAX};
 
-use crate::gitea::client::{GiteaClient, Reply};
+use crate::gitea::client::{GiteaClient, GiteaReply};
 use crate::gitea::models::ActivityRow;
 use crate::gitea::paging::PagedList;
 use crate::gitea::repository_cache::RepositoryCache;
@@ -84,9 +84,9 @@ pub(super) async fn read(
     since: Option<&Position>,
 ) -> Result<FeedRead> {
     let entries = match entries_since(client, since).await {
-        Ok(Reply::Found(Some(entries))) => entries,
-        Ok(Reply::Found(None)) => return Ok(FeedRead::TooFar),
-        Ok(Reply::Absent | Reply::Forbidden(_)) => return Ok(FeedRead::NoFeed),
+        Ok(GiteaReply::Found(Some(entries))) => entries,
+        Ok(GiteaReply::Found(None)) => return Ok(FeedRead::TooFar),
+        Ok(GiteaReply::Absent | GiteaReply::Forbidden(_)) => return Ok(FeedRead::NoFeed),
         Err(error) if error.kind() == ErrorKind::BackendRefused => return Ok(FeedRead::NoFeed),
         Err(error) => return Err(error),
     };
@@ -101,7 +101,7 @@ pub(super) async fn read(
 async fn entries_since(
     client: &GiteaClient,
     since: Option<&Position>,
-) -> Result<Reply<Option<Vec<FeedEntry>>>> {
+) -> Result<GiteaReply<Option<Vec<FeedEntry>>>> {
     let pages = PagedList::feed(client);
     let (size, _) = client.page_size().await?;
     let mut entries = Vec::new();
@@ -118,10 +118,10 @@ async fn entries_since(
             entries.iter().any(|entry| entry.at <= position.newest - OVERLAP_SECONDS)
         });
         if end || reached {
-            return Ok(Reply::Found(Some(entries)));
+            return Ok(GiteaReply::Found(Some(entries)));
         }
     }
-    Ok(Reply::Found(None))
+    Ok(GiteaReply::Found(None))
 }
 
 impl Position {

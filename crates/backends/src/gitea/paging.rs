@@ -9,7 +9,7 @@ use futures_util::{StreamExt as _, stream};
 use registry_core::error::Result;
 use url::Url;
 
-use crate::gitea::client::{GiteaClient, Reply};
+use crate::gitea::client::{GiteaClient, GiteaReply};
 use crate::gitea::labels;
 use crate::gitea::models::Row;
 use crate::gitea::rows::{Collector, KeptRow, ListBounds, ListPage, Rows};
@@ -77,7 +77,7 @@ impl<'a> PagedList<'a> {
     pub(super) async fn read<R: Row, K: KeptRow>(
         mut self,
         keep: impl Fn(R) -> Result<Option<K>> + Sync,
-    ) -> Result<Reply<Rows<K>>> {
+    ) -> Result<GiteaReply<Rows<K>>> {
         let (size, confirmed) = self.client.page_size().await?;
         let first = match self.page(1, size, &keep).await?.found() {
             Ok(first) => first,
@@ -101,7 +101,7 @@ impl<'a> PagedList<'a> {
                 all.take(page)?;
             }
         }
-        Ok(Reply::Found(all.end()))
+        Ok(GiteaReply::Found(all.end()))
     }
 
     /// Waits for the memory that the rows so far need, but never beside pages that wait to be read.
@@ -115,7 +115,7 @@ impl<'a> PagedList<'a> {
         number: usize,
         size: usize,
         keep: &(impl Fn(R) -> Result<Option<K>> + Sync),
-    ) -> Result<Reply<ListPage<K>>> {
+    ) -> Result<GiteaReply<ListPage<K>>> {
         match self.whole_page(number, size, keep).await {
             Err(error)
                 if error.is_too_long()
@@ -123,7 +123,7 @@ impl<'a> PagedList<'a> {
             {
                 match size {
                     // A single row that exceeds the limit cannot be split further.
-                    1 => Ok(Reply::Found(ListPage::of_unreadable())),
+                    1 => Ok(GiteaReply::Found(ListPage::of_unreadable())),
                     _ => Box::pin(self.in_parts(number, size, keep)).await,
                 }
             }
@@ -136,7 +136,7 @@ impl<'a> PagedList<'a> {
         number: usize,
         size: usize,
         keep: &(impl Fn(R) -> Result<Option<K>> + Sync),
-    ) -> Result<Reply<ListPage<K>>> {
+    ) -> Result<GiteaReply<ListPage<K>>> {
         let parts = smallest_factor(size);
         let (size, first) = (size / parts, (number - 1) * parts + 1);
         let mut all = match self.page(first, size, keep).await?.found() {
@@ -154,7 +154,7 @@ impl<'a> PagedList<'a> {
                 Err(missing) => return Ok(missing),
             }
         }
-        Ok(Reply::Found(all))
+        Ok(GiteaReply::Found(all))
     }
 
     async fn whole_page<R: Row, K: KeptRow>(
@@ -162,7 +162,7 @@ impl<'a> PagedList<'a> {
         number: usize,
         size: usize,
         keep: &(impl Fn(R) -> Result<Option<K>> + Sync),
-    ) -> Result<Reply<ListPage<K>>> {
+    ) -> Result<GiteaReply<ListPage<K>>> {
         let mut url = self.url.clone();
         url.query_pairs_mut()
             .append_pair("page", &number.to_string())

@@ -6,7 +6,7 @@ use hyper::StatusCode;
 use hyper::header::LINK;
 use registry_core::error::{Error, ErrorKind, Result};
 
-use crate::gitea::client::Reply;
+use crate::gitea::client::GiteaReply;
 use crate::gitea::models::Row;
 use crate::http::answer::UpstreamResponse;
 use crate::http::json;
@@ -107,9 +107,10 @@ impl<K: KeptRow> ListPage<K> {
             bytes: answer.body.len(),
             ..Self::empty()
         };
-        answer.each_row(|row| match kept::<R, K>(row, &keep) {
-            Ok((id, kept)) => page.take(id, kept, size, most),
-            Err(_) => {
+        answer.each_row(|row| {
+            if let Ok((id, kept)) = kept::<R, K>(row, &keep) {
+                page.take(id, kept, size, most)
+            } else {
                 page.unreadable += 1;
                 Ok(())
             }
@@ -197,11 +198,11 @@ impl<K: KeptRow> Collector<K> {
         self.weight
     }
 
-    pub(super) fn take(&mut self, page: Result<Reply<ListPage<K>>>) -> Result<()> {
+    pub(super) fn take(&mut self, page: Result<GiteaReply<ListPage<K>>>) -> Result<()> {
         match page {
-            Ok(Reply::Found(page)) => self.add(page),
-            Ok(Reply::Forbidden(refusal)) => return Err(refusal),
-            Ok(Reply::Absent) => {
+            Ok(GiteaReply::Found(page)) => self.add(page),
+            Ok(GiteaReply::Forbidden(refusal)) => return Err(refusal),
+            Ok(GiteaReply::Absent) => {
                 self.rows.gaps.push("a Gitea list vanished while it was read".to_owned());
                 self.more = false;
             }
@@ -237,14 +238,14 @@ impl<K: KeptRow> Collector<K> {
         }
         // Some proxies and caches return an earlier page for later numbers.
         let repeats = has_rows && self.ids.len() == before;
-        if !repeats {
-            self.rows.unreadable += page.unreadable;
-            self.more = next || self.lacks(has_rows, linked);
-        } else {
+        if repeats {
             if next || length >= self.size || self.counted() < self.rows.total.unwrap_or(0) {
                 self.rows.gaps.push("a Gitea list repeats itself".to_owned());
             }
             self.more = false;
+        } else {
+            self.rows.unreadable += page.unreadable;
+            self.more = next || self.lacks(has_rows, linked);
         }
         if self.exceeds_bounds() {
             self.rows.cut = true;

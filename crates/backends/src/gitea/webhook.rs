@@ -4,7 +4,7 @@ use hmac::{Hmac, KeyInit as _, Mac as _};
 use hyper::HeaderMap;
 use parking_lot::Mutex;
 use registry_core::backend::webhook::{Delivery, WebhookError, WebhookReceiver};
-use registry_core::caching::bounded_lru::{BoundedLru, Bounds};
+use registry_core::caching::bounded_lru::{BoundedLru, LruBounds};
 use registry_core::error::{Error, ErrorKind};
 use registry_core::models::naming::ExtensionId;
 use secrecy::{ExposeSecret as _, SecretString};
@@ -17,7 +17,7 @@ use crate::gitea::settings::Organization;
 const SIGNATURES: [(&str, &str); 3] =
     [("x-gitea-signature", ""), ("x-forgejo-signature", ""), ("x-hub-signature-256", "sha256=")];
 /// Number of remembered signatures. A replay of an older delivery costs one read.
-const REPLAYS: Bounds = Bounds::entries(4096);
+const REPLAYS: LruBounds = LruBounds::entries(4096);
 
 type Signature = [u8; 32];
 

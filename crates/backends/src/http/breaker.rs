@@ -29,13 +29,13 @@ pub(super) const TRIAL_MAX: Duration = Duration::from_secs(5);
 
 pub(super) struct Breaker {
     backend: BackendId,
-    record: Mutex<Record>,
+    record: Mutex<CallRecord>,
     contact: watch::Sender<Contact>,
     metrics: Arc<dyn UpstreamMetrics>,
 }
 
 /// Counters behind the state. The state itself is in the contact, which others watch.
-struct Record {
+struct CallRecord {
     /// Number of state changes. The outcome of a request that began in an earlier epoch is ignored.
     epoch: u64,
     consecutive: u32,
@@ -54,7 +54,7 @@ pub(super) struct BreakerPermit {
 
 impl Breaker {
     pub(super) fn new(backend: BackendId, metrics: Arc<dyn UpstreamMetrics>) -> Arc<Self> {
-        let record = Mutex::new(Record {
+        let record = Mutex::new(CallRecord {
             epoch: 0,
             consecutive: 0,
             window: FailureWindow::default(),
@@ -171,7 +171,7 @@ impl Breaker {
     }
 
     /// The pause counts from the start of the failed request: recovery is seen within one step.
-    fn open(&self, record: &mut Record, from: Instant, wait: Option<Duration>) {
+    fn open(&self, record: &mut CallRecord, from: Instant, wait: Option<Duration>) {
         let now = Instant::now();
         let until = (from + chance(record.step)).max(now + PAUSE_MIN);
         // A `Retry-After` prolongs the pause but never shortens it.
@@ -181,7 +181,7 @@ impl Breaker {
         self.become_state(record, BreakerState::Open { until });
     }
 
-    fn close(&self, record: &mut Record) {
+    fn close(&self, record: &mut CallRecord) {
         record.consecutive = 0;
         // The failures of the outage would open the breaker again at the first new one.
         record.window = FailureWindow::default();
@@ -189,7 +189,7 @@ impl Breaker {
         self.become_state(record, BreakerState::Closed);
     }
 
-    fn become_state(&self, record: &mut Record, state: BreakerState) {
+    fn become_state(&self, record: &mut CallRecord, state: BreakerState) {
         record.epoch += 1;
         self.contact.send_modify(|contact| contact.breaker = state);
         self.metrics.breaker(self.backend, state);

@@ -70,9 +70,10 @@ impl CallLimits {
             if request.probe && throttle.is_paused() {
                 return Err(self.rate_limited(throttle.pause()).not_asked());
             }
-            let concurrency = match request.probe {
-                true => None,
-                false => self.permit(throttle, deadline, !request.whole).await?,
+            let concurrency = if request.probe {
+                None
+            } else {
+                self.permit(throttle, deadline, !request.whole).await?
             };
             // The backend may have sent a rate limit while this request waited for its permit.
             if concurrency.is_some() && throttle.is_paused() {

@@ -28,9 +28,9 @@ const OUR_NAME: HeaderValue =
 
 /// HTTP client for one server. Cheap to clone.
 #[derive(Clone)]
-pub struct HttpClient(Arc<Inner>);
+pub struct HttpClient(Arc<ClientInner>);
 
-struct Inner {
+struct ClientInner {
     peer: Peer,
     base: Url,
     timeout: Duration,
@@ -44,7 +44,7 @@ impl HttpClient {
     pub fn new(peer: Peer, base: Url, settings: &UpstreamSettings) -> Result<Self> {
         let pool = Pool::new(peer.clone(), settings)?;
         let (timeout, memory) = (settings.timeout, MemoryLimit::new(peer.clone()));
-        Ok(Self(Arc::new(Inner { peer, base, timeout, pool, memory })))
+        Ok(Self(Arc::new(ClientInner { peer, base, timeout, pool, memory })))
     }
 
     /// Sends a request and reads the whole response, of any status, within `max_bytes`.

@@ -29,13 +29,15 @@ impl ConcurrencyLimit {
     /// Waits for a permit. `None` only if a semaphore is closed, which never happens.
     pub(super) async fn take(&self, download: bool) -> Option<Permit> {
         // The downloads' own permit comes first: a download that waits must not hold a general one.
-        let of_downloads = match download {
-            true => Some(Arc::clone(&self.downloads).acquire_owned().await.ok()?),
-            false => None,
+        let of_downloads = if download {
+            Some(Arc::clone(&self.downloads).acquire_owned().await.ok()?)
+        } else {
+            None
         };
-        let of_all = match !download || self.shared {
-            true => Some(Arc::clone(&self.all).acquire_owned().await.ok()?),
-            false => None,
+        let of_all = if !download || self.shared {
+            Some(Arc::clone(&self.all).acquire_owned().await.ok()?)
+        } else {
+            None
         };
         Some(Permit { _of_all: of_all, _of_downloads: of_downloads })
     }

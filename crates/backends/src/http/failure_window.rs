@@ -29,7 +29,7 @@ impl FailureWindow {
                 slot.bad += u32::from(!good);
             }
             _ => {
-                self.0.push_back(WindowSlot { since: now, good: good.into(), bad: (!good).into() })
+                self.0.push_back(WindowSlot { since: now, good: good.into(), bad: (!good).into() });
             }
         }
     }

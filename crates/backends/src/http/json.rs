@@ -153,8 +153,8 @@ mod tests {
     #[test]
     fn what_is_within_texts_has_no_weight_but_its_length() {
         for (json, objects, values) in [
-            (r#"{}"#, 1, 0),
-            (r#"[1,2,3]"#, 0, 3),
+            (r"{}", 1, 0),
+            (r"[1,2,3]", 0, 3),
             (r#"{"a":"{,[\"{\\"}"#, 1, 0),
             (r#"[{"a":1},{"b":[]}]"#, 2, 3),
         ] {

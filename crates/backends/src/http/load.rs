@@ -10,9 +10,9 @@ use jiff::Timestamp;
 pub(super) const WAIT_DEFAULT: Duration = Duration::from_secs(5);
 pub(super) const WAIT_MIN: Duration = Duration::from_secs(1);
 /// Upper bound on the pause from `Retry-After`.
-const RETRY_AFTER_MAX: Duration = Duration::from_secs(300);
+const RETRY_AFTER_MAX: Duration = Duration::from_mins(5);
 /// Upper bound on the wait for a quota. Windows longer than an hour slide, or are renewed early.
-const QUOTA_MAX: Duration = Duration::from_secs(3600);
+const QUOTA_MAX: Duration = Duration::from_hours(1);
 /// Numbers from here on are seconds since 1970, not a number of seconds to wait.
 const EPOCH_MIN: i64 = 1_000_000_000;
 

@@ -17,7 +17,7 @@ pub(super) const JSON_SHARE: usize = 1024 * 1024;
 const LIST_SHARE: usize = 256 * 1024;
 
 /// Longest wait for the list permit. A list of thousands of pages takes minutes.
-const LIST_WAIT_MAX: Duration = Duration::from_secs(300);
+const LIST_WAIT_MAX: Duration = Duration::from_mins(5);
 
 /// The two permits of one client. Waiters are served in order.
 pub(super) struct MemoryLimit {

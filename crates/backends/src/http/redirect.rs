@@ -4,7 +4,7 @@ use hyper::header::LOCATION;
 use hyper::{Response, StatusCode};
 use url::Url;
 
-use crate::http::request::{Credentials, Redirects, Request};
+use crate::http::request::{AuthorizationHeader, Redirects, Request};
 
 /// Redirects followed for one request.
 const HOPS_MAX: usize = 5;
@@ -12,7 +12,7 @@ const HOPS_MAX: usize = 5;
 #[derive(Debug)]
 pub(super) struct Hop {
     pub(super) url: Url,
-    pub(super) credentials: Option<Credentials>,
+    pub(super) credentials: Option<AuthorizationHeader>,
     /// True if the operator configured this origin, and no earlier redirect left it.
     pub(super) trusted: bool,
     /// True if this is the origin of the configured address, and no earlier redirect left it.
@@ -107,7 +107,7 @@ mod tests {
 
     fn first(redirects: Redirects) -> Hop {
         let url: Url = "https://git.example/api/x?y=1".parse().unwrap();
-        let credentials = Credentials::new("token", &"t".to_owned().into()).unwrap();
+        let credentials = AuthorizationHeader::new("token", &"t".to_owned().into()).unwrap();
         let request =
             Request::get("x", url.clone()).with_credentials(Some(credentials)).follow(redirects);
         Hop::first(&request, &url).unwrap()
@@ -143,7 +143,8 @@ mod tests {
     #[test]
     fn credentials_are_sent_to_whom_they_are_for_and_to_no_other_address() {
         let base: Url = "https://git.example/sub/".parse().unwrap();
-        let credentials = || Some(Credentials::new("token", &"t".to_owned().into()).unwrap());
+        let credentials =
+            || Some(AuthorizationHeader::new("token", &"t".to_owned().into()).unwrap());
         for (to, at_home) in [
             ("https://git.example/api", true),
             ("https://GIT.example:443/other", true),

@@ -17,7 +17,7 @@ pub struct Request {
     pub(super) method: Method,
     pub(super) url: Url,
     pub(super) headers: HeaderMap,
-    pub(super) credentials: Option<Credentials>,
+    pub(super) credentials: Option<AuthorizationHeader>,
     /// Origin that the credentials are for. `None` stands for the configured address.
     pub(super) audience: Option<Origin>,
     pub(super) redirects: Redirects,
@@ -100,14 +100,18 @@ impl Request {
 
     /// Adds credentials for the configured origin. A request to any other origin fails unsent.
     #[must_use]
-    pub fn with_credentials(mut self, credentials: Option<Credentials>) -> Self {
+    pub fn with_credentials(mut self, credentials: Option<AuthorizationHeader>) -> Self {
         self.credentials = credentials;
         self
     }
 
     /// Adds credentials for another server, whose address the caller must have validated.
     #[must_use]
-    pub fn with_credentials_for(mut self, server: &Url, credentials: Option<Credentials>) -> Self {
+    pub fn with_credentials_for(
+        mut self,
+        server: &Url,
+        credentials: Option<AuthorizationHeader>,
+    ) -> Self {
         self.audience = Some(server.origin());
         self.with_credentials(credentials)
     }
@@ -157,9 +161,9 @@ impl Request {
 
 /// Value of an `Authorization` header. `Debug` hides it.
 #[derive(Clone)]
-pub struct Credentials(HeaderValue);
+pub struct AuthorizationHeader(HeaderValue);
 
-impl Credentials {
+impl AuthorizationHeader {
     /// Creates the value `{scheme} {secret}`. Fails if it is not valid in a header.
     pub fn new(scheme: &str, secret: &SecretString) -> Result<Self> {
         let mut value = HeaderValue::try_from(format!("{scheme} {}", secret.expose_secret()))
@@ -174,9 +178,9 @@ impl Credentials {
     }
 }
 
-impl fmt::Debug for Credentials {
+impl fmt::Debug for AuthorizationHeader {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Credentials(hidden)")
+        f.write_str("AuthorizationHeader(hidden)")
     }
 }
 
@@ -209,11 +213,11 @@ mod tests {
 
     #[test]
     fn credentials_never_show() {
-        let credentials = Credentials::new("token", &"canary".to_owned().into()).unwrap();
+        let credentials = AuthorizationHeader::new("token", &"canary".to_owned().into()).unwrap();
         assert_eq!(credentials.header(), "token canary");
         let request = Request::get("x", "https://a.example/".parse().unwrap())
             .with_credentials(Some(credentials));
         assert!(!format!("{request:?}").contains("canary"));
-        assert!(Credentials::new("token", &"a\nb".to_owned().into()).is_err());
+        assert!(AuthorizationHeader::new("token", &"a\nb".to_owned().into()).is_err());
     }
 }

@@ -75,10 +75,10 @@ impl RequestBody {
     /// Opens the body for one attempt. Fails for a stream that was sent before.
     pub(super) fn open(&self) -> Result<OpenBody> {
         let pieces = match &self.source {
-            BodySource::Bytes(bytes) => Pieces::Bytes(bytes.clone()),
-            BodySource::Again(make) => Pieces::Stream(make()),
+            BodySource::Bytes(bytes) => BodyPieces::Bytes(bytes.clone()),
+            BodySource::Again(make) => BodyPieces::Stream(make()),
             BodySource::Once(stream) => match stream.lock().take() {
-                Some(stream) => Pieces::Stream(stream),
+                Some(stream) => BodyPieces::Stream(stream),
                 None => return Err(Error::faulty("A body cannot be sent a second time")),
             },
         };
@@ -100,12 +100,12 @@ impl fmt::Debug for RequestBody {
 
 /// A body on its way. It fails if a stream is shorter or longer than its length.
 pub(super) struct OpenBody {
-    pieces: Pieces,
+    pieces: BodyPieces,
     left: Option<u64>,
     sent_at: Arc<Mutex<Option<Instant>>>,
 }
 
-enum Pieces {
+enum BodyPieces {
     Bytes(Bytes),
     Stream(ByteStream),
 }
@@ -130,9 +130,9 @@ impl Body for OpenBody {
     ) -> Poll<Option<Result<Frame<Bytes>>>> {
         let this = self.get_mut();
         let piece = match &mut this.pieces {
-            Pieces::Bytes(bytes) if bytes.is_empty() => None,
-            Pieces::Bytes(bytes) => Some(Ok(std::mem::take(bytes))),
-            Pieces::Stream(stream) => ready!(stream.as_mut().poll_next(context)),
+            BodyPieces::Bytes(bytes) if bytes.is_empty() => None,
+            BodyPieces::Bytes(bytes) => Some(Ok(std::mem::take(bytes))),
+            BodyPieces::Stream(stream) => ready!(stream.as_mut().poll_next(context)),
         };
         Poll::Ready(match piece {
             Some(piece) => Some(piece.and_then(|piece| {

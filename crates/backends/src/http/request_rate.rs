@@ -16,7 +16,7 @@ const GROWTH_SHARE: f64 = 0.1;
 /// Consecutive limits, without one successful retry, after which waiting requests fail.
 const STRIKES_MAX: u32 = 3;
 /// Time after which an earlier limit does not count as consecutive.
-const ROW: Duration = Duration::from_secs(60);
+const ROW: Duration = Duration::from_mins(1);
 /// Longest pause that requests wait for.
 const WAITED_MAX: Duration = Duration::from_secs(30);
 

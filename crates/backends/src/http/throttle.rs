@@ -200,7 +200,7 @@ mod tests {
         let throttle = Throttle::new();
         throttle.heard(throttle.sent(), None, false);
         let long = throttle.heard(throttle.sent(), limited(60), false);
-        assert_eq!(long, Course::Alone(Duration::from_secs(60)));
+        assert_eq!(long, Course::Alone(Duration::from_mins(1)));
     }
 
     #[tokio::test(start_paused = true)]

@@ -179,10 +179,8 @@ impl UpstreamClient {
         let metrics = Arc::clone(&shared.metrics);
         let call = Call::begin(shared.backend, request.operation, number, metrics);
         // A trial blocks all other requests to the backend, so that it gets less time than they do.
-        let deadline = match permit.breaker.trial {
-            true => deadline.min(Instant::now() + TRIAL_MAX),
-            false => deadline,
-        };
+        let deadline =
+            if permit.breaker.trial { deadline.min(Instant::now() + TRIAL_MAX) } else { deadline };
         let question = async { read(shared.http.send(request, call.id).await?, deadline).await };
         let question = self.noticed_if_late(question.instrument(call.span.clone()));
         let answer = shared.http.until(deadline, request, question).await;

@@ -7,14 +7,14 @@ use registry_core::models::readme::{README_MAX, Readme};
 use registry_core::models::tag::Tag;
 
 use crate::local::layout::Layout;
-use crate::local::release::{FoundManifest, entry_of, manifest_of};
+use crate::local::release::{LocalManifest, entry_of, manifest_of};
 use crate::oci::documents::{ReadmeAt, readme_of};
 
 /// Reads the README of a tag's current manifest. `None` without one of a supported size;
 /// `NotFound` without such a tag.
 pub fn read_readme(layout: &Layout, id: &ExtensionId, tag: &Tag) -> Result<Option<Readme>> {
     let index = layout.index()?;
-    let FoundManifest { manifest, above } = manifest_of(layout, entry_of(&index, id, tag)?)?;
+    let LocalManifest { manifest, above } = manifest_of(layout, entry_of(&index, id, tag)?)?;
     Ok(match readme_of(&manifest, &above) {
         None => None,
         Some(ReadmeAt::Text(text)) => {

@@ -105,7 +105,7 @@ struct LayoutReader<'a> {
 }
 
 /// A manifest, and the annotations of the indexes on the path to it, nearest first.
-pub(super) struct FoundManifest {
+pub(super) struct LocalManifest {
     pub(super) manifest: Document,
     pub(super) above: Vec<Annotations>,
 }
@@ -117,7 +117,7 @@ impl LayoutReader<'_> {
         entry: &Descriptor,
         faults: &mut Vec<ExtensionFault>,
     ) -> Result<Release> {
-        let FoundManifest { manifest, above } = manifest_of(self.layout, entry)?;
+        let LocalManifest { manifest, above } = manifest_of(self.layout, entry)?;
         // Metadata is optional: an unreadable config blob costs the release its description, not
         // its archive.
         let config = self.config(&manifest).unwrap_or_else(|error| {
@@ -176,7 +176,7 @@ impl LayoutReader<'_> {
 }
 
 /// Finds the first child with an archive, or else the first readable one. Fails without any.
-pub(super) fn manifest_of(layout: &Layout, entry: &Descriptor) -> Result<FoundManifest> {
+pub(super) fn manifest_of(layout: &Layout, entry: &Descriptor) -> Result<LocalManifest> {
     let mut left = DOCUMENTS_MAX;
     descend(layout, entry, 0, &mut left)
 }
@@ -187,7 +187,7 @@ fn descend(
     entry: &Descriptor,
     depth: usize,
     left: &mut usize,
-) -> Result<FoundManifest> {
+) -> Result<LocalManifest> {
     if depth > INDEX_DEPTH_MAX {
         return Err(Error::faulty(format!("more than {INDEX_DEPTH_MAX} indexes in each other")));
     }
@@ -195,7 +195,7 @@ fn descend(
     *left = fewer.ok_or_else(|| Error::faulty("too many documents lead to a manifest"))?;
     let document = layout.document(entry)?;
     if !document.is_index() {
-        return Ok(FoundManifest { manifest: document, above: Vec::new() });
+        return Ok(LocalManifest { manifest: document, above: Vec::new() });
     }
     let mut failure = Error::faulty("its index has no manifest that can be served");
     let mut without = None;

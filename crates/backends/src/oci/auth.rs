@@ -95,7 +95,7 @@ impl RegistryAuth {
     pub async fn through<A, F>(
         &self,
         subject: &str,
-        send: impl Fn(Option<request::Credentials>) -> F,
+        send: impl Fn(Option<request::AuthorizationHeader>) -> F,
     ) -> Result<A>
     where
         A: Answered,
@@ -256,7 +256,7 @@ impl RegistryAuth {
         }
     }
 
-    fn header(&self, access: &Access) -> Result<Option<request::Credentials>> {
+    fn header(&self, access: &Access) -> Result<Option<request::AuthorizationHeader>> {
         let credentials = Arc::clone(&self.state.lock().credentials);
         let token = match (access, &*credentials) {
             (Access::Bare, _) => return Ok(None),
@@ -266,7 +266,7 @@ impl RegistryAuth {
                 return credentials_header(credentials);
             }
         };
-        request::Credentials::new("Bearer", token).map(Some)
+        request::AuthorizationHeader::new("Bearer", token).map(Some)
     }
 
     fn accepted(&self, shown: &Access, status: StatusCode) {

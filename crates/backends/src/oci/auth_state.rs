@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use registry_core::caching::bounded_lru::{BoundedLru, Bounds};
+use registry_core::caching::bounded_lru::{BoundedLru, LruBounds};
 use tokio::time::Instant;
 
 use crate::oci::challenge::{BearerChallenge, Challenge};
@@ -11,7 +11,7 @@ use crate::oci::credentials::Credentials;
 use crate::oci::token::BearerToken;
 
 /// Bounds of each cache, because the registry controls the size of every entry.
-const BOUNDS: Bounds = Bounds::new(16 * 1024, 4 * 1024 * 1024);
+const BOUNDS: LruBounds = LruBounds::new(16 * 1024, 4 * 1024 * 1024);
 /// Fixed memory per entry, in bytes, beside its texts.
 const ENTRY_BYTES: usize = 256;
 

@@ -37,9 +37,9 @@ use crate::oci::unlisted::nothing_listed;
 
 /// Backend for the extensions in one namespace. Cheap to clone.
 #[derive(Clone)]
-pub struct OciBackend(Arc<Inner>);
+pub struct OciBackend(Arc<OciInner>);
 
-struct Inner {
+struct OciInner {
     settings: OciSettings,
     client: Client,
     reader: ManifestReader,
@@ -57,7 +57,7 @@ impl OciBackend {
         let http = UpstreamClient::new(settings.http(), metrics)?;
         let (registry, credentials) = (settings.registry.clone(), settings.credentials.clone());
         let client = Client::trusting(http, registry, credentials, settings.token_hosts.clone());
-        Ok(Self(Arc::new(Inner {
+        Ok(Self(Arc::new(OciInner {
             reader: ManifestReader::new(client.clone()),
             client,
             whole_reads: Semaphore::new((settings.upstream.max_concurrency / 2).max(1)),
@@ -108,7 +108,7 @@ fn tags_of(names: &[String]) -> Vec<Tag> {
     names.iter().filter_map(|name| name.parse().ok()).collect()
 }
 
-impl Inner {
+impl OciInner {
     /// Returns the extension in the registry's spelling, and its repository.
     fn place(&self, id: &ExtensionId) -> RepositoryRef {
         let namespace = &self.settings.namespace;
@@ -166,7 +166,7 @@ impl Inner {
         let ours: BTreeSet<ExtensionId> = ours.collect();
         let is_shown = found.named > 0;
         let (mut coverage, mut reason) =
-            (found.coverage(), found.gap.as_ref().map(|gap| gap.report()));
+            (found.coverage(), found.gap.as_ref().map(registry_core::error::Error::report));
         // Configured repositories exist, so that an empty catalog must be hiding them.
         if !is_shown && found.gap.is_none() && !ids.is_empty() {
             reason = Some(EMPTY_CATALOG.to_owned());
@@ -213,7 +213,7 @@ fn listing_of(ids: BTreeSet<ExtensionId>, coverage: Coverage, reason: Option<Str
     Listing { ids: ids.into_iter().collect(), coverage, faults: fault.into_iter().collect() }
 }
 
-impl Inner {
+impl OciInner {
     /// Finds changed extensions with few requests: the catalog, and one list of tags for each known
     /// extension. New, missing and failing extensions count as changed.
     async fn dirty(&self) -> Result<(Vec<ExtensionId>, Listed)> {

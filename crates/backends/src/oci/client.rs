@@ -30,7 +30,7 @@ use crate::oci::labels;
 use crate::oci::realm::TokenHost;
 use crate::oci::repository::OciRepository;
 
-pub use crate::oci::client::blob::BlobReader;
+pub use crate::oci::client::blob::LayerReader;
 pub use crate::oci::client::listing::Lister;
 pub use crate::oci::client::manifest::{Manifest, ManifestClient, Reference, parse};
 pub use crate::oci::client::names::Names;
@@ -164,8 +164,8 @@ impl Client {
 
     /// Returns the reader of blobs.
     #[must_use]
-    pub const fn blobs(&self) -> BlobReader<'_> {
-        BlobReader::new(self)
+    pub const fn blobs(&self) -> LayerReader<'_> {
+        LayerReader::new(self)
     }
 
     fn list_memory(&self) -> ListMemory {

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use parking_lot::Mutex;
-use registry_core::caching::bounded_lru::{BoundedLru, Bounds};
+use registry_core::caching::bounded_lru::{BoundedLru, LruBounds};
 use registry_core::error::{Error, Result};
 use registry_core::models::digest::Digest;
 use registry_core::models::tag::Tag;
@@ -16,7 +16,7 @@ use crate::oci::models::{ConfigBlob, Descriptor, Document, EMPTY};
 use crate::oci::repository::OciRepository;
 
 /// Bounds of the cache of manifests and config blobs by digest.
-const CONTENTS: Bounds = Bounds::new(64 * 1024, 8 * 1024 * 1024);
+const CONTENTS: LruBounds = LruBounds::new(64 * 1024, 8 * 1024 * 1024);
 /// Fixed memory per cached manifest, in bytes, beside its content.
 const CONTENT_COST: usize = 256;
 
@@ -78,14 +78,13 @@ impl ContentReader {
             return Ok(None);
         }
         let digest = digest_of(config)?;
-        let bytes = match self.remembered(&digest) {
-            Some(bytes) => bytes,
-            None => {
-                let max = usize::try_from(CONFIG_MAX).unwrap_or(usize::MAX);
-                let bytes = self.client.blobs().read(repository, &digest, max).await?;
-                self.remember(&digest, &bytes);
-                bytes
-            }
+        let bytes = if let Some(bytes) = self.remembered(&digest) {
+            bytes
+        } else {
+            let max = usize::try_from(CONFIG_MAX).unwrap_or(usize::MAX);
+            let bytes = self.client.blobs().read(repository, &digest, max).await?;
+            self.remember(&digest, &bytes);
+            bytes
         };
         Ok(json::object(&bytes).ok())
     }

@@ -67,7 +67,7 @@ impl<'a> Descent<'a> {
                     without.get_or_insert(found);
                 }
                 Err(error) if is_lasting(&error) && self.left > 0 => {
-                    failure = failure.because(error)
+                    failure = failure.because(error);
                 }
                 // A missing part is not the absence of the whole.
                 Err(error) if error.is_not_found() => return Err(failure.because(error)),

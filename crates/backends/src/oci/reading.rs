@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use jiff::Timestamp;
 use parking_lot::Mutex;
-use registry_core::caching::bounded_lru::{BoundedLru, Bounds};
+use registry_core::caching::bounded_lru::{BoundedLru, LruBounds};
 use registry_core::error::{Error, Result};
 use registry_core::models::artifact::ArtifactChoice;
 use registry_core::models::backend_id::BackendId;
@@ -26,7 +26,7 @@ use crate::oci::models::{Annotations, ConfigBlob, Document};
 use crate::oci::repository::OciRepository;
 
 /// Bounds of the cache of releases by tag. Most of their data is shared with the catalog.
-const READINGS: Bounds = Bounds::new(64 * 1024, 64 * 1024 * 1024);
+const READINGS: LruBounds = LruBounds::new(64 * 1024, 64 * 1024 * 1024);
 
 /// An extension and its repository.
 #[derive(Clone, Debug)]
@@ -55,12 +55,12 @@ impl Reading {
 }
 
 /// Last reading per tag, with the tag's digest. A failed one has no digest, and is repeated.
-type Readings = BoundedLru<(OciRepository, Tag), (Option<Digest>, Reading)>;
+type ManifestReadings = BoundedLru<(OciRepository, Tag), (Option<Digest>, Reading)>;
 
 /// Reader of releases. Each tag is read anew only if it has moved.
 pub struct ManifestReader {
     contents: ContentReader,
-    readings: Mutex<Readings>,
+    readings: Mutex<ManifestReadings>,
 }
 
 impl ManifestReader {

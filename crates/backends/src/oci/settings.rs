@@ -55,7 +55,7 @@ impl OciSettings {
             credentials: Credentials::Anonymous,
             token_hosts: Vec::new(),
             upstream: UpstreamSettings::default(),
-            ttl: Duration::from_secs(300),
+            ttl: Duration::from_mins(5),
         }
     }
 

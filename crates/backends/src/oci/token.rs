@@ -163,13 +163,15 @@ fn exchange_form(challenge: &BearerChallenge, secret: &SecretString) -> String {
 }
 
 /// Returns the `Basic` header for credentials with a user and a password, or `None` for others.
-pub fn credentials_header(credentials: &Credentials) -> Result<Option<request::Credentials>> {
+pub fn credentials_header(
+    credentials: &Credentials,
+) -> Result<Option<request::AuthorizationHeader>> {
     let pair = match credentials {
         Credentials::Password { user, password } => format!("{user}:{}", password.expose_secret()),
         Credentials::Identity(secret) => format!("<token>:{}", secret.expose_secret()),
         Credentials::Anonymous | Credentials::Token(_) => return Ok(None),
     };
-    request::Credentials::new("Basic", &STANDARD.encode(pair).into()).map(Some)
+    request::AuthorizationHeader::new("Basic", &STANDARD.encode(pair).into()).map(Some)
 }
 
 /// `issued_at` is ignored: the lifetime counts from the request, by the local clock.

@@ -1,4 +1,4 @@
-//! Webhooks of registries: distribution's envelopes and zot's CloudEvents, with a shared secret.
+//! Webhooks of registries: distribution's envelopes and zot's `CloudEvents`, with a shared secret.
 
 use std::collections::BTreeSet;
 
@@ -9,7 +9,7 @@ use hyper::HeaderMap;
 use hyper::header::AUTHORIZATION;
 use parking_lot::Mutex;
 use registry_core::backend::webhook::{Delivery, WebhookError, WebhookReceiver};
-use registry_core::caching::bounded_lru::{BoundedLru, Bounds};
+use registry_core::caching::bounded_lru::{BoundedLru, LruBounds};
 use registry_core::error::{Error, ErrorKind};
 use registry_core::models::naming::ExtensionId;
 use secrecy::{ExposeSecret as _, SecretString};
@@ -22,7 +22,7 @@ use crate::oci::object::from_object;
 use crate::oci::repository::Namespace;
 
 /// Number of remembered events. A replay of an older one costs one read.
-const REPLAYS: Bounds = Bounds::entries(4096);
+const REPLAYS: LruBounds = LruBounds::entries(4096);
 /// Event types of zot that may change the tags of a repository.
 const ZOT_CHANGES: [&str; 3] =
     ["zotregistry.image.updated", "zotregistry.image.deleted", "zotregistry.repository.created"];

@@ -39,7 +39,7 @@ pub struct History {
 
 /// Whether the time that a call takes shows how fast the backend is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Extent {
+pub(crate) enum HistoryExtent {
     /// A few requests.
     Short,
     /// Any number of requests, such as the pages of a list.
@@ -81,14 +81,19 @@ impl Default for CallHistory {
 
 impl CallHistory {
     /// Counts a call that ended now. A call that was not sent counts as none.
-    pub(crate) fn ended<T>(&self, outcome: &Result<T, Error>, took: Duration, extent: Extent) {
+    pub(crate) fn ended<T>(
+        &self,
+        outcome: &Result<T, Error>,
+        took: Duration,
+        extent: HistoryExtent,
+    ) {
         let mut ring = self.0.lock();
         ring.advance();
         let Some(slot) = ring.slots.back_mut() else { return };
         let count = match outcome {
             Err(error) if !error.was_asked() => return,
             Err(error) if error.kind().is_of_whole_backend() => &mut slot.failed,
-            _ if took >= SLOW && extent == Extent::Short => &mut slot.slow,
+            _ if took >= SLOW && extent == HistoryExtent::Short => &mut slot.slow,
             _ => &mut slot.answered,
         };
         *count = count.saturating_add(1);
@@ -137,21 +142,21 @@ mod tests {
         assert_eq!(history.get().slots, [CallCounts::default()]);
         let down = || Error::unavailable("down", Duration::from_secs(1));
         for (outcome, milliseconds, extent) in [
-            (Ok(()), 999, Extent::Short),
-            (Ok(()), 1000, Extent::Short),
-            (Ok(()), 60_000, Extent::Unbounded),
-            (Err(Error::not_found("no")), 1, Extent::Short),
-            (Err(Error::faulty("nonsense")), 1, Extent::Short),
-            (Err(down()), 1, Extent::Short),
-            (Err(Error::new(ErrorKind::BackendTimeout, "late")), 30_000, Extent::Short),
-            (Err(Error::new(ErrorKind::BackendRefused, "who")), 1, Extent::Unbounded),
-            (Err(down().not_asked()), 1, Extent::Short),
+            (Ok(()), 999, HistoryExtent::Short),
+            (Ok(()), 1000, HistoryExtent::Short),
+            (Ok(()), 60_000, HistoryExtent::Unbounded),
+            (Err(Error::not_found("no")), 1, HistoryExtent::Short),
+            (Err(Error::faulty("nonsense")), 1, HistoryExtent::Short),
+            (Err(down()), 1, HistoryExtent::Short),
+            (Err(Error::new(ErrorKind::BackendTimeout, "late")), 30_000, HistoryExtent::Short),
+            (Err(Error::new(ErrorKind::BackendRefused, "who")), 1, HistoryExtent::Unbounded),
+            (Err(down().not_asked()), 1, HistoryExtent::Short),
         ] {
             history.ended(&outcome, Duration::from_millis(milliseconds), extent);
         }
         assert_eq!(history.get().slots, [counts(4, 1, 3)]);
         advance(SLOT * 2).await;
-        history.ended(&Ok(()), Duration::ZERO, Extent::Short);
+        history.ended(&Ok(()), Duration::ZERO, HistoryExtent::Short);
         assert_eq!(history.get().slots, [counts(4, 1, 3), counts(0, 0, 0), counts(1, 0, 0)]);
     }
 
@@ -160,7 +165,7 @@ mod tests {
         let history = CallHistory::default();
         let begun = history.get().since;
         for _ in 0..SLOTS {
-            history.ended(&Ok(()), Duration::ZERO, Extent::Short);
+            history.ended(&Ok(()), Duration::ZERO, HistoryExtent::Short);
             advance(SLOT).await;
         }
         let History { since, slots } = history.get();
@@ -170,7 +175,7 @@ mod tests {
         let back = begun.duration_since(since).as_secs();
         assert!((86_100..86_110).contains(&back), "{back}");
         advance(SLOT * 10 * SLOTS as u32).await;
-        history.ended(&Ok(()), Duration::ZERO, Extent::Short);
+        history.ended(&Ok(()), Duration::ZERO, HistoryExtent::Short);
         let slots = history.get().slots;
         assert_eq!(slots.iter().filter(|slot| !slot.is_empty()).count(), 1);
         let capacity = history.0.lock().slots.capacity();

@@ -19,7 +19,7 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use crate::health::backend_health::BackendHealth;
-use crate::health::call_history::Extent;
+use crate::health::call_history::HistoryExtent;
 
 pub(crate) struct RecordedBackend {
     inner: Arc<dyn Backend>,
@@ -33,7 +33,7 @@ impl RecordedBackend {
 
     async fn record<T>(
         &self,
-        extent: Extent,
+        extent: HistoryExtent,
         call: impl Future<Output = Result<T>> + Send,
     ) -> Result<T> {
         let begun = Instant::now();
@@ -52,19 +52,19 @@ impl Backend for RecordedBackend {
     }
 
     async fn listing(&self) -> Result<Listing> {
-        self.record(Extent::Unbounded, self.inner.listing()).await
+        self.record(HistoryExtent::Unbounded, self.inner.listing()).await
     }
 
     async fn extension(&self, id: &ExtensionId) -> Result<Extension> {
-        self.record(Extent::Short, self.inner.extension(id)).await
+        self.record(HistoryExtent::Short, self.inner.extension(id)).await
     }
 
     async fn releases(&self, id: &ExtensionId) -> Result<Extension> {
-        self.record(Extent::Unbounded, self.inner.releases(id)).await
+        self.record(HistoryExtent::Unbounded, self.inner.releases(id)).await
     }
 
     async fn version(&self, id: &ExtensionId, tag: &Tag) -> Result<Release> {
-        self.record(Extent::Short, self.inner.version(id, tag)).await
+        self.record(HistoryExtent::Short, self.inner.version(id, tag)).await
     }
 
     async fn open(
@@ -73,15 +73,15 @@ impl Backend for RecordedBackend {
         artifact: &Artifact,
         range: Option<Range<u64>>,
     ) -> Result<Download> {
-        self.record(Extent::Short, self.inner.open(id, artifact, range)).await
+        self.record(HistoryExtent::Short, self.inner.open(id, artifact, range)).await
     }
 
     async fn readme(&self, id: &ExtensionId, release: &Release) -> Result<Readme> {
-        self.record(Extent::Short, self.inner.readme(id, release)).await
+        self.record(HistoryExtent::Short, self.inner.readme(id, release)).await
     }
 
     async fn changes(&self, since: Option<&ChangeCursor>) -> Result<Changes> {
-        self.record(Extent::Unbounded, self.inner.changes(since)).await
+        self.record(HistoryExtent::Unbounded, self.inner.changes(since)).await
     }
 
     async fn changed(&self) {
@@ -89,7 +89,7 @@ impl Backend for RecordedBackend {
     }
 
     async fn probe(&self) -> Result<()> {
-        self.record(Extent::Short, self.inner.probe()).await
+        self.record(HistoryExtent::Short, self.inner.probe()).await
     }
 
     fn identity(&self) -> Option<String> {

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use registry_core::caching::bounded_lru::{BoundedLru, Bounds};
+use registry_core::caching::bounded_lru::{BoundedLru, LruBounds};
 use registry_core::models::backend_id::BackendId;
 use registry_core::models::naming::ExtensionId;
 
@@ -20,7 +20,7 @@ pub(super) struct Owners {
 
 impl Default for Owners {
     fn default() -> Self {
-        Self { by_name: HashMap::new(), lost: BoundedLru::new(Bounds::entries(LOST_MAX)) }
+        Self { by_name: HashMap::new(), lost: BoundedLru::new(LruBounds::entries(LOST_MAX)) }
     }
 }
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use parking_lot::Mutex;
-use registry_core::caching::bounded_lru::{BoundedLru, Bounds};
+use registry_core::caching::bounded_lru::{BoundedLru, LruBounds};
 use registry_core::models::naming::ExtensionId;
 use registry_core::models::scope::Scope;
 use registry_core::models::tag::Tag;
@@ -46,7 +46,7 @@ struct NegativeEntry {
 
 impl NegativeCache {
     pub(super) fn new(store: Arc<CatalogStore>, ttl: Duration) -> Self {
-        let entries = BoundedLru::new(Bounds::entries(NEGATIVE_ENTRIES_MAX));
+        let entries = BoundedLru::new(LruBounds::entries(NEGATIVE_ENTRIES_MAX));
         Self { entries: Mutex::new(entries), store, ttl }
     }
 

@@ -7,14 +7,14 @@ use lru::LruCache;
 
 /// Bounds of a [`BoundedLru`].
 #[derive(Clone, Copy, Debug)]
-pub struct Bounds {
+pub struct LruBounds {
     /// Maximum number of entries.
     pub entries: usize,
     /// Maximum total weight, in bytes.
     pub bytes: u64,
 }
 
-impl Bounds {
+impl LruBounds {
     /// Bounds both the entries and their total weight in bytes.
     #[must_use]
     pub const fn new(entries: usize, bytes: usize) -> Self {
@@ -30,7 +30,7 @@ impl Bounds {
 
 /// Values by key. The least recently used entries are evicted first.
 pub struct BoundedLru<K, V> {
-    bounds: Bounds,
+    bounds: LruBounds,
     // Unbounded, because a bounded one allocates memory for all its entries at once.
     by_key: LruCache<K, (u64, V)>,
     bytes: u64,
@@ -39,7 +39,7 @@ pub struct BoundedLru<K, V> {
 impl<K: Eq + Hash, V> BoundedLru<K, V> {
     /// Creates an empty map, without an allocation.
     #[must_use]
-    pub fn new(bounds: Bounds) -> Self {
+    pub fn new(bounds: LruBounds) -> Self {
         Self { bounds, by_key: LruCache::unbounded(), bytes: 0 }
     }
 
@@ -153,7 +153,7 @@ mod tests {
 
     #[test]
     fn the_least_recently_used_entry_is_evicted_first() {
-        let mut held = BoundedLru::new(Bounds::new(100, 10));
+        let mut held = BoundedLru::new(LruBounds::new(100, 10));
         assert!(put(&mut held, "a", 4).is_empty());
         assert!(put(&mut held, "b", 4).is_empty());
         assert!(put(&mut held, "b", 4).is_empty(), "a new value takes the place of the old one");
@@ -169,7 +169,7 @@ mod tests {
 
     #[test]
     fn removed_entries_free_their_weight() {
-        let mut held = BoundedLru::new(Bounds::new(100, 10));
+        let mut held = BoundedLru::new(LruBounds::new(100, 10));
         held.put("a", 5, 1);
         held.put("b", 5, 2);
         held.retain(|value| *value != 1);
@@ -185,7 +185,7 @@ mod tests {
 
     #[test]
     fn a_peek_does_not_count_as_use() {
-        let mut held = BoundedLru::new(Bounds::entries(2));
+        let mut held = BoundedLru::new(LruBounds::entries(2));
         put(&mut held, "a", 0);
         put(&mut held, "b", 0);
         assert!(held.peek("a").is_some());
@@ -194,7 +194,7 @@ mod tests {
 
     #[test]
     fn both_bounds_hold() {
-        let mut held = BoundedLru::new(Bounds::new(3, 1000));
+        let mut held = BoundedLru::new(LruBounds::new(3, 1000));
         let evicted: usize = (0..10).map(|n| put(&mut held, &n.to_string(), 1).len()).sum();
         assert_eq!((evicted, held.count()), (7, 3));
         assert_eq!(held.limit_bytes(1), ["7", "8"]);

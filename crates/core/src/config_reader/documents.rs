@@ -3,9 +3,9 @@
 use serde_json::{Value, json};
 
 use crate::config_reader::form::Form;
-use crate::config_reader::{Need, Presence, Reader, Section};
+use crate::config_reader::{ConfigReader, Need, Presence, Section};
 
-impl Reader {
+impl ConfigReader {
     /// Every section and key with its default or an example. What may be left out is a comment.
     #[must_use]
     pub fn example(&self) -> &str {

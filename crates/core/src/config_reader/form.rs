@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::config_reader::problems::{Origin, hint};
+use crate::config_reader::problems::{ValueOrigin, hint};
 
 /// Pattern of an amount of bytes.
 pub const BYTES: &str = "^[0-9]+ *([bB]|[kKmMgGtT][iI]?[bB])?$";
@@ -35,9 +35,9 @@ pub enum Form {
 }
 
 impl Form {
-    pub(super) fn typed(self, value: &Value, origin: &Origin) -> Value {
+    pub(super) fn typed(self, value: &Value, origin: &ValueOrigin) -> Value {
         // Environment variables and flags are text; their lists are separated by commas.
-        let is_word = matches!(origin, Origin::Environment(_) | Origin::Flag(_));
+        let is_word = matches!(origin, ValueOrigin::Environment(_) | ValueOrigin::Flag(_));
         let Some(word) = value.as_str().filter(|_| is_word) else { return value.clone() };
         let typed = match self {
             Self::Flag => word.parse().ok().map(Value::Bool),

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 /// Place of a value, in the order in which problems are listed.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Origin {
+pub enum ValueOrigin {
     /// A file as a whole.
     File(PathBuf),
     /// A line of a file, counted from 1.
@@ -21,45 +21,45 @@ pub enum Origin {
 
 /// One thing that is wrong.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Problem {
+pub struct ConfigProblem {
     /// `None`: the configuration as a whole.
-    pub(super) origin: Option<Origin>,
+    pub(super) origin: Option<ValueOrigin>,
     pub(super) what: String,
 }
 
 /// Everything that is wrong, never empty, in the order of places.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Problems(Vec<Problem>);
+pub struct Problems(Vec<ConfigProblem>);
 
-impl Problem {
+impl ConfigProblem {
     /// A problem at a place.
     #[must_use]
-    pub fn at(origin: &Origin, what: impl Into<String>) -> Self {
+    pub fn at(origin: &ValueOrigin, what: impl Into<String>) -> Self {
         Self { origin: Some(origin.clone()), what: what.into() }
     }
 
     pub(super) fn concerns(&self, key: &str) -> bool {
         // Also true for a file that cannot be read.
         let rest = self.what.strip_prefix(key);
-        matches!(self.origin, Some(Origin::File(_)))
+        matches!(self.origin, Some(ValueOrigin::File(_)))
             || rest.is_some_and(|rest| rest.starts_with(':'))
     }
 }
 
 impl Problems {
-    pub(super) fn new(mut problems: Vec<Problem>) -> Self {
+    pub(super) fn new(mut problems: Vec<ConfigProblem>) -> Self {
         problems.sort();
         problems.dedup();
         Self(problems)
     }
 
     /// The problems, in the order of their places.
-    pub fn iter(&self) -> impl Iterator<Item = &Problem> {
+    pub fn iter(&self) -> impl Iterator<Item = &ConfigProblem> {
         self.0.iter()
     }
 }
 
-impl fmt::Display for Origin {
+impl fmt::Display for ValueOrigin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::File(path) => write!(f, "{}", path.display()),
@@ -71,7 +71,7 @@ impl fmt::Display for Origin {
     }
 }
 
-impl fmt::Display for Problem {
+impl fmt::Display for ConfigProblem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.origin {
             Some(origin) => write!(f, "{origin}: {}", self.what),

@@ -7,16 +7,16 @@ use serde_json::Value;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use crate::config_reader::problems::{Origin, Problem};
+use crate::config_reader::problems::{ConfigProblem, ValueOrigin};
 
 pub(super) const PREFIX: &str = "EXTENSION_REGISTRY__";
 
 /// A key has a value for each place that sets it; the last wins.
 #[derive(Debug, Default)]
 pub(super) struct Table {
-    pub(super) place: Origin,
+    pub(super) place: ValueOrigin,
     pub(super) is_entry: bool,
-    pub(super) values: BTreeMap<String, Vec<(Value, Origin)>>,
+    pub(super) values: BTreeMap<String, Vec<(Value, ValueOrigin)>>,
 }
 
 /// Everything that was typed, later places after earlier ones.
@@ -27,7 +27,7 @@ pub struct Typed {
     /// Tables inside of sections, by section and key.
     inner: BTreeMap<(String, String), Table>,
     pub(super) unmatched: Vec<Unmatched>,
-    pub(super) problems: Vec<Problem>,
+    pub(super) problems: Vec<ConfigProblem>,
 }
 
 /// A variable that sets a key of no table.
@@ -37,15 +37,15 @@ pub(super) struct Unmatched {
     /// Name behind the section.
     pub(super) rest: String,
     text: String,
-    pub(super) origin: Origin,
+    pub(super) origin: ValueOrigin,
 }
 
 impl Table {
-    fn put(&mut self, key: &str, value: Value, origin: Origin) {
+    fn put(&mut self, key: &str, value: Value, origin: ValueOrigin) {
         self.values.entry(key.to_owned()).or_default().push((value, origin));
     }
 
-    pub(super) fn last(&self, key: &str) -> Option<&(Value, Origin)> {
+    pub(super) fn last(&self, key: &str) -> Option<&(Value, ValueOrigin)> {
         self.values.get(key)?.last()
     }
 
@@ -76,8 +76,8 @@ impl Typed {
         match std::fs::read_to_string(path) {
             Ok(text) => self.text(path, &text),
             Err(error) => {
-                let place = Origin::File(path.to_owned());
-                self.problems.push(Problem::at(&place, format!("cannot be read: {error}")));
+                let place = ValueOrigin::File(path.to_owned());
+                self.problems.push(ConfigProblem::at(&place, format!("cannot be read: {error}")));
             }
         }
     }
@@ -95,7 +95,7 @@ impl Typed {
                 ),
                 _ => error.message().to_owned(),
             };
-            self.problems.push(Problem::at(&line_of(path, text, span.start), what));
+            self.problems.push(ConfigProblem::at(&line_of(path, text, span.start), what));
         }
         for (name, content) in document.get_ref() {
             let (place, name) = (line_of(path, text, name.span().start), name.get_ref());
@@ -127,7 +127,7 @@ impl Typed {
     pub fn environment(&mut self, variables: &[(String, String)]) {
         for (variable, text) in variables {
             let Some(path) = variable.strip_prefix(PREFIX) else { continue };
-            let (path, origin) = (path.to_lowercase(), Origin::Environment(variable.clone()));
+            let (path, origin) = (path.to_lowercase(), ValueOrigin::Environment(variable.clone()));
             let (section, rest) = path.split_once("__").unwrap_or((&path, ""));
             let tables = self.tables.get_mut(section).map_or(&mut [][..], Vec::as_mut_slice);
             let has_entries = tables.iter().any(|table| table.is_entry);
@@ -145,7 +145,7 @@ impl Typed {
     }
 
     /// Adds the value of one key. A section that is not there yet begins with it.
-    pub fn put(&mut self, section: &str, key: &str, value: impl Into<Value>, origin: Origin) {
+    pub fn put(&mut self, section: &str, key: &str, value: impl Into<Value>, origin: ValueOrigin) {
         let tables = self.tables.entry(section.to_owned()).or_default();
         if tables.is_empty() {
             tables.push(Table { place: origin.clone(), ..Table::default() });
@@ -189,7 +189,7 @@ fn values_of(
     keys: &DeTable<'_>,
     path: &Path,
     text: &str,
-) -> BTreeMap<String, Vec<(Value, Origin)>> {
+) -> BTreeMap<String, Vec<(Value, ValueOrigin)>> {
     let values = keys.iter().map(|(key, value)| {
         let origin = line_of(path, text, key.span().start);
         (key.get_ref().to_string(), vec![(value_of(value), origin)])
@@ -197,9 +197,9 @@ fn values_of(
     values.collect()
 }
 
-fn line_of(path: &Path, text: &str, offset: usize) -> Origin {
+fn line_of(path: &Path, text: &str, offset: usize) -> ValueOrigin {
     let before = text.get(..offset).unwrap_or(text);
-    Origin::Line(path.to_owned(), before.bytes().filter(|byte| *byte == b'\n').count() + 1)
+    ValueOrigin::Line(path.to_owned(), before.bytes().filter(|byte| *byte == b'\n').count() + 1)
 }
 
 /// A value of TOML without its place; null for one that no key takes.

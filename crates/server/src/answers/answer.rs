@@ -5,7 +5,7 @@ use axum::http::{HeaderMap, HeaderValue};
 
 use crate::answers::entry::{AnswerContent, PageHeaders};
 use crate::answers::provenance::Provenance;
-use crate::edge::accept::Form;
+use crate::edge::accept::AcceptedForm;
 use crate::edge::headers::{CACHE_STATUS, DEGRADED, Heads, TOTAL_COUNT};
 use crate::edge::representation::Representation;
 use crate::metrics::caches::CacheCounters;
@@ -24,7 +24,7 @@ pub struct Answer {
     /// Age and origin of the response.
     pub provenance: Provenance,
     /// Negotiated form, if there are several.
-    pub form: Option<Form>,
+    pub form: Option<AcceptedForm>,
 }
 
 /// A cached answer that is not yet counted.
@@ -62,7 +62,7 @@ impl Answer {
             headers.insert(TOTAL_COUNT, total.clone());
             links.iter().for_each(|links| drop(headers.insert(LINK, links.clone())));
         }
-        if self.form == Some(Form::Html) {
+        if self.form == Some(AcceptedForm::Html) {
             headers.insert(CONTENT_SECURITY_POLICY, README_POLICY);
             headers.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
         }
@@ -83,7 +83,11 @@ impl Provenance {
         headers.insert(AGE, age.as_secs().into());
         headers.insert(CACHE_STATUS, HeaderValue::from_static(status));
         if !freshness.degraded.is_empty() {
-            let names: Vec<&str> = freshness.degraded.iter().map(|s| s.as_str()).collect();
+            let names: Vec<&str> = freshness
+                .degraded
+                .iter()
+                .map(registry_core::models::backend_id::BackendId::as_str)
+                .collect();
             let names = HeaderValue::from_str(&names.join(", "));
             names.into_iter().for_each(|names| drop(headers.insert(DEGRADED, names)));
         }

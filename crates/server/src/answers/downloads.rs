@@ -114,7 +114,7 @@ impl Downloads {
         let (tag, backend) = (&file.release.tag, file.release.backend);
         let (_, release) = self.catalog.reader.find_release(&file.id, tag, backend).await?;
         let artifact = file_of(&file.id, &release, file.asset.as_deref())?.clone();
-        Ok(RequestedFile { artifact, release, ..file })
+        Ok(RequestedFile { release, artifact, ..file })
     }
 
     /// Finds a file after a refresh: the backend does not know the old identifier. Fails with

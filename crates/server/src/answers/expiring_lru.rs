@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use parking_lot::Mutex;
-use registry_core::caching::bounded_lru::{BoundedLru, Bounds};
+use registry_core::caching::bounded_lru::{BoundedLru, LruBounds};
 use tokio::time::Instant;
 
 use crate::metrics::caches::CacheCounters;
@@ -44,7 +44,7 @@ pub struct Hit<V> {
 impl<V: Clone> ExpiringLru<V> {
     /// Creates a cache with these bounds, whose entries live for `ttl`.
     #[must_use]
-    pub fn new(bounds: Bounds, ttl: Duration, counters: CacheCounters) -> Arc<Self> {
+    pub fn new(bounds: LruBounds, ttl: Duration, counters: CacheCounters) -> Arc<Self> {
         let held = Held { entries: BoundedLru::new(bounds), cleared: Instant::now() };
         Arc::new(Self { held: Mutex::new(held), ttl, counters })
     }
@@ -112,7 +112,7 @@ mod tests {
 
     fn memo(capacity: usize) -> Arc<ExpiringLru<u32>> {
         let counters = Metrics::new(&[], &[]).unwrap().cache("list");
-        ExpiringLru::new(Bounds::new(capacity, 1000), Duration::from_secs(300), counters)
+        ExpiringLru::new(LruBounds::new(capacity, 1000), Duration::from_mins(5), counters)
     }
 
     fn value(memo: &ExpiringLru<u32>, key: &str) -> Option<u32> {
@@ -145,9 +145,9 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn what_nobody_asks_for_again_does_not_keep_alive_what_it_was_made_from() {
         let counters = Metrics::new(&[], &[]).unwrap().cache("list");
-        let bounds = Bounds::new(100, 1000);
+        let bounds = LruBounds::new(100, 1000);
         let memo: Arc<ExpiringLru<(Arc<()>, u32)>> =
-            ExpiringLru::new(bounds, Duration::from_secs(300), counters);
+            ExpiringLru::new(bounds, Duration::from_mins(5), counters);
         let made_from: [Arc<()>; 3] = Default::default();
         let put = |revision: usize| {
             let value = (Arc::clone(&made_from[revision]), 0);

@@ -41,9 +41,10 @@ impl Answers {
     /// Those of `Reader::ready`.
     pub async fn list_data(&self, scope: Scope) -> Result<PageData> {
         let (catalog, deadline) = (self.catalog(), Deadline::of_a_read());
-        let failing = match self.rules.lists {
-            true => Vec::new(),
-            false => catalog.syncer.force_sync(scope, deadline).await,
+        let failing = if self.rules.lists {
+            Vec::new()
+        } else {
+            catalog.syncer.force_sync(scope, deadline).await
         };
         let view = catalog.reader.ready(Read { scope, deadline }).await?;
         Ok(PageData { view, scope, id: None, failing, is_kept: self.rules.lists })
@@ -61,14 +62,16 @@ impl Answers {
         whole: bool,
     ) -> Result<(PageData, Arc<Entry>)> {
         let (catalog, deadline) = (self.catalog(), Deadline::of_a_read());
-        let failing = match self.rules.metadata {
-            true => Vec::new(),
-            false => catalog.syncer.force_refresh(id, scope, deadline).await,
+        let failing = if self.rules.metadata {
+            Vec::new()
+        } else {
+            catalog.syncer.force_refresh(id, scope, deadline).await
         };
         let read = Read { scope, deadline };
-        let found = match whole {
-            true => catalog.reader.find_whole(id, read).await?,
-            false => catalog.reader.find(id, read).await?,
+        let found = if whole {
+            catalog.reader.find_whole(id, read).await?
+        } else {
+            catalog.reader.find(id, read).await?
         };
         let view = catalog.store.view();
         // The entry of the view, so that all parts of the page are of one moment.

@@ -11,7 +11,7 @@ use registry_core::models::scope::Scope;
 use registry_core::models::tag::Tag;
 
 use crate::answers::paging::Page;
-use crate::edge::accept::Form;
+use crate::edge::accept::AcceptedForm;
 
 /// A query with a cached answer. Each route of the API that reads the catalog is one.
 #[derive(Clone, Debug)]
@@ -29,7 +29,7 @@ pub enum Query {
     /// The version that a range selects.
     Resolve(ExtensionId, VersionRange, Scope),
     /// The README of a version, in one form.
-    Readme(ReadmeQuery, Form),
+    Readme(ReadmeQuery, AcceptedForm),
 }
 
 /// Identifies a README.
@@ -73,7 +73,7 @@ impl Query {
     #[must_use]
     pub fn negotiated(&self, request: &HeaderMap) -> Option<Cow<'_, Self>> {
         let Self::Readme(wanted, form) = self else { return Some(Cow::Borrowed(self)) };
-        let preferred = Form::preferred(request)?;
+        let preferred = AcceptedForm::preferred(request)?;
         if preferred == *form {
             return Some(Cow::Borrowed(self));
         }

@@ -24,7 +24,7 @@ use crate::answers::provenance::Provenance;
 use crate::answers::query::ReadmeQuery;
 use crate::answers::readmes::texts::{TextIdentity, Texts};
 use crate::answers::rules::{self, ResponseCacheRules};
-use crate::edge::accept::Form;
+use crate::edge::accept::AcceptedForm;
 use crate::edge::rendered::Rendered;
 use crate::metrics::caches::CacheCounters;
 
@@ -80,7 +80,7 @@ impl Readmes {
         &self,
         catalog: &Arc<Catalog>,
         wanted: ReadmeQuery,
-        form: Form,
+        form: AcceptedForm,
     ) -> Result<Answer> {
         let view = catalog.store.view();
         let known = self.named.look_up(&wanted.key(), |_| true);
@@ -123,7 +123,7 @@ impl Readmes {
         &self,
         catalog: &Catalog,
         wanted: &ReadmeQuery,
-        form: Form,
+        form: AcceptedForm,
     ) -> Option<CachedHit<'_>> {
         let Hit { value: named, age } = self.named.look_up(&wanted.key(), |_| true)?;
         let identity = named.readme.as_ref().ok()?;
@@ -152,7 +152,7 @@ impl Readmes {
         catalog: &Arc<Catalog>,
         view: &View,
         wanted: ReadmeQuery,
-        form: Form,
+        form: AcceptedForm,
     ) -> Result<Answer> {
         self.counters().miss();
         let (scope, id) = (wanted.scope, wanted.id.clone());
@@ -161,8 +161,8 @@ impl Readmes {
             .await?
             .map_err(Error::not_found)?;
         let text = match form {
-            Form::Markdown => markdown,
-            Form::Html => self.texts.page_of(&identity, markdown).await?,
+            AcceptedForm::Markdown => markdown,
+            AcceptedForm::Html => self.texts.page_of(&identity, markdown).await?,
         };
         Ok(answer(text, form, Provenance::asked(catalog, scope, Some(&id), Vec::new())))
     }
@@ -191,7 +191,7 @@ impl Readmes {
                 }
                 let (release, answer) = read(&catalog, &wanted).await?;
                 let readme = answer.as_ref().map(|(identity, text)| {
-                    texts.keep(identity, Form::Markdown, text);
+                    texts.keep(identity, AcceptedForm::Markdown, text);
                     Arc::clone(identity)
                 });
                 let readme = readme.map_err(Clone::clone);
@@ -217,7 +217,7 @@ async fn read(
     let answer = match catalog.syncer.readme(entry.id(), &release).await {
         Ok(Readme { identity, text }) => {
             let identity = TextIdentity::from(format!("{}:{identity}", release.backend));
-            Ok((identity, Rendered::text(text, Form::Markdown.content_type())))
+            Ok((identity, Rendered::text(text, AcceptedForm::Markdown.content_type())))
         }
         Err(error) if error.is_not_found() => Err(error.message().to_owned()),
         Err(error) => return Err(error),
@@ -227,7 +227,7 @@ async fn read(
     Ok((known, answer))
 }
 
-fn answer(rendered: Rendered, form: Form, provenance: Provenance) -> Answer {
+fn answer(rendered: Rendered, form: AcceptedForm, provenance: Provenance) -> Answer {
     Answer {
         content: AnswerContent { rendered, served: 0, page: None },
         provenance,

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use registry_catalog::Catalog;
 use registry_catalog::index::view::View;
-use registry_core::caching::bounded_lru::Bounds;
+use registry_core::caching::bounded_lru::LruBounds;
 use registry_core::caching::single_flight::SingleFlight;
 use registry_core::error::Result;
 
@@ -23,16 +23,18 @@ pub struct ResponseCache {
 impl ResponseCache {
     /// Creates an empty cache with these bounds and time to live.
     #[must_use]
-    pub fn new(bounds: Bounds, ttl: Duration, counters: CacheCounters) -> Self {
+    pub fn new(bounds: LruBounds, ttl: Duration, counters: CacheCounters) -> Self {
         Self { entries: ExpiringLru::new(bounds, ttl, counters), fills: SingleFlight::default() }
     }
 
     /// Returns a valid entry, and counts a hit or a miss.
+    #[must_use]
     pub fn get(&self, key: &str, view: &View) -> Option<Hit<CachedAnswer>> {
         self.entries.get(key, |answer| answer.is_current(view))
     }
 
     /// Returns a valid entry like [`ResponseCache::get`], without counting.
+    #[must_use]
     pub fn peek(&self, key: &str, view: &View) -> Option<Hit<CachedAnswer>> {
         self.entries.look_up(key, |answer| answer.is_current(view))
     }

@@ -3,7 +3,7 @@
 use std::num::NonZeroUsize;
 use std::time::Duration;
 
-use registry_core::caching::bounded_lru::Bounds;
+use registry_core::caching::bounded_lru::LruBounds;
 
 const MIB: usize = 1024 * 1024;
 /// Maximum total size of the responses in each cache about extensions, in bytes.
@@ -35,7 +35,7 @@ pub struct ResponseCacheRules {
 impl ResponseCacheRules {
     /// Returns the limits of a cache of at most this many bytes.
     #[must_use]
-    pub const fn bounds(&self, bytes_max: usize) -> Bounds {
-        Bounds::new(self.capacity.get(), bytes_max)
+    pub const fn bounds(&self, bytes_max: usize) -> LruBounds {
+        LruBounds::new(self.capacity.get(), bytes_max)
     }
 }

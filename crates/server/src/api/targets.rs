@@ -7,21 +7,21 @@ use matchit::Router;
 use parking_lot::Mutex;
 use registry_catalog::Catalog;
 use registry_catalog::listing::filter::ListFilter;
-use registry_core::caching::bounded_lru::{BoundedLru, Bounds};
+use registry_core::caching::bounded_lru::{BoundedLru, LruBounds};
 
 use crate::answers::paging::{LIST_LIMIT, Page, SEARCH_LIMIT};
 use crate::answers::query::{Query, ReadmeQuery};
 use crate::api::extract::{PathParams, QueryString};
 use crate::api::list_params::{KeywordParam, SortParam};
 use crate::api::params::{PageParams, QueryParam, RangeParams, TypeParam, VersionQueryParam};
-use crate::edge::accept::Form;
+use crate::edge::accept::AcceptedForm;
 use crate::edge::problem::Problem;
 use crate::metrics::{Metrics, RouteCounters};
 use crate::urls::BASE;
 
 // Maximum length of a known target, in bytes; longer ones are rare and are parsed each time.
 const TARGET_MAX: usize = 256;
-const TARGETS: Bounds = Bounds::new(10_000, BYTES_MAX);
+const TARGETS: LruBounds = LruBounds::new(10_000, BYTES_MAX);
 /// Maximum total size of the known targets, in bytes.
 pub const BYTES_MAX: usize = 8 << 20;
 
@@ -105,7 +105,7 @@ impl CachedRoute {
             Self::Readme => {
                 let (id, version) = (path.id()?, query.params::<VersionQueryParam>()?.tag()?);
                 let scope = query.scope(catalog)?;
-                Query::Readme(ReadmeQuery { id, version, scope }, Form::Markdown)
+                Query::Readme(ReadmeQuery { id, version, scope }, AcceptedForm::Markdown)
             }
         })
     }
@@ -158,7 +158,9 @@ impl Targets {
 
     /// Remembers a target.
     pub fn learn(&self, uri: &Uri, target: Arc<Target>) {
-        let Some(text) = uri.path_and_query().map(|text| text.as_str()) else { return };
+        let Some(text) = uri.path_and_query().map(axum::http::uri::PathAndQuery::as_str) else {
+            return;
+        };
         if text.len() <= TARGET_MAX {
             let weight = 2 * text.len() + target.key.len() + size_of::<Target>();
             self.known.lock().put(text.into(), weight as u64, target);

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use registry_archives::{
-    Bounds, Change, Diff, Entry, FileContent, Kind, Result, compare, diff_text, find_pair,
+    Bounds, Diff, Entry, EntryChange, FileContent, Kind, Result, compare, diff_text, find_pair,
     read_files,
 };
 use registry_core::error;
@@ -11,7 +11,7 @@ use tokio::time::Instant;
 
 use crate::archives::IndexedArchive;
 use crate::archives::failure::{failed, no_entry};
-use crate::archives::open_archive::Side;
+use crate::archives::open_archive::ComparedSide;
 
 /// Bytes of the files, old and new, whose texts are compared at once.
 const COMPARED_MAX: u64 = 4 << 20;
@@ -69,7 +69,7 @@ pub enum TextChange {
 }
 
 /// Compares two archives, old and new.
-pub(super) fn of_archives(sides: &[Side; 2], bounds: &Bounds) -> Result<ArchiveDifference> {
+pub(super) fn of_archives(sides: &[ComparedSide; 2], bounds: &Bounds) -> Result<ArchiveDifference> {
     let [from, to] = sides;
     let differences = compare(from.index(), to.index());
     let owned = |entries: Vec<&Entry>| entries.into_iter().cloned().collect();
@@ -83,14 +83,19 @@ pub(super) fn of_archives(sides: &[Side; 2], bounds: &Bounds) -> Result<ArchiveD
 }
 
 /// Compares the file of a path of either archive.
-pub(super) fn of_file(sides: &[Side; 2], path: &str, bounds: &Bounds) -> error::Result<FileChange> {
+pub(super) fn of_file(
+    sides: &[ComparedSide; 2],
+    path: &str,
+    bounds: &Bounds,
+) -> error::Result<FileChange> {
     let [from, to] = sides;
     let (old, new) = find_pair(from.index(), to.index(), path);
     if let (Some(from), Some(to)) = (old, new) {
-        let changes = changes(sides, &[Change { from, to }], bounds).map_err(failed)?;
+        let changes = changes(sides, &[EntryChange { from, to }], bounds).map_err(failed)?;
         return changes.into_iter().next().ok_or_else(|| no_entry(false, path));
     }
-    let is_lacking = |side: &Side, entry: Option<&Entry>| side.index().truncated && entry.is_none();
+    let is_lacking =
+        |side: &ComparedSide, entry: Option<&Entry>| side.index().truncated && entry.is_none();
     // An entry that one index leaves out would look like an added or removed one.
     let is_unsure = is_lacking(from, old) || is_lacking(to, new);
     let entry = new.or(old).filter(|_| !is_unsure).ok_or_else(|| no_entry(is_unsure, path))?;
@@ -108,15 +113,19 @@ enum Plan {
 }
 
 /// Compares the contents of entries, in one pass over each archive.
-fn changes(sides: &[Side; 2], changed: &[Change<'_>], bounds: &Bounds) -> Result<Vec<FileChange>> {
+fn changes(
+    sides: &[ComparedSide; 2],
+    changed: &[EntryChange<'_>],
+    bounds: &Bounds,
+) -> Result<Vec<FileChange>> {
     let plans = plans(changed, bounds);
     let read = changed.iter().zip(&plans).filter(|(_, plan)| matches!(plan, Plan::Read));
-    let read: Vec<&Change<'_>> = read.map(|(change, _)| change).collect();
+    let read: Vec<&EntryChange<'_>> = read.map(|(change, _)| change).collect();
     let [old, new] = sides;
     let old = contents(old, read.iter().map(|change| &*change.from.path), bounds)?;
     let new = contents(new, read.iter().map(|change| &*change.to.path), bounds)?;
     let (mut contents, started) = (old.iter().zip(&new), Instant::now());
-    let changes = changed.iter().zip(plans).map(|(Change { from, to }, plan)| {
+    let changes = changed.iter().zip(plans).map(|(EntryChange { from, to }, plan)| {
         let text = match plan {
             Plan::Nothing => None,
             Plan::Unread(reason) => Some(reason),
@@ -128,9 +137,9 @@ fn changes(sides: &[Side; 2], changed: &[Change<'_>], bounds: &Bounds) -> Result
     Ok(changes.collect())
 }
 
-fn plans(changed: &[Change<'_>], bounds: &Bounds) -> Vec<Plan> {
+fn plans(changed: &[EntryChange<'_>], bounds: &Bounds) -> Vec<Plan> {
     let mut left = COMPARED_MAX;
-    let plans = changed.iter().map(|Change { from, to }| {
+    let plans = changed.iter().map(|EntryChange { from, to }| {
         let are_files = from.kind == Kind::File && to.kind == Kind::File;
         if !are_files || from.sha256 == to.sha256 {
             return Plan::Nothing;
@@ -150,7 +159,7 @@ fn plans(changed: &[Change<'_>], bounds: &Bounds) -> Vec<Plan> {
 }
 
 fn contents<'a>(
-    side: &Side,
+    side: &ComparedSide,
     paths: impl Iterator<Item = &'a str>,
     bounds: &Bounds,
 ) -> Result<Vec<FileContent>> {

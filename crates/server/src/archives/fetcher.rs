@@ -23,7 +23,7 @@ use crate::archives::source::{ArchiveBytes, ArchiveSource};
 /// Time that a caller waits for an archive (contract, §3).
 const PATIENCE: Duration = Duration::from_secs(30);
 /// Time after which a fetch that callers have left ends.
-const FETCH_MAX: Duration = Duration::from_secs(300);
+const FETCH_MAX: Duration = Duration::from_mins(5);
 /// Maximum number of archives in memory.
 const IN_MEMORY_MAX: usize = 2;
 /// Maximum size of the archives in memory: two of 64 MiB.
@@ -46,12 +46,12 @@ pub(super) struct ArchiveFetcher {
 }
 
 /// Bytes in memory with their permit.
-struct Held {
+struct HeldFetch {
     bytes: Bytes,
     _permit: OwnedSemaphorePermit,
 }
 
-impl AsRef<[u8]> for Held {
+impl AsRef<[u8]> for HeldFetch {
     fn as_ref(&self) -> &[u8] {
         &self.bytes
     }
@@ -92,7 +92,7 @@ impl ArchiveFetcher {
                 let permit = in_memory.try_acquire_owned().map_err(|_| busy())?;
                 let fetched = timeout(FETCH_MAX, fetched(&downloads, file.clone(), size_max));
                 let (digest, bytes) = fetched.await.unwrap_or_else(|_| Err(late(&file)))?;
-                let bytes = Bytes::from_owner(Held { bytes, _permit: permit });
+                let bytes = Bytes::from_owner(HeldFetch { bytes, _permit: permit });
                 Ok(ArchiveSource { digest, bytes: ArchiveBytes::Memory(bytes) })
             }
         });

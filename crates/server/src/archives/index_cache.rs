@@ -1,7 +1,7 @@
 //! Cache of the indexes of archives, by digest. They never expire: a digest names the same bytes.
 
 use parking_lot::Mutex;
-use registry_core::caching::bounded_lru::{BoundedLru, Bounds};
+use registry_core::caching::bounded_lru::{BoundedLru, LruBounds};
 use registry_core::models::digest::Digest;
 
 use crate::archives::IndexedArchive;
@@ -10,7 +10,7 @@ use crate::metrics::caches::CacheCounters;
 /// Maximum total size of the cached indexes, in bytes.
 pub(super) const BYTES_MAX: usize = 16 << 20;
 /// An index of one entry is a few hundred bytes.
-const BOUNDS: Bounds = Bounds::new(20_000, BYTES_MAX);
+const BOUNDS: LruBounds = LruBounds::new(20_000, BYTES_MAX);
 
 pub(super) struct IndexCache {
     held: Mutex<BoundedLru<Digest, IndexedArchive>>,

@@ -19,12 +19,12 @@ pub struct OpenArchive<'a> {
 }
 
 /// One side of a comparison.
-pub(super) struct Side {
+pub(super) struct ComparedSide {
     pub(super) indexed: IndexedArchive,
     pub(super) bytes: ArchiveBytes,
 }
 
-impl Side {
+impl ComparedSide {
     pub(super) fn index(&self) -> &ArchiveIndex {
         &self.indexed.index
     }
@@ -77,7 +77,7 @@ impl OpenArchive<'_> {
         self.readings.run(read).await
     }
 
-    pub(super) fn side(&self) -> Side {
-        Side { indexed: self.indexed.clone(), bytes: self.source.bytes.clone() }
+    pub(super) fn side(&self) -> ComparedSide {
+        ComparedSide { indexed: self.indexed.clone(), bytes: self.source.bytes.clone() }
     }
 }

@@ -75,7 +75,7 @@ impl Disk {
                 // Expected: the subdirectory of an algorithm is created with its first artifact.
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}
                 Err(error) => {
-                    warn!(target: LOG_TARGET, "the artifact store cannot be used: {error}")
+                    warn!(target: LOG_TARGET, "the artifact store cannot be used: {error}");
                 }
             }
         }

@@ -1,6 +1,6 @@
 //! Index of the stored artifacts and their last use; decides on evictions.
 
-use registry_core::caching::bounded_lru::{BoundedLru, Bounds};
+use registry_core::caching::bounded_lru::{BoundedLru, LruBounds};
 use registry_core::models::digest::Digest;
 
 use crate::artifacts::blobs::BlobStamp;
@@ -22,7 +22,7 @@ pub(super) struct EvictionQueue {
 
 impl EvictionQueue {
     pub(super) fn new(max_bytes: u64) -> Self {
-        let bounds = Bounds { entries: STORED_MAX, bytes: max_bytes };
+        let bounds = LruBounds { entries: STORED_MAX, bytes: max_bytes };
         Self { max_bytes, stored: BoundedLru::new(bounds), filling: 0 }
     }
 

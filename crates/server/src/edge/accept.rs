@@ -5,14 +5,14 @@ use axum::http::header::ACCEPT;
 
 /// A representation of a README.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Form {
+pub enum AcceptedForm {
     /// Markdown as the publisher wrote it.
     Markdown,
     /// A rendered page.
     Html,
 }
 
-impl Form {
+impl AcceptedForm {
     /// Returns the media type for `Content-Type`.
     #[must_use]
     pub const fn content_type(self) -> &'static str {
@@ -64,7 +64,7 @@ mod tests {
 
     #[test]
     fn the_form_that_is_wanted_more_is_given() {
-        let (markdown, html) = (Some(Form::Markdown), Some(Form::Html));
+        let (markdown, html) = (Some(AcceptedForm::Markdown), Some(AcceptedForm::Html));
         for (accept, expected) in [
             ("", markdown),
             ("*/*", markdown),
@@ -85,8 +85,8 @@ mod tests {
         ] {
             let mut headers = HeaderMap::new();
             headers.insert(ACCEPT, accept.parse().unwrap());
-            assert_eq!(Form::preferred(&headers), expected, "{accept}");
+            assert_eq!(AcceptedForm::preferred(&headers), expected, "{accept}");
         }
-        assert_eq!(Form::preferred(&HeaderMap::new()), markdown);
+        assert_eq!(AcceptedForm::preferred(&HeaderMap::new()), markdown);
     }
 }

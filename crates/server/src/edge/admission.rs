@@ -96,13 +96,13 @@ enum Rejected {
     /// The next request passes after this time.
     Rate(Duration),
     ClientConcurrency,
-    Token(Refusal, Challenge),
+    Token(Refusal, AuthChallenge),
     RequestLimit,
 }
 
 /// The authentication that a refused client is asked for.
 #[derive(Clone, Copy)]
-enum Challenge {
+enum AuthChallenge {
     /// For programs: browsers show no dialog.
     Bearer,
     /// For pages: browsers ask for a name and a password, which is the token.
@@ -194,7 +194,7 @@ impl Admission {
                 let place = self.place(request, key, address)?;
                 let signed = is_webhook(request.uri().path());
                 let sender = signed.then(|| self.sender(address));
-                Ok(Inside { place, client, sender, stranger })
+                Ok(Inside { place, client, stranger, sender })
             }),
         };
         Admitted { verdict, inside }
@@ -238,7 +238,7 @@ impl Admission {
         if client == Err(Refusal::Wrong) {
             self.guesses.take(key, Instant::now());
         }
-        let challenge = if is_page(path) { Challenge::Basic } else { Challenge::Bearer };
+        let challenge = if is_page(path) { AuthChallenge::Basic } else { AuthChallenge::Bearer };
         client
             .map(|name| Some(ClientName(name)))
             .map_err(|refusal| Rejected::Token(refusal, challenge))
@@ -348,7 +348,7 @@ impl IntoResponse for Rejected {
             Self::Rate(retry_after) => return Problem::rate_limited(retry_after).into_response(),
             Self::ClientConcurrency => return Problem::crowding().into_response(),
             Self::RequestLimit => return Problem::overloaded().into_response(),
-            Self::Token(_, Challenge::Basic) => "Basic realm=\"extension-registry\"",
+            Self::Token(_, AuthChallenge::Basic) => "Basic realm=\"extension-registry\"",
             Self::Token(Refusal::Missing, _) => "Bearer realm=\"extension-registry\"",
             Self::Token(Refusal::Wrong, _) => {
                 "Bearer realm=\"extension-registry\", error=\"invalid_token\""

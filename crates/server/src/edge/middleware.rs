@@ -114,12 +114,12 @@ impl<F: Face> Middleware<F> {
         Self { surface, ..self.clone() }
     }
 
-    async fn route(self, mut request: Request, found: Found<F::Target>) -> Response {
+    async fn route(self, mut request: Request, found: FoundRoute<F::Target>) -> Response {
         let Self { state, inside, .. } = self;
         let begun = Instant::now();
         let id = request_id::of(request.headers());
         let seen = RequestRecord::of(&request, &state.admission, &id);
-        let Found { entered, target } = found;
+        let FoundRoute { entered, target } = found;
         let learned = target.clone().map(|target| (request.uri().clone(), target));
         // Handlers of cached routes take the parsed target from here.
         target.map(|target| request.extensions_mut().insert(target));
@@ -181,11 +181,11 @@ enum Reply<T> {
     /// The cached response.
     Response(Response),
     /// The router has to respond.
-    Routed(Found<T>),
+    Routed(FoundRoute<T>),
 }
 
 /// A request that the cache cannot answer at once.
-struct Found<T> {
+struct FoundRoute<T> {
     entered: Admitted,
     target: Option<Arc<T>>,
 }
@@ -206,18 +206,18 @@ impl<F: Face> MiddlewareState<F> {
         let reads = [Method::GET, Method::HEAD].contains(request.method());
         let target = (reads && entered.is_let_in()).then(|| self.face.resolve(request.uri()));
         let Some(target) = target.flatten() else {
-            return Reply::Routed(Found { entered, target: None });
+            return Reply::Routed(FoundRoute { entered, target: None });
         };
         // The router answers `HEAD`: it has the length of a body that it does not send.
         if request.method() == Method::HEAD {
-            return Reply::Routed(Found { entered, target: Some(target) });
+            return Reply::Routed(FoundRoute { entered, target: Some(target) });
         }
         let begun = Instant::now();
         // A panic here must become a 500 as behind the router, not an aborted connection.
         let answering = AssertUnwindSafe(|| self.represent(request, &target));
         let response = match catch_unwind(answering) {
             Ok(Some(response)) => response,
-            Ok(None) => return Reply::Routed(Found { entered, target: Some(target) }),
+            Ok(None) => return Reply::Routed(FoundRoute { entered, target: Some(target) }),
             Err(panic) => self.failed(request, panics::failure(&*panic, &self.metrics)),
         };
         // Many concurrent responses of one connection may wait in memory; with HTTP/1 there is only

@@ -52,7 +52,7 @@ impl AddressRules {
             _ => "http",
         };
         // HTTP/2 names the host in the target.
-        let named = uri.authority().map(|authority| authority.as_str());
+        let named = uri.authority().map(axum::http::uri::Authority::as_str);
         let named = forwarded(X_FORWARDED_HOST).or(named);
         let host = named.or_else(|| headers.get(HOST)?.to_str().ok());
         let origin = host.and_then(|host| origin(scheme, host));

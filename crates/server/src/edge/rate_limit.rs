@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use parking_lot::Mutex;
-use registry_core::caching::bounded_lru::{BoundedLru, Bounds};
+use registry_core::caching::bounded_lru::{BoundedLru, LruBounds};
 use registry_core::token_bucket::{Rate, TokenBucket};
 use tokio::time::Instant;
 
@@ -52,7 +52,7 @@ impl RateLimiter {
         let policy = format!("\"client\";q={burst};w={window}");
         let policy = HeaderValue::from_str(&policy)
             .unwrap_or_else(|_| HeaderValue::from_static("\"client\""));
-        Self { rate, policy, buckets: Mutex::new(BoundedLru::new(Bounds::entries(CLIENTS_MAX))) }
+        Self { rate, policy, buckets: Mutex::new(BoundedLru::new(LruBounds::entries(CLIENTS_MAX))) }
     }
 
     /// Takes a token for a request of this client.

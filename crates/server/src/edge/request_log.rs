@@ -90,7 +90,7 @@ impl RequestRecord {
                 warn!(target: LOG_TARGET, %method, path, route, ?version, status, ms, bytes, id, trace, client, %address, error, "request failed");
             }
             None => {
-                info!(target: LOG_TARGET, %method, path, route, ?version, status, ms, bytes, id, trace, client, %address, "request")
+                info!(target: LOG_TARGET, %method, path, route, ?version, status, ms, bytes, id, trace, client, %address, "request");
             }
         }
     }

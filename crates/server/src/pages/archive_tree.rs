@@ -5,7 +5,7 @@ use registry_archives::{Entry, Kind};
 use registry_core::error::{Error, ErrorKind};
 use registry_core::models::scope::Scope;
 use registry_core::models::tag::Tag;
-use registry_web::pages::files::{Contents, Entry as PageEntry, EntryKind, Files};
+use registry_web::pages::files::{Contents, EntryKind, EntryRow, FilesPage};
 use registry_web::site::Site;
 
 use crate::answers::downloads::{DownloadQuery, RequestedFile};
@@ -34,7 +34,7 @@ pub async fn respond(
     let page = KeptPage::html(format!("files {}\n{state}", shown.key()), rows);
     let render = move |site: &Site, seen: &SeenBackends| {
         let contents = contents(indexed, &shown);
-        Files { head: shown.head(site, seen), contents }.render(site)
+        FilesPage { head: shown.head(site, seen), contents }.render(site)
     };
     pages.respond(&request.own, &data, page, render).await
 }
@@ -70,7 +70,7 @@ pub fn count(archive: &IndexedArchive) -> usize {
 
 /// Describes an entry; `None` for a directory, which the paths of its files show.
 #[must_use]
-pub fn entry_of(entry: &Entry) -> Option<PageEntry> {
+pub fn entry_of(entry: &Entry) -> Option<EntryRow> {
     let kind = match entry.kind {
         Kind::Directory => return None,
         Kind::File => EntryKind::File,
@@ -79,7 +79,7 @@ pub fn entry_of(entry: &Entry) -> Option<PageEntry> {
         }
         Kind::Other(_) => EntryKind::Special,
     };
-    Some(PageEntry {
+    Some(EntryRow {
         path: entry.path.to_string(),
         kind,
         size: entry.size,

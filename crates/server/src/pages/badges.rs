@@ -42,9 +42,10 @@ pub async fn badge(
     let page = KeptPage { name, media_type: MEDIA_TYPE, is_negotiated: false, rows: 0 };
     let render = move |_: &Site, _: &SeenBackends| {
         let latest = found.extension.latest();
-        let value = match with_digest {
-            true => latest.and_then(|one| archive_digest(one)).map(|one| one.short().to_owned()),
-            false => latest.map(|release| release.version.as_str().to_owned()),
+        let value = if with_digest {
+            latest.and_then(|one| archive_digest(one)).map(|one| one.short().to_owned())
+        } else {
+            latest.map(|release| release.version.as_str().to_owned())
         };
         let name = found.id().name.as_str();
         let label = scope

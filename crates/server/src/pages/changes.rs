@@ -10,7 +10,7 @@ use registry_core::models::extension::Release;
 use registry_core::models::scope::Scope;
 use registry_core::models::tag::Tag;
 use registry_web::clean_html::CleanHtml;
-use registry_web::pages::changes::{Changes, Comparison, Notes};
+use registry_web::pages::changes::{ChangesPage, ComparisonView, Notes};
 use registry_web::site::Site;
 use serde::Deserialize;
 
@@ -71,17 +71,17 @@ pub async fn changes(
     let fetch = if fetch.is_some() { Fetch::IfNeeded } else { Fetch::Never };
     let comparison = match &from {
         Some(from) => compare(&pages, &shown, [from, &to], fetch).await?,
-        None => Comparison::OneVersion,
+        None => ComparisonView::OneVersion,
     };
     let from = from.map_or_else(|| to.text.clone(), |from| from.text);
-    let is_fetched = matches!(comparison, Comparison::NotFetched);
+    let is_fetched = matches!(comparison, ComparisonView::NotFetched);
     let texts: Vec<usize> = notes.iter().map(|one| one.text.as_ref().map_or(0, length)).collect();
     let name = format!("changes {}\n{from}\n{}\n{is_fetched} {texts:?}", shown.key(), to.text);
     let choices = shown.entry.extension.releases().iter();
     let choices = choices.map(|release| release.tag.as_str().to_owned()).collect();
     let render = move |site: &Site, seen: &SeenBackends| {
         let head = shown.head(site, seen);
-        Changes { head, from, to: to.text, choices, notes, comparison }.render(site)
+        ChangesPage { head, from, to: to.text, choices, notes, comparison }.render(site)
     };
     pages.respond(&request.own, &data, KeptPage::html(name, ROWS), render).await
 }
@@ -142,18 +142,18 @@ async fn compare(
     shown: &ShownVersion,
     [from, to]: [&ComparedSide; 2],
     fetch: Fetch,
-) -> Result<Comparison, Problem> {
+) -> Result<ComparisonView, Problem> {
     let from = requested(pages, shown, &from.tag, from.scope).await?;
     let to = requested(pages, shown, &to.tag, to.scope).await?;
     if from.artifact.digest.is_some() && from.artifact.digest == to.artifact.digest {
-        return Ok(Comparison::Same);
+        return Ok(ComparisonView::Same);
     }
     match difference(pages, [&from, &to], fetch).await {
         Ok(comparison) => Ok(comparison),
         Err(error) => match error.kind() {
-            ErrorKind::NotStored => Ok(Comparison::NotFetched),
+            ErrorKind::NotStored => Ok(ComparisonView::NotFetched),
             ErrorKind::TooLarge | ErrorKind::Unsupported => {
-                Ok(Comparison::Impossible { reason: error.message().to_owned() })
+                Ok(ComparisonView::Impossible { reason: error.message().to_owned() })
             }
             _ => Err(error.into()),
         },
@@ -164,12 +164,12 @@ async fn difference(
     pages: &Pages,
     [from, to]: [&RequestedFile; 2],
     fetch: Fetch,
-) -> Result<Comparison, Error> {
+) -> Result<ComparisonView, Error> {
     let archives = &pages.api.archives;
     let (from, to) = (archives.open(from, fetch).await?, archives.open(to, fetch).await?);
     if from.indexed.digest == to.indexed.digest {
-        return Ok(Comparison::Same);
+        return Ok(ComparisonView::Same);
     }
     let difference = archives.compare(&from, &to).await?;
-    Ok(Comparison::Files(file_changes(&difference)))
+    Ok(ComparisonView::Files(file_changes(&difference)))
 }

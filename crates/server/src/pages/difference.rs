@@ -1,45 +1,45 @@
 //! Differences of archives as models of pages.
 
 use registry_archives::{Entry, Kind};
-use registry_web::pages::changes::{Diff, DiffLine, FileChange, Hunk, LineKind};
+use registry_web::pages::changes::{DiffView, FileChangeView, HunkView, LineKind, LineView};
 
-use crate::archives::difference::{ArchiveDifference, FileChange as Change, TextChange};
+use crate::archives::difference::{ArchiveDifference, FileChange, TextChange};
 
 /// Describes the files that differ, ordered by path.
 #[must_use]
-pub fn file_changes(difference: &ArchiveDifference) -> Vec<FileChange> {
+pub fn file_changes(difference: &ArchiveDifference) -> Vec<FileChangeView> {
     let is_file = |entry: &&Entry| entry.kind != Kind::Directory;
     let added = difference.added.iter().filter(is_file);
     let added = added.map(|entry| one_sided(entry, None, Some(entry.size)));
     let removed = difference.removed.iter().filter(is_file);
     let removed = removed.map(|entry| one_sided(entry, Some(entry.size), None));
     let changed = difference.changed.iter().map(changed);
-    let mut changes: Vec<FileChange> = added.chain(removed).chain(changed).collect();
+    let mut changes: Vec<FileChangeView> = added.chain(removed).chain(changed).collect();
     changes.sort_by(|one, other| one.path.cmp(&other.path));
     changes
 }
 
-fn one_sided(entry: &Entry, before: Option<u64>, after: Option<u64>) -> FileChange {
-    FileChange {
+fn one_sided(entry: &Entry, before: Option<u64>, after: Option<u64>) -> FileChangeView {
+    FileChangeView {
         path: entry.path.to_string(),
         size_before: before,
         size_after: after,
-        diff: Diff::Lines(Vec::new()),
+        diff: DiffView::Lines(Vec::new()),
     }
 }
 
-fn changed(change: &Change) -> FileChange {
+fn changed(change: &FileChange) -> FileChangeView {
     let size = |entry: &Option<Entry>| entry.as_ref().map(|entry| entry.size);
-    FileChange {
+    FileChangeView {
         path: change.path.to_string(),
         size_before: size(&change.from),
         size_after: size(&change.to),
         diff: match &change.text {
-            None => Diff::Lines(Vec::new()),
-            Some(TextChange::Lines { unified, .. }) => Diff::Lines(hunks(unified)),
-            Some(TextChange::Binary) => Diff::Binary,
+            None => DiffView::Lines(Vec::new()),
+            Some(TextChange::Lines { unified, .. }) => DiffView::Lines(hunks(unified)),
+            Some(TextChange::Binary) => DiffView::Binary,
             Some(TextChange::TooLong | TextChange::TooDifferent | TextChange::LeftOut) => {
-                Diff::TooDifferent
+                DiffView::TooDifferent
             }
         },
     }
@@ -47,12 +47,12 @@ fn changed(change: &Change) -> FileChange {
 
 /// Parses hunks in the unified format. Lines outside of a hunk, and the remark about a missing line
 /// break, are left out.
-fn hunks(unified: &str) -> Vec<Hunk> {
-    let mut hunks: Vec<Hunk> = Vec::new();
+fn hunks(unified: &str) -> Vec<HunkView> {
+    let mut hunks: Vec<HunkView> = Vec::new();
     for line in unified.split('\n') {
         if let Some(ranges) = line.strip_prefix("@@ ") {
             let (old_start, new_start) = (start(ranges, '-'), start(ranges, '+'));
-            hunks.push(Hunk { old_start, new_start, lines: Vec::new() });
+            hunks.push(HunkView { old_start, new_start, lines: Vec::new() });
             continue;
         }
         let mut characters = line.chars();
@@ -63,7 +63,7 @@ fn hunks(unified: &str) -> Vec<Hunk> {
             _ => continue,
         };
         if let Some(hunk) = hunks.last_mut() {
-            hunk.lines.push(DiffLine { kind, text: characters.as_str().to_owned() });
+            hunk.lines.push(LineView { kind, text: characters.as_str().to_owned() });
         }
     }
     hunks

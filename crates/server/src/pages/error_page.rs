@@ -10,7 +10,7 @@ use registry_core::models::naming::{ExtensionId, ExtensionType};
 use registry_core::models::scope::Scope;
 use registry_web::extension_ref::ExtensionRef;
 use registry_web::pages::error_page::{ErrorPage, LocalAddress};
-use registry_web::pages::status::Fault;
+use registry_web::pages::status::FaultView;
 
 use crate::edge::problem::{FailedRequest, Problem};
 use crate::pages::matched_text::{description_contains, name_contains};
@@ -76,7 +76,7 @@ fn model(
             page.request_id = request.id.to_str().ok().map(str::to_owned);
         }
         StatusCode::BAD_GATEWAY | StatusCode::SERVICE_UNAVAILABLE | StatusCode::GATEWAY_TIMEOUT => {
-            page.backends = seen.lines()
+            page.backends = seen.lines();
         }
         _ => {}
     }
@@ -115,7 +115,7 @@ fn at_backends(view: &View, id: &ExtensionId) -> Vec<ExtensionRef> {
 }
 
 /// Returns the faults of repositories that look like this extension.
-fn not_taken(pages: &Pages, id: &ExtensionId) -> Vec<Fault> {
+fn not_taken(pages: &Pages, id: &ExtensionId) -> Vec<FaultView> {
     let statuses = pages.catalog().health.statuses().into_iter();
     let faults = statuses
         .flat_map(|(backend, status)| status.faults.into_iter().map(move |fault| (backend, fault)));

@@ -10,7 +10,7 @@ use registry_core::models::backend_id::BackendId;
 use registry_core::models::extension::{Change, Release, ReleaseVersion};
 use registry_core::models::scope::Scope;
 use registry_web::extension_ref::ExtensionRef;
-use registry_web::head::{Head, Standing};
+use registry_web::head::{ExtensionHead, VersionStanding};
 use registry_web::notice::{Level, Notice};
 use registry_web::notices::{self, Candidate};
 use registry_web::site::Site;
@@ -62,9 +62,9 @@ impl ShownVersion {
 
     /// Returns the head of the page.
     #[must_use]
-    pub fn head(&self, site: &Site, seen: &SeenBackends) -> Head {
+    pub fn head(&self, site: &Site, seen: &SeenBackends) -> ExtensionHead {
         let description = self.release.about.description.as_deref();
-        Head {
+        ExtensionHead {
             id: self.id(),
             version: version_name(&self.release),
             is_pinned: self.is_pinned,
@@ -115,20 +115,20 @@ fn changed_notice(site: &Site, id: &ExtensionRef, tag: &str, change: &Change) ->
     }
 }
 
-fn standing(entry: &Entry, release: &Release) -> Standing {
+fn standing(entry: &Entry, release: &Release) -> VersionStanding {
     let Some(latest) = entry.extension.latest().filter(|latest| latest.tag != release.tag) else {
-        return Standing::Latest;
+        return VersionStanding::Latest;
     };
     let name = version_name(latest);
     match release.version {
-        ReleaseVersion::Unversioned(_) => Standing::Unversioned(name),
+        ReleaseVersion::Unversioned(_) => VersionStanding::Unversioned(name),
         ReleaseVersion::Version(_) if release.is_prerelease() && !latest.is_prerelease() => {
-            Standing::PreRelease(name)
+            VersionStanding::PreRelease(name)
         }
         // Another tag of the latest version is not older.
         ReleaseVersion::Version(_) if latest.version.as_str() == release.version.as_str() => {
-            Standing::Latest
+            VersionStanding::Latest
         }
-        ReleaseVersion::Version(_) => Standing::Older(name),
+        ReleaseVersion::Version(_) => VersionStanding::Older(name),
     }
 }

@@ -10,7 +10,7 @@ use registry_core::models::extension::Release;
 use registry_core::models::naming::ExtensionType;
 use registry_core::models::scope::Scope;
 use registry_web::extension_ref::ExtensionRef;
-use registry_web::feed::{Feed, FeedEntry, MEDIA_TYPE, Subject};
+use registry_web::feed::{Feed, FeedItem, MEDIA_TYPE, Subject};
 use registry_web::site::Site;
 
 use crate::edge::problem::Problem;
@@ -78,7 +78,7 @@ fn subject(file: &str) -> Result<Option<ExtensionType>, Problem> {
 fn of_extension(found: &Entry, scope: Scope) -> Feed {
     let id = reference_within(found, scope);
     let releases = found.extension.releases().iter();
-    let mut entries: Vec<FeedEntry> = releases
+    let mut entries: Vec<FeedItem> = releases
         .filter_map(|release| Some(entry(id.clone(), release, release.published_at?)))
         .collect();
     entries.sort_by_key(|entry| std::cmp::Reverse(entry.published_at));
@@ -86,8 +86,8 @@ fn of_extension(found: &Entry, scope: Scope) -> Feed {
     Feed { subject: Subject::Extension(id), updated: Timestamp::UNIX_EPOCH, entries }
 }
 
-fn entry(id: ExtensionRef, release: &Release, published_at: Timestamp) -> FeedEntry {
-    FeedEntry {
+fn entry(id: ExtensionRef, release: &Release, published_at: Timestamp) -> FeedItem {
+    FeedItem {
         id,
         version: version_name(release),
         published_at,

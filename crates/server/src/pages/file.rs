@@ -5,7 +5,7 @@ use axum::http::{HeaderMap, Uri};
 use axum::response::Response;
 use registry_archives::{FileContent, Kind};
 use registry_core::error::ErrorKind;
-use registry_web::pages::file::{File, FileContents};
+use registry_web::pages::file::{FileContents, FilePage};
 use registry_web::site::Site;
 use serde::Deserialize;
 
@@ -86,7 +86,7 @@ pub async fn respond(
     let name = format!("file {}\n{}\n{}", shown.key(), archive.indexed.digest, entry.path);
     let rows = usize::try_from(entry.size / BYTES_OF_A_ROW).unwrap_or(usize::MAX);
     let render = move |site: &Site, seen: &SeenBackends| {
-        let file = File {
+        let file = FilePage {
             head: shown.head(site, seen),
             path: entry.path.to_string(),
             size: entry.size,

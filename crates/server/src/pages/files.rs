@@ -16,7 +16,7 @@ use crate::pages::page_state::Pages;
 
 /// `?fetch=`, and `?path=` for paths that no address can have.
 #[derive(Deserialize)]
-struct FilesParams {
+struct FilePageParams {
     fetch: Option<String>,
     path: Option<String>,
 }
@@ -30,7 +30,7 @@ pub async fn files(
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let query = QueryString::of(&uri)?;
-    let FilesParams { fetch, path } = query.params()?;
+    let FilePageParams { fetch, path } = query.params()?;
     if let Some(path) = path {
         let version = VersionPath { of, tag };
         return file::respond(&pages, &request, version, &path, &query, &headers).await;

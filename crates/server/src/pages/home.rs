@@ -8,7 +8,7 @@ use registry_core::models::backend_kind::BackendKind;
 use registry_core::models::naming::ExtensionType;
 use registry_core::models::scope::Scope;
 use registry_web::notice::{Level, Notice};
-use registry_web::pages::home::{EmptyCatalog, Home, NewVersion, SearchedPlace};
+use registry_web::pages::home::{EmptyCatalog, HomePage, NewVersion, SearchedPlace};
 use registry_web::site::Site;
 
 use crate::edge::problem::Problem;
@@ -37,7 +37,7 @@ pub async fn home(State(pages): State<Pages>, request: PageRequest) -> Result<Re
     pages.respond(&request.own, &data, page, render).await
 }
 
-fn model(view: &View, settings: &PageSettings, site: &Site, seen: &SeenBackends) -> Home {
+fn model(view: &View, settings: &PageSettings, site: &Site, seen: &SeenBackends) -> HomePage {
     let count = |of| view.list(Some(of), Scope::All).count();
     let newest = newest(view, None, Scope::All, NEWEST).into_iter().map(|new| NewVersion {
         id: reference(new.entry.id()),
@@ -47,7 +47,7 @@ fn model(view: &View, settings: &PageSettings, site: &Site, seen: &SeenBackends)
     });
     let is_empty = view.entries(Scope::All).is_empty();
     let is_read = seen.backends().iter().all(|backend| backend.as_of.is_some());
-    Home {
+    HomePage {
         notices: seen.notices(site).into_iter().chain(unreachable(seen, site)).collect(),
         providers: count(ExtensionType::Provider),
         taskservs: count(ExtensionType::Taskserv),

@@ -11,7 +11,7 @@ use registry_catalog::index::view::View;
 use registry_catalog::listing::facets::Facets;
 use registry_core::models::extension::ReleaseVersion;
 use registry_core::models::scope::Scope;
-use registry_web::pages::list::{List, Row};
+use registry_web::pages::list::{ListPage, ListRow};
 use registry_web::site::Site;
 
 use crate::edge::problem::Problem;
@@ -67,7 +67,7 @@ fn model(
     params: ListParams,
     site: &Site,
     seen: &SeenBackends,
-) -> List {
+) -> ListPage {
     let ListParams { filter, order, page, query } = params;
     let words = query.words.as_deref();
     let found = match words {
@@ -86,7 +86,7 @@ fn model(
     let types = facets.types.into_iter().map(|(one, count)| (page_type(one), count));
     let mut types: Vec<_> = types.collect();
     types.sort_unstable();
-    List {
+    ListPage {
         notices: seen.notices(site),
         total: found.len(),
         near_miss: words.and_then(|words| near_miss(words, &found)),
@@ -99,12 +99,12 @@ fn model(
 }
 
 /// Describes an extension by its latest release; `None` without a release.
-fn row(entry: &Entry, scope: Scope) -> Option<Row> {
+fn row(entry: &Entry, scope: Scope) -> Option<ListRow> {
     let latest = entry.extension.latest()?;
     let others = entry.backends().filter(|backend| **backend != latest.backend);
     let is_stable = matches!(latest.version, ReleaseVersion::Version(_)) && !latest.is_prerelease();
     let is_selected = matches!(scope, Scope::Backend(_) | Scope::Kind(_));
-    Some(Row {
+    Some(ListRow {
         id: if is_selected { reference_within(entry, scope) } else { reference(entry.id()) },
         version: version_name(latest),
         description: text(latest.about.description.as_deref()),

@@ -11,21 +11,21 @@ use registry_core::models::digest::Digest;
 use registry_core::models::extension::Release;
 use registry_core::models::naming::{ExtensionId, ExtensionType};
 use registry_core::models::scope::Scope;
-use registry_web::digest::Digest as PageDigest;
+use registry_web::digest::DigestView;
 use registry_web::extension_ref::ExtensionRef;
-use registry_web::extension_type::ExtensionType as PageType;
-use registry_web::pages::status::Fault as PageFault;
+use registry_web::extension_type::TypeView;
+use registry_web::pages::status::FaultView;
 use registry_web::version_name::VersionName;
 
 use crate::archives::bodies::hex;
 
 /// Converts a type.
 #[must_use]
-pub const fn page_type(extension_type: ExtensionType) -> PageType {
+pub const fn page_type(extension_type: ExtensionType) -> TypeView {
     match extension_type {
-        ExtensionType::Provider => PageType::Provider,
-        ExtensionType::Taskserv => PageType::Taskserv,
-        ExtensionType::Cluster => PageType::Cluster,
+        ExtensionType::Provider => TypeView::Provider,
+        ExtensionType::Taskserv => TypeView::Taskserv,
+        ExtensionType::Cluster => TypeView::Cluster,
     }
 }
 
@@ -59,19 +59,19 @@ pub fn version_name(release: &Release) -> VersionName {
 
 /// Converts a digest; pages show SHA-256 alone.
 #[must_use]
-pub fn page_digest(digest: &Digest) -> Option<PageDigest> {
+pub fn page_digest(digest: &Digest) -> Option<DigestView> {
     digest.to_string().parse().ok()
 }
 
 /// Returns the digest of a file of an archive; `None` for other entries.
 #[must_use]
-pub fn file_digest(entry: &ArchiveEntry) -> Option<PageDigest> {
+pub fn file_digest(entry: &ArchiveEntry) -> Option<DigestView> {
     hex(entry.sha256.as_ref()?).parse().ok()
 }
 
 /// Returns the digest of the archive of a release, if known.
 #[must_use]
-pub fn archive_digest(release: &Release) -> Option<PageDigest> {
+pub fn archive_digest(release: &Release) -> Option<DigestView> {
     page_digest(release.artifact.chosen()?.digest.as_ref()?)
 }
 
@@ -83,8 +83,8 @@ pub fn archive_size(release: &Release) -> Option<u64> {
 
 /// Describes a fault of a backend.
 #[must_use]
-pub fn page_fault(backend: BackendId, fault: &Fault) -> PageFault {
-    PageFault {
+pub fn page_fault(backend: BackendId, fault: &Fault) -> FaultView {
+    FaultView {
         backend: backend.to_string(),
         repository: fault.repository.clone(),
         subject: fault.subject.to_string(),

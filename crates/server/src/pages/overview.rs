@@ -9,8 +9,8 @@ use registry_core::models::backend_id::BackendId;
 use registry_core::models::backend_kind::BackendKind;
 use registry_core::models::extension::Release;
 use registry_core::models::tag::Tag;
-use registry_web::install::{FileName, OciPlace, Target, lines};
-use registry_web::pages::overview::{Facts, KeptAt, KeptStanding, Overview, PinState};
+use registry_web::install::{FileName, InstallTarget, OciPlace, lines};
+use registry_web::pages::overview::{Facts, KeptAt, KeptStanding, OverviewPage, PinState};
 use registry_web::site::Site;
 
 use crate::edge::problem::Problem;
@@ -60,7 +60,7 @@ async fn respond(
     let settings = Arc::clone(&pages.settings);
     let backends: Vec<BackendId> = pages.catalog().backends.iter().collect();
     let render = move |site: &Site, seen: &SeenBackends| {
-        let overview = Overview {
+        let overview = OverviewPage {
             head: shown.head(site, seen),
             readme: readme.model(settings.remote_images),
             install: install_target(site, &shown, &settings)
@@ -83,21 +83,23 @@ fn facts(release: &Release, since: Option<Option<Timestamp>>) -> Facts {
         author: text(about.author.as_deref()),
         size: archive_size(release),
         digest: archive_digest(release),
-        pin: since.map(|since| match is_changed {
-            true => PinState::Changed,
-            false => PinState::Same { since },
-        }),
+        pin: since
+            .map(|since| if is_changed { PinState::Changed } else { PinState::Same { since } }),
         repository: text(about.repository.as_deref()),
         keywords: about.keywords.iter().map(ToString::to_string).collect(),
     }
 }
 
 /// Returns the archive for install lines; `None` if the version has no single archive.
-fn install_target(site: &Site, shown: &ShownVersion, settings: &PageSettings) -> Option<Target> {
+fn install_target(
+    site: &Site,
+    shown: &ShownVersion,
+    settings: &PageSettings,
+) -> Option<InstallTarget> {
     let archive = shown.release.artifact.chosen()?;
     let (id, name) = (shown.id(), version_name(&shown.release));
     let url = site.absolute(&site.links.api().archive(&id, &name.tag));
-    Some(Target {
+    Some(InstallTarget {
         version: name.version,
         url,
         file_name: FileName::near(&archive.file_name),

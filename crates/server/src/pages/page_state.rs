@@ -10,9 +10,9 @@ use registry_catalog::index::view::View;
 use registry_core::error::{Error, ErrorKind};
 use registry_core::models::scope::Scope;
 use registry_web::error::Result as PageResult;
-use registry_web::freshness::Freshness;
+use registry_web::freshness::DataAge;
 use registry_web::links::Links;
-use registry_web::site::{Origin, Site};
+use registry_web::site::{Site, SiteOrigin};
 
 use crate::answers::page_data::PageData;
 use crate::api::state::ApiState;
@@ -66,11 +66,11 @@ impl Pages {
     /// # Errors
     ///
     /// `Internal` if the address of the service is not usable, which its rules exclude.
-    pub fn site(&self, own: &OwnAddress, view: &View, freshness: Freshness) -> Result<Site, Error> {
+    pub fn site(&self, own: &OwnAddress, view: &View, freshness: DataAge) -> Result<Site, Error> {
         let PageSettings { version, commit, demo, .. } = &*self.settings;
         Ok(Site {
             links: Links::below(&own.prefix).map_err(unrendered)?,
-            origin: Origin::parse(&own.origin).map_err(unrendered)?,
+            origin: SiteOrigin::parse(&own.origin).map_err(unrendered)?,
             version: version.clone(),
             commit: commit.clone(),
             extensions: view.entries(Scope::All).len(),

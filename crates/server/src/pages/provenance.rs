@@ -11,7 +11,8 @@ use registry_catalog::pins::pinned_file::PinnedFile;
 use registry_core::models::backend_id::BackendId;
 use registry_core::models::extension::Release;
 use registry_web::pages::provenance::{
-    BackendTable, Cell, ComparedVersion, OtherBackend, Ownership, Pin, PinOrigin, Provenance,
+    BackendTable, Cell, ComparedVersion, OtherBackend, OwnershipView, PinOrigin, PinView,
+    ProvenancePage,
 };
 use registry_web::site::Site;
 
@@ -51,12 +52,12 @@ fn model(
     archive: Option<&IndexedArchive>,
     site: &Site,
     seen: &SeenBackends,
-) -> Provenance {
+) -> ProvenancePage {
     let notable = archive.map(|archive| {
         let entries = archive.index.entries.iter();
         entries.filter(|entry| entry.marks().next().is_some()).filter_map(entry_of).collect()
     });
-    Provenance {
+    ProvenancePage {
         head: shown.head(site, seen),
         ownership: ownership(explained),
         pin: pin_of(&shown.release, pin),
@@ -66,24 +67,24 @@ fn model(
     }
 }
 
-fn ownership(explained: &Explanation) -> Ownership {
+fn ownership(explained: &Explanation) -> OwnershipView {
     let holders = || explained.backends.iter().filter(|report| report.has == Some(true));
     let name = |report: &BackendReport| report.backend.to_string();
     match explained.standing {
         Standing::Owned(owner) => {
             let earlier = explained.backends.iter().take_while(|report| report.backend != owner);
             let others = holders().filter(|report| report.backend != owner);
-            Ownership::Owned {
+            OwnershipView::Owned {
                 owner: owner.to_string(),
                 earlier: earlier.map(name).collect(),
                 others: others.filter_map(other_backend).collect(),
             }
         }
-        Standing::Undetermined => Ownership::Undetermined {
+        Standing::Undetermined => OwnershipView::Undetermined {
             holder: holders().next().map(name).unwrap_or_default(),
             awaited: awaited(explained).map(|one| one.to_string()).unwrap_or_default(),
         },
-        Standing::Orphaned(former) => Ownership::Orphaned {
+        Standing::Orphaned(former) => OwnershipView::Orphaned {
             former: former.to_string(),
             holders: holders().map(name).collect(),
         },
@@ -105,19 +106,19 @@ fn other_backend(report: &BackendReport) -> Option<OtherBackend> {
     })
 }
 
-fn pin_of(release: &Release, pin: Option<&PinnedFile>) -> Pin {
+fn pin_of(release: &Release, pin: Option<&PinnedFile>) -> PinView {
     let Some(pinned) = pin else {
         return match archive_digest(release) {
             Some(digest) => {
                 let origin = DigestOrigin::reported_by(release.backend.kind());
-                Pin::Published { digest, origin: page_origin(origin) }
+                PinView::Published { digest, origin: page_origin(origin) }
             }
-            None => Pin::Unknown,
+            None => PinView::Unknown,
         };
     };
     let change = release.change.as_ref();
-    let Some(digest) = page_digest(&pinned.digest) else { return Pin::Unknown };
-    Pin::Pinned {
+    let Some(digest) = page_digest(&pinned.digest) else { return PinView::Unknown };
+    PinView::Pinned {
         digest,
         origin: page_origin(pinned.origin.unwrap_or(DigestOrigin::FirstDownload)),
         file: pinned.file.clone().unwrap_or_default(),

@@ -4,11 +4,11 @@ use registry_core::error::Result;
 use registry_core::models::naming::ExtensionId;
 use registry_core::models::scope::Scope;
 use registry_core::models::tag::Tag;
-use registry_web::pages::overview::Readme;
+use registry_web::pages::overview::ReadmeView;
 
 use crate::answers::answer::Answer;
 use crate::answers::query::{Query, ReadmeQuery};
-use crate::edge::accept::Form;
+use crate::edge::accept::AcceptedForm;
 use crate::edge::rendered::Rendered;
 use crate::pages::page_state::Pages;
 use crate::pages::remote_pictures::within_page;
@@ -28,7 +28,7 @@ impl FoundReadme {
     /// Reads the README as the API does. Waits for its backend only if it is not cached.
     pub async fn read(pages: &Pages, id: &ExtensionId, version: Tag, scope: Scope) -> Self {
         let wanted = ReadmeQuery { id: id.clone(), version, scope };
-        let answer = pages.api.answers.answer(&Query::Readme(wanted, Form::Html)).await;
+        let answer = pages.api.answers.answer(&Query::Readme(wanted, AcceptedForm::Html)).await;
         Self::of(answer)
     }
 
@@ -61,14 +61,14 @@ impl FoundReadme {
 
     /// Returns the README for a page. Pictures of other hosts become links unless they are allowed.
     #[must_use]
-    pub fn model(&self, remote_images: bool) -> Readme {
+    pub fn model(&self, remote_images: bool) -> ReadmeView {
         match self {
             Self::Page(page) => {
                 let page = String::from_utf8_lossy(page.body());
-                Readme::Page(within_page(&page, remote_images))
+                ReadmeView::Page(within_page(&page, remote_images))
             }
-            Self::Missing => Readme::Missing,
-            Self::Unavailable => Readme::Unavailable,
+            Self::Missing => ReadmeView::Missing,
+            Self::Unavailable => ReadmeView::Unavailable,
         }
     }
 }

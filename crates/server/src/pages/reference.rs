@@ -6,7 +6,7 @@ use axum::response::Response;
 use registry_catalog::index::view::View;
 use registry_core::models::scope::Scope;
 use registry_web::pages::reference::{
-    Example, Group, Operation, Parameter, Reference, Response as Answer,
+    Example, Group, OperationView, Parameter, ReferencePage, Response as Answer,
 };
 use registry_web::site::Site;
 use serde::Deserialize;
@@ -23,14 +23,14 @@ const METHODS: [&str; 2] = ["get", "post"];
 
 /// The parts of the contract that the page shows.
 #[derive(Deserialize)]
-struct Contract {
+struct ContractDocument {
     paths: Map<String, Value>,
     /// Groups in the order of the page.
-    tags: Vec<Tag>,
+    tags: Vec<ContractTag>,
 }
 
 #[derive(Deserialize)]
-struct Tag {
+struct ContractTag {
     name: String,
 }
 
@@ -63,7 +63,7 @@ struct DescribedParameter {
 #[derive(Clone, Debug)]
 struct Placed {
     group: String,
-    operation: Operation,
+    operation: OperationView,
     /// Path and query of the example, before the base path.
     target: Option<String>,
 }
@@ -86,8 +86,8 @@ pub async fn reference(
 }
 
 fn operations(pages: &Pages, view: &View) -> Vec<Placed> {
-    let contract = serde_json::from_slice::<Contract>(pages.api.openapi.body());
-    let Ok(Contract { paths, tags }) = contract else { return Vec::new() };
+    let contract = serde_json::from_slice::<ContractDocument>(pages.api.openapi.body());
+    let Ok(ContractDocument { paths, tags }) = contract else { return Vec::new() };
     let all = paths.into_iter().flat_map(|(path, methods)| {
         let found = METHODS.map(|method| Some((method, methods.get(method)?.clone())));
         found
@@ -110,7 +110,7 @@ fn place(path: String, method: &str, described: Described, view: &View) -> Place
         let description = response.get("description")?.as_str()?.to_owned();
         Some(Answer { status: status.clone(), description })
     });
-    let operation = Operation {
+    let operation = OperationView {
         method: method.to_uppercase(),
         path,
         summary: described.summary,
@@ -170,7 +170,7 @@ async fn answered(pages: &Pages, target: &str) -> Option<String> {
     }
 }
 
-fn grouped(placed: Vec<Placed>, site: &Site) -> Reference {
+fn grouped(placed: Vec<Placed>, site: &Site) -> ReferencePage {
     let mut groups: Vec<Group> = Vec::new();
     for Placed { group, mut operation, target } in placed {
         if let (Some(example), Some(target)) = (&mut operation.example, target) {
@@ -181,5 +181,5 @@ fn grouped(placed: Vec<Placed>, site: &Site) -> Reference {
             None => groups.push(Group { name: group, operations: vec![operation] }),
         }
     }
-    Reference { groups }
+    ReferencePage { groups }
 }

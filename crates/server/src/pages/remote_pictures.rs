@@ -9,9 +9,10 @@ use crate::answers::markdown::fragment_of;
 #[must_use]
 pub fn within_page(document: &str, remote_images: bool) -> CleanHtml {
     let fragment = fragment_of(document);
-    match remote_images {
-        true => CleanHtml::trusted(fragment),
-        false => CleanHtml::trusted(&as_links(fragment)),
+    if remote_images {
+        CleanHtml::trusted(fragment)
+    } else {
+        CleanHtml::trusted(&as_links(fragment))
     }
 }
 
@@ -26,10 +27,7 @@ fn as_links(fragment: &str) -> String {
         if is_named(tag, "<img") {
             push_link(&mut html, tag, is_in_link);
         } else {
-            is_in_link = match is_in_link {
-                true => !is_named(tag, "</a"),
-                false => is_named(tag, "<a"),
-            };
+            is_in_link = if is_in_link { !is_named(tag, "</a") } else { is_named(tag, "<a") };
             html.push_str(tag);
         }
         rest = after;

@@ -9,8 +9,8 @@ use registry_catalog::health::status::Status;
 use registry_core::error::ErrorKind;
 use registry_core::models::backend_id::BackendId;
 use registry_core::models::scope::Scope;
-use registry_web::backend_state::BackendState;
-use registry_web::freshness::Freshness;
+use registry_web::backend_state::BackendStateView;
+use registry_web::freshness::DataAge;
 use registry_web::notice::Notice;
 use registry_web::notices;
 use registry_web::pages::home::BackendLine;
@@ -24,7 +24,7 @@ pub struct SeenBackend {
     /// The backend.
     pub id: BackendId,
     /// Its state.
-    pub state: BackendState,
+    pub state: BackendStateView,
     /// Time of its data; `None` if it was never read.
     pub as_of: Option<Timestamp>,
     /// True if its data is older than configured.
@@ -47,12 +47,12 @@ impl SeenBackend {
         // A backend of an earlier run that was not asked yet has data, and no failure.
         let since = status.last_success.or(as_of).map(minute);
         let state = match (status.last_error.is_some(), since, as_of) {
-            (true, Some(since), _) if refused => BackendState::Refused { since },
-            (true, None, _) if refused => BackendState::Refused { since: minute(now) },
-            (true, Some(since), Some(_)) => BackendState::Unreachable { since },
-            (false, _, Some(as_of)) if status.stale => BackendState::Stale { as_of },
-            (false, _, Some(_)) => BackendState::Answering,
-            (_, _, None) | (true, None, _) => BackendState::NeverHeard,
+            (true, Some(since), _) if refused => BackendStateView::Refused { since },
+            (true, None, _) if refused => BackendStateView::Refused { since: minute(now) },
+            (true, Some(since), Some(_)) => BackendStateView::Unreachable { since },
+            (false, _, Some(as_of)) if status.stale => BackendStateView::Stale { as_of },
+            (false, _, Some(_)) => BackendStateView::Answering,
+            (_, _, None) | (true, None, _) => BackendStateView::NeverHeard,
         };
         Self { id, state, as_of, is_stale: status.stale }
     }
@@ -88,7 +88,7 @@ impl SeenBackends {
     pub fn key(&self) -> String {
         let key = self.backends.iter().map(|one| match one.state {
             // The time of fresh data is not shown.
-            BackendState::Answering => format!("{}+", one.id),
+            BackendStateView::Answering => format!("{}+", one.id),
             state => format!("{}:{state:?}:{:?}", one.id, one.as_of.filter(|_| one.is_stale)),
         });
         key.collect::<Vec<_>>().join(",")
@@ -96,12 +96,12 @@ impl SeenBackends {
 
     /// Returns what the footer of a kept page tells about the age of its data.
     #[must_use]
-    pub fn freshness(&self) -> Freshness {
+    pub fn freshness(&self) -> DataAge {
         if self.backends.iter().any(|one| one.as_of.is_none()) {
-            return Freshness::Incomplete;
+            return DataAge::Incomplete;
         }
         let stale = self.backends.iter().filter(|one| one.is_stale).filter_map(|one| one.as_of);
-        stale.min().map_or(Freshness::Within(self.fresh_for), Freshness::AsOf)
+        stale.min().map_or(DataAge::Within(self.fresh_for), DataAge::AsOf)
     }
 
     /// Returns each backend with its state.
@@ -144,7 +144,7 @@ mod tests {
 
     use super::*;
 
-    fn state(status: Status) -> BackendState {
+    fn state(status: Status) -> BackendStateView {
         SeenBackend::new(BackendId::OCI, &status, "2026-09-03T16:04:59Z".parse().unwrap()).state
     }
 
@@ -162,14 +162,14 @@ mod tests {
             last_failure: Some((kind, "x".to_owned())),
             ..status
         };
-        assert_eq!(state(read()), BackendState::Answering);
-        assert_eq!(state(Status { stale: true, ..read() }), BackendState::Stale { as_of: at });
+        assert_eq!(state(read()), BackendStateView::Answering);
+        assert_eq!(state(Status { stale: true, ..read() }), BackendStateView::Stale { as_of: at });
         let unreachable = failed(ErrorKind::BackendTimeout, read());
-        assert_eq!(state(unreachable), BackendState::Unreachable { since: at });
+        assert_eq!(state(unreachable), BackendStateView::Unreachable { since: at });
         let refused = failed(ErrorKind::BackendRefused, Status::default());
-        assert_eq!(state(refused), BackendState::Refused { since: at });
-        assert_eq!(state(Status::default()), BackendState::NeverHeard);
+        assert_eq!(state(refused), BackendStateView::Refused { since: at });
+        assert_eq!(state(Status::default()), BackendStateView::NeverHeard);
         let never = failed(ErrorKind::BackendTimeout, Status::default());
-        assert_eq!(state(never), BackendState::NeverHeard);
+        assert_eq!(state(never), BackendStateView::NeverHeard);
     }
 }

@@ -9,18 +9,20 @@ use axum::http::{HeaderValue, Uri};
 use axum::response::Response;
 use jiff::Timestamp;
 use registry_catalog::health::call_history::{CallCounts, History};
-use registry_catalog::health::status::Status as Health;
+use registry_catalog::health::status::Status;
 use registry_catalog::index::view::View;
 use registry_catalog::ownership::Ownership;
 use registry_catalog::persistent_instant::PersistentInstant;
 use registry_core::backend::contact::BreakerState;
 use registry_core::models::backend_id::BackendId;
 use registry_core::models::scope::Scope;
-use registry_web::charts::day::Slot;
+use registry_web::charts::day::HistorySlot;
 use registry_web::format::duration::duration;
 use registry_web::format::size::size;
-use registry_web::freshness::Freshness;
-use registry_web::pages::status::{Affected, Backend, Breaker, Fault, ServiceFact, Status};
+use registry_web::freshness::DataAge;
+use registry_web::pages::status::{
+    Affected, BackendView, BreakerView, FaultView, ServiceFact, StatusPage,
+};
 use serde::Deserialize;
 use tokio::time::Instant;
 
@@ -53,9 +55,9 @@ pub async fn status(
 ) -> Result<Response, Problem> {
     let refreshes = QueryString::of(&uri)?.params::<RefreshParam>()?.refresh.is_some();
     let view = pages.catalog().store.view();
-    let status = Status { refreshes, ..model(&pages, &view, stranger.is_some()) };
+    let status = StatusPage { refreshes, ..model(&pages, &view, stranger.is_some()) };
     let age = status.backends.iter().filter_map(|backend| backend.age).max();
-    let freshness = age.map_or(Freshness::Incomplete, Freshness::Age);
+    let freshness = age.map_or(DataAge::Incomplete, DataAge::Age);
     let site = pages.site(&request.own, &view, freshness)?;
     if !request.names_html {
         return Ok(pages.respond_live(status.plain_text(&site), PLAIN));
@@ -68,18 +70,19 @@ pub async fn status(
     Ok(response)
 }
 
-fn model(pages: &Pages, view: &View, is_restricted: bool) -> Status {
+fn model(pages: &Pages, view: &View, is_restricted: bool) -> StatusPage {
     let now = Timestamp::now();
     let statuses = pages.catalog().health.statuses();
     let histories = pages.catalog().health.history();
-    let faults: Vec<Fault> = statuses.iter().flat_map(|(id, status)| faults(*id, status)).collect();
+    let faults: Vec<FaultView> =
+        statuses.iter().flat_map(|(id, status)| faults(*id, status)).collect();
     let beyond: usize = statuses.iter().map(|(_, status)| status.faults_beyond).sum();
     let affected = affected(view);
     let backends = statuses.iter().zip(histories).map(|((id, status), (_, history))| {
         backend(pages, view, *id, status, history, is_restricted)
     });
     let shown = if is_restricted { 0 } else { usize::MAX };
-    Status {
+    StatusPage {
         now,
         backends: backends.collect(),
         affected_total: affected.len(),
@@ -96,20 +99,20 @@ fn backend(
     pages: &Pages,
     view: &View,
     id: BackendId,
-    status: &Health,
+    status: &Status,
     history: History,
     is_restricted: bool,
-) -> Backend {
+) -> BackendView {
     let breaker = status.breaker.map(|breaker| match breaker {
-        BreakerState::Closed => Breaker::Closed,
+        BreakerState::Closed => BreakerView::Closed,
         BreakerState::Open { until } => {
-            Breaker::Open { next_try: until.saturating_duration_since(Instant::now()) }
+            BreakerView::Open { next_try: until.saturating_duration_since(Instant::now()) }
         }
-        BreakerState::HalfOpen => Breaker::HalfOpen,
+        BreakerState::HalfOpen => BreakerView::HalfOpen,
     });
     let location = if is_restricted { "" } else { pages.settings.location(id) };
     let is_whole = history.slots.len() == registry_catalog::health::call_history::SLOTS;
-    Backend {
+    BackendView {
         name: id.to_string(),
         kind: id.kind().as_str(),
         location: location.to_owned(),
@@ -124,18 +127,18 @@ fn backend(
 }
 
 /// Joins slots to bars; the last bar ends now.
-fn bars(slots: &[CallCounts]) -> Vec<Slot> {
+fn bars(slots: &[CallCounts]) -> Vec<HistorySlot> {
     let bar = |slots: &[CallCounts]| {
         let mut sum = CallCounts::default();
         slots.iter().for_each(|slot| sum.add(*slot));
         match sum {
-            CallCounts { failed: 1.., .. } => Slot::Failed,
-            CallCounts { slow: 1.., .. } => Slot::Slow,
-            CallCounts { answered: 1.., .. } => Slot::Answered,
-            _ => Slot::Idle,
+            CallCounts { failed: 1.., .. } => HistorySlot::Failed,
+            CallCounts { slow: 1.., .. } => HistorySlot::Slow,
+            CallCounts { answered: 1.., .. } => HistorySlot::Answered,
+            _ => HistorySlot::Idle,
         }
     };
-    let mut bars: Vec<Slot> = slots.rchunks(SLOTS_OF_A_BAR).map(bar).collect();
+    let mut bars: Vec<HistorySlot> = slots.rchunks(SLOTS_OF_A_BAR).map(bar).collect();
     bars.reverse();
     bars
 }
@@ -158,7 +161,7 @@ fn affected(view: &View) -> Vec<Affected> {
     affected.collect()
 }
 
-fn faults(id: BackendId, status: &Health) -> impl Iterator<Item = Fault> {
+fn faults(id: BackendId, status: &Status) -> impl Iterator<Item = FaultView> {
     status.faults.iter().map(move |fault| page_fault(id, fault))
 }
 

@@ -5,7 +5,7 @@ use axum::response::Response;
 use registry_core::models::artifact::ArtifactChoice;
 use registry_core::models::extension::{Release, ReleaseVersion};
 use registry_core::models::tag::Tag;
-use registry_web::pages::versions::{VersionMark, VersionRow, Versions};
+use registry_web::pages::versions::{VersionListRow, VersionMark, VersionsPage};
 use registry_web::site::Site;
 
 use crate::edge::problem::Problem;
@@ -32,9 +32,9 @@ pub async fn versions(
     pages.respond(&request.own, &data, page, render).await
 }
 
-fn model(shown: &ShownVersion, site: &Site, seen: &SeenBackends) -> Versions {
+fn model(shown: &ShownVersion, site: &Site, seen: &SeenBackends) -> VersionsPage {
     let latest = &shown.release.tag;
-    let rows = shown.entry.extension.releases().iter().map(|release| VersionRow {
+    let rows = shown.entry.extension.releases().iter().map(|release| VersionListRow {
         name: version_name(release),
         published_at: release.published_at,
         size: archive_size(release),
@@ -42,7 +42,7 @@ fn model(shown: &ShownVersion, site: &Site, seen: &SeenBackends) -> Versions {
         backend: release.backend.to_string(),
         marks: marks(release, latest),
     });
-    Versions { head: shown.head(site, seen), rows: rows.collect() }
+    VersionsPage { head: shown.head(site, seen), rows: rows.collect() }
 }
 
 fn marks(release: &Release, latest: &Tag) -> Vec<VersionMark> {

@@ -186,20 +186,20 @@ pub(super) struct RequestTicket {
 
 /// One piece of a response, until it is written or dropped.
 #[derive(Debug)]
-pub(super) struct Mark {
+pub(super) struct ActivityMark {
     activity: Arc<Activity>,
     number: u64,
     bytes: usize,
 }
 
 impl RequestTicket {
-    pub(super) fn give(&self, bytes: usize) -> Mark {
+    pub(super) fn give(&self, bytes: usize) -> ActivityMark {
         let mut state = self.activity.state.lock();
         if let Some(answer) = state.answer(self.number) {
             answer.pieces += 1;
             answer.waiting.get_or_insert_with(Instant::now);
         }
-        Mark { activity: Arc::clone(&self.activity), number: self.number, bytes }
+        ActivityMark { activity: Arc::clone(&self.activity), number: self.number, bytes }
     }
 }
 
@@ -231,7 +231,7 @@ impl ConnectionState {
     }
 }
 
-impl Drop for Mark {
+impl Drop for ActivityMark {
     fn drop(&mut self) {
         let mut state = self.activity.state.lock();
         if let Some(answer) = state.answer(self.number) {
@@ -263,7 +263,7 @@ mod tests {
 
     use super::*;
 
-    const MINUTE: Duration = Duration::from_secs(60);
+    const MINUTE: Duration = Duration::from_mins(1);
 
     async fn overdue_after(activity: &Activity) -> Duration {
         let begun = Instant::now();

@@ -116,9 +116,10 @@ fn certificates(
     let sections = sections.map_err(in_chain)?;
     let found = sections.into_iter().filter(|(kind, _)| *kind == SectionKind::Certificate);
     let found: Vec<_> = found.map(|(_, der)| CertificateDer::from(der)).collect();
-    match found.is_empty() {
-        false => Ok(found),
-        true => Err(in_chain(without("certificate", "-----BEGIN CERTIFICATE-----", "x509", pem))),
+    if found.is_empty() {
+        Err(in_chain(without("certificate", "-----BEGIN CERTIFICATE-----", "x509", pem)))
+    } else {
+        Ok(found)
     }
 }
 

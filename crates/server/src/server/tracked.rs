@@ -13,7 +13,7 @@ use hyper::body::{Body as HttpBody, Frame, SizeHint};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Duration, Instant, Sleep, sleep};
 
-use crate::server::activity::{Activity, Mark, RequestTicket};
+use crate::server::activity::{Activity, ActivityMark, RequestTicket};
 
 /// Maximum size of a response piece in HTTP/2, in bytes: one frame.
 const PIECE_MAX: usize = 16 * 1024;
@@ -180,7 +180,7 @@ impl Drop for TrackedResponse {
 
 pub(super) struct Piece {
     bytes: Bytes,
-    _mark: Mark,
+    _mark: ActivityMark,
 }
 
 impl Buf for Piece {

@@ -9,7 +9,7 @@ const HEIGHT: usize = 32;
 
 /// Answers of a backend in 30 minutes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Slot {
+pub enum HistorySlot {
     /// Every request was answered in time.
     Answered,
     /// Some requests took longer than a second.
@@ -28,7 +28,7 @@ pub(crate) struct Bar {
     pub(crate) height: usize,
 }
 
-impl Slot {
+impl HistorySlot {
     const fn look(self) -> (&'static str, usize) {
         match self {
             Self::Answered => ("ok", HEIGHT),
@@ -40,11 +40,11 @@ impl Slot {
 }
 
 /// Returns the bars of up to [`SLOTS`] slots, oldest first; the last one ends now.
-pub(crate) fn bars(slots: &[Slot]) -> Vec<Bar> {
+pub(crate) fn bars(slots: &[HistorySlot]) -> Vec<Bar> {
     let skipped = slots.len().saturating_sub(SLOTS);
-    let slots: Vec<Slot> = slots.iter().copied().skip(skipped).collect();
-    let missing = std::iter::repeat_n(Slot::Idle, SLOTS.saturating_sub(slots.len()));
-    let bar = |(index, slot): (usize, Slot)| {
+    let slots: Vec<HistorySlot> = slots.iter().copied().skip(skipped).collect();
+    let missing = std::iter::repeat_n(HistorySlot::Idle, SLOTS.saturating_sub(slots.len()));
+    let bar = |(index, slot): (usize, HistorySlot)| {
         let (class, height) = slot.look();
         Bar { class, x: index * STEP, y: HEIGHT - height, height }
     };
@@ -52,14 +52,14 @@ pub(crate) fn bars(slots: &[Slot]) -> Vec<Bar> {
 }
 
 /// Returns the same in words.
-pub(crate) fn words(slots: &[Slot]) -> String {
+pub(crate) fn words(slots: &[HistorySlot]) -> String {
     let count = |wanted| slots.iter().filter(|slot| **slot == wanted).count();
-    let used = slots.len() - count(Slot::Idle);
+    let used = slots.len() - count(HistorySlot::Idle);
     if used == 0 {
         return "no request yet".to_owned();
     }
-    let failed = count(Slot::Failed);
-    let slow = count(Slot::Slow);
+    let failed = count(HistorySlot::Failed);
+    let slow = count(HistorySlot::Slow);
     let parts = [("failures in", failed), ("slow in", slow)];
     let parts: Vec<String> = parts
         .into_iter()
@@ -78,7 +78,7 @@ mod tests {
 
     #[test]
     fn the_last_bar_is_now_and_missing_slots_are_idle() {
-        let bars = bars(&[Slot::Answered, Slot::Failed]);
+        let bars = bars(&[HistorySlot::Answered, HistorySlot::Failed]);
         assert_eq!(bars.len(), SLOTS);
         assert_eq!((bars[0].class, bars[46].class, bars[47].class), ("idle", "ok", "bad"));
         assert_eq!((bars[47].x, bars[47].y, bars[47].height), (705, 20, 12));
@@ -86,9 +86,10 @@ mod tests {
 
     #[test]
     fn the_chart_reads_as_a_sentence() {
-        assert_eq!(words(&[Slot::Idle]), "no request yet");
-        assert_eq!(words(&[Slot::Answered; 3]), "answered in all of 3 half hours");
-        let mixed = [Slot::Idle, Slot::Answered, Slot::Slow, Slot::Failed];
+        assert_eq!(words(&[HistorySlot::Idle]), "no request yet");
+        assert_eq!(words(&[HistorySlot::Answered; 3]), "answered in all of 3 half hours");
+        let mixed =
+            [HistorySlot::Idle, HistorySlot::Answered, HistorySlot::Slow, HistorySlot::Failed];
         assert_eq!(words(&mixed), "failures in 1 and slow in 1 of 3 half hours");
     }
 }

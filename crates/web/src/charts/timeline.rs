@@ -22,7 +22,7 @@ pub(crate) struct Dated<'a> {
 }
 
 /// Lane of one major version.
-pub(crate) struct Lane {
+pub(crate) struct TimelineLane {
     pub(crate) label: String,
     pub(crate) y: f64,
     pub(crate) dots: Vec<Dot>,
@@ -40,7 +40,7 @@ pub(crate) struct Dot {
 pub(crate) struct Timeline {
     pub(crate) height: f64,
     pub(crate) axis_y: f64,
-    pub(crate) lanes: Vec<Lane>,
+    pub(crate) lanes: Vec<TimelineLane>,
     pub(crate) first: String,
     pub(crate) last: String,
 }
@@ -78,9 +78,9 @@ pub(crate) fn timeline(mut versions: Vec<Dated<'_>>) -> Option<Timeline> {
             title: format!("{}, {}", one.version, date(one.at)),
             is_hollow: one.is_pre_release,
         });
-        Lane { label, y: LANE * (index as f64 + 0.5), dots: dots.collect() }
+        TimelineLane { label, y: LANE * (index as f64 + 0.5), dots: dots.collect() }
     });
-    let lanes: Vec<Lane> = lanes.collect();
+    let lanes: Vec<TimelineLane> = lanes.collect();
     let axis_y = LANE * lanes.len() as f64;
     Some(Timeline { height: axis_y + AXIS, axis_y, lanes, first: date(start), last: date(end) })
 }

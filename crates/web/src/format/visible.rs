@@ -12,7 +12,7 @@ pub enum Breaks {
 
 /// A piece of text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Piece<'a> {
+pub enum VisiblePiece<'a> {
     /// Text that shows itself.
     Plain(&'a str),
     /// One hidden character.
@@ -20,7 +20,7 @@ pub enum Piece<'a> {
 }
 
 /// Splits text into plain pieces and hidden characters.
-pub fn pieces(text: &str, breaks: Breaks) -> impl Iterator<Item = Piece<'_>> {
+pub fn pieces(text: &str, breaks: Breaks) -> impl Iterator<Item = VisiblePiece<'_>> {
     let mut rest = text;
     let mut previous = None;
     std::iter::from_fn(move || {
@@ -28,7 +28,7 @@ pub fn pieces(text: &str, breaks: Breaks) -> impl Iterator<Item = Piece<'_>> {
         if is_hidden(first, previous, breaks) {
             rest = rest.get(first.len_utf8()..).unwrap_or_default();
             previous = Some(first);
-            return Some(Piece::Hidden(first));
+            return Some(VisiblePiece::Hidden(first));
         }
         let mut end = rest.len();
         for (index, c) in rest.char_indices() {
@@ -40,7 +40,7 @@ pub fn pieces(text: &str, breaks: Breaks) -> impl Iterator<Item = Piece<'_>> {
         }
         let (plain, after) = rest.split_at_checked(end)?;
         rest = after;
-        Some(Piece::Plain(plain))
+        Some(VisiblePiece::Plain(plain))
     })
 }
 
@@ -50,8 +50,8 @@ pub fn visible(text: &str, breaks: Breaks) -> String {
     let mut shown = String::with_capacity(text.len());
     for piece in pieces(text, breaks) {
         match piece {
-            Piece::Plain(plain) => shown.push_str(plain),
-            Piece::Hidden(c) => shown.extend(c.escape_unicode()),
+            VisiblePiece::Plain(plain) => shown.push_str(plain),
+            VisiblePiece::Hidden(c) => shown.extend(c.escape_unicode()),
         }
     }
     shown

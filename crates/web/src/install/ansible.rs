@@ -1,10 +1,10 @@
 //! Task for Ansible.
 
 use crate::install::quoting::ansible;
-use crate::install::{InstallLine, Target};
+use crate::install::{InstallLine, InstallTarget};
 
 #[expect(clippy::unnecessary_wraps, reason = "the makers have one signature")]
-pub(super) fn line(target: &Target) -> Option<InstallLine> {
+pub(super) fn line(target: &InstallTarget) -> Option<InstallLine> {
     let task = ansible(&format!("Fetch {} {}", target.id, target.version));
     let url = ansible(&target.url);
     let file = ansible(&format!("/var/tmp/{}", target.file_name.as_str()));
@@ -29,7 +29,7 @@ mod tests {
 
     #[test]
     fn the_task_checks_the_digest() {
-        let target = Target { needs_token: true, ..Target::for_tests() };
+        let target = InstallTarget { needs_token: true, ..InstallTarget::for_tests() };
         let expected = format!(
             r#"- name: "Fetch taskserv/kubernetes 1.31.0"
   ansible.builtin.get_url:

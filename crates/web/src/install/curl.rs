@@ -1,10 +1,10 @@
 //! Download with curl, checked by `sha256sum`.
 
 use crate::install::quoting::shell;
-use crate::install::{InstallLine, Target};
+use crate::install::{InstallLine, InstallTarget};
 
 #[expect(clippy::unnecessary_wraps, reason = "the makers have one signature")]
-pub(super) fn line(target: &Target) -> Option<InstallLine> {
+pub(super) fn line(target: &InstallTarget) -> Option<InstallLine> {
     let (name, url) = (shell(target.file_name.as_str()), shell(&target.url));
     // In double quotes, so that the shell fills in the variable.
     let token = if target.needs_token {
@@ -53,12 +53,12 @@ mod tests {
     fn run(served: &'static [u8], promised: &[u8]) -> (bool, String) {
         let (url, server) = serving(served);
         let hex: String = Sha256::digest(promised).iter().map(|b| format!("{b:02x}")).collect();
-        let target = Target {
+        let target = InstallTarget {
             url,
             digest: Some(hex.parse().unwrap()),
             file_name: FileName::near("it's a-1.0.tar.gz"),
             needs_token: true,
-            ..Target::for_tests()
+            ..InstallTarget::for_tests()
         };
         let dir = tempfile::tempdir().unwrap();
         let output = Command::new("sh")

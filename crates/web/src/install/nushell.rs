@@ -1,10 +1,10 @@
 //! Download with Nushell, checked by its `hash sha256`.
 
 use crate::install::quoting::double;
-use crate::install::{InstallLine, Target};
+use crate::install::{InstallLine, InstallTarget};
 
 #[expect(clippy::unnecessary_wraps, reason = "the makers have one signature")]
-pub(super) fn line(target: &Target) -> Option<InstallLine> {
+pub(super) fn line(target: &InstallTarget) -> Option<InstallLine> {
     let (name, url) = (double(target.file_name.as_str()), double(&target.url));
     let token = if target.needs_token {
         "--headers {Authorization: $\"Bearer ($env.EXTENSION_REGISTRY_TOKEN)\"} "
@@ -31,7 +31,7 @@ mod tests {
 
     #[test]
     fn the_lines_check_the_digest() {
-        let lines = line(&Target::for_tests()).unwrap().text;
+        let lines = line(&InstallTarget::for_tests()).unwrap().text;
         assert_eq!(
             lines,
             format!(

@@ -1,9 +1,9 @@
 //! Pull with oras, straight from an OCI registry.
 
 use crate::install::quoting::shell;
-use crate::install::{InstallLine, Target};
+use crate::install::{InstallLine, InstallTarget};
 
-pub(super) fn line(target: &Target) -> Option<InstallLine> {
+pub(super) fn line(target: &InstallTarget) -> Option<InstallLine> {
     let place = target.oci.as_ref()?;
     // By digest the registry cannot answer with other bytes.
     let reference = match &place.manifest {
@@ -30,7 +30,7 @@ mod tests {
             is_plain_http: true,
         };
         let text = |manifest| {
-            let target = Target { oci: Some(place(manifest)), ..Target::for_tests() };
+            let target = InstallTarget { oci: Some(place(manifest)), ..InstallTarget::for_tests() };
             line(&target).unwrap().text
         };
         let repository = "oras pull --plain-http localhost:5000/provisioning/aws-provider";

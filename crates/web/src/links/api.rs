@@ -3,7 +3,7 @@
 use crate::extension_ref::ExtensionRef;
 use crate::links::Links;
 use crate::links::list_query::ListQuery;
-use crate::links::query::{Target, segment};
+use crate::links::query::{LinkTarget, segment};
 
 const BASE: &str = "/api/v1";
 /// Segments with a meaning of their own in the API; such a tag is a parameter.
@@ -20,12 +20,12 @@ impl ApiLinks<'_> {
         self.links.at(&format!("{BASE}{path}"))
     }
 
-    fn of(self, extension: &ExtensionRef, rest: &str) -> Target {
+    fn of(self, extension: &ExtensionRef, rest: &str) -> LinkTarget {
         let ExtensionRef { extension_type, name, .. } = extension;
-        Target::new(self.at(&format!("/extensions/{extension_type}/{}{rest}", segment(name))))
+        LinkTarget::new(self.at(&format!("/extensions/{extension_type}/{}{rest}", segment(name))))
     }
 
-    fn of_tag(self, extension: &ExtensionRef, tag: &str, rest: &str) -> Target {
+    fn of_tag(self, extension: &ExtensionRef, tag: &str, rest: &str) -> LinkTarget {
         if RESERVED.contains(&tag) {
             return self.of(extension, &format!("/latest{rest}")).with("tag", tag);
         }
@@ -111,19 +111,19 @@ impl ApiLinks<'_> {
     }
 }
 
-fn finished(target: Target, extension: &ExtensionRef) -> String {
+fn finished(target: LinkTarget, extension: &ExtensionRef) -> String {
     target.with_some("backend", extension.backend.as_deref()).into_string()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::extension_type::ExtensionType;
+    use crate::extension_type::TypeView;
 
     #[test]
     fn reserved_tags_become_parameters() {
         let links = Links::below("/r").unwrap();
-        let aws = ExtensionRef::new(ExtensionType::Provider, "aws").at_backend("oci");
+        let aws = ExtensionRef::new(TypeView::Provider, "aws").at_backend("oci");
         for (address, expected) in [
             (links.api().archive(&aws, "1.0/x"), "/1.0%2Fx?backend=oci"),
             (links.api().archive(&aws, "readme"), "/latest?tag=readme&backend=oci"),

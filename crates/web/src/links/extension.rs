@@ -5,7 +5,7 @@ pub mod version;
 use crate::extension_ref::ExtensionRef;
 use crate::links::Links;
 use crate::links::extension::version::VersionLinks;
-use crate::links::query::{Target, segment};
+use crate::links::query::{LinkTarget, segment};
 
 /// Addresses of the pages of one extension. All keep the backend that was selected.
 #[derive(Clone, Copy, Debug)]
@@ -21,12 +21,12 @@ impl<'a> ExtensionLinks<'a> {
     }
 
     /// Adds the selected backend.
-    pub(super) fn finished(self, target: Target) -> String {
+    pub(super) fn finished(self, target: LinkTarget) -> String {
         target.with_some("backend", self.extension.backend.as_deref()).into_string()
     }
 
     fn at(self, page: &str) -> String {
-        self.finished(Target::new(format!("{}{page}", self.path())))
+        self.finished(LinkTarget::new(format!("{}{page}", self.path())))
     }
 
     /// Returns the address of the latest version.
@@ -51,14 +51,14 @@ impl<'a> ExtensionLinks<'a> {
     /// `1.2.0@gitea`.
     #[must_use]
     pub fn changes_between(self, from: &str, to: &str) -> String {
-        let target = Target::new(format!("{}/changes", self.path()));
+        let target = LinkTarget::new(format!("{}/changes", self.path()));
         self.finished(target.with("from", from).with("to", to))
     }
 
     /// Returns the address of the changes that fetches the archives first.
     #[must_use]
     pub fn changes_fetched(self, from: &str, to: &str) -> String {
-        let target = Target::new(format!("{}/changes", self.path()));
+        let target = LinkTarget::new(format!("{}/changes", self.path()));
         self.finished(target.with("from", from).with("to", to).with("fetch", "1"))
     }
 
@@ -84,12 +84,12 @@ impl<'a> ExtensionLinks<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::extension_type::ExtensionType;
+    use crate::extension_type::TypeView;
 
     #[test]
     fn the_selected_backend_stays_selected() {
         let links = Links::below("").unwrap();
-        let extension = ExtensionRef::new(ExtensionType::Provider, "aws").at_backend("oci");
+        let extension = ExtensionRef::new(TypeView::Provider, "aws").at_backend("oci");
         let pages = links.extension(&extension);
         assert_eq!(pages.overview(), "/provider/aws?backend=oci");
         assert_eq!(

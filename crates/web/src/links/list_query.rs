@@ -1,7 +1,7 @@
 //! The question that a list or a search answers.
 
-use crate::extension_type::ExtensionType;
-use crate::links::query::Target;
+use crate::extension_type::TypeView;
+use crate::links::query::LinkTarget;
 
 /// Number of rows of one page.
 pub const PAGE_ROWS: usize = 50;
@@ -22,7 +22,7 @@ pub struct ListQuery {
     /// Words of a search; `None` for a list.
     pub words: Option<String>,
     /// Restricts the rows to a type.
-    pub extension_type: Option<ExtensionType>,
+    pub extension_type: Option<TypeView>,
     /// Restricts the rows to a kind of backend.
     pub source: Option<String>,
     /// Restricts the rows to a backend.
@@ -38,7 +38,7 @@ pub struct ListQuery {
 impl ListQuery {
     /// Returns the query for another type; it starts at the first page.
     #[must_use]
-    pub fn with_type(&self, extension_type: Option<ExtensionType>) -> Self {
+    pub fn with_type(&self, extension_type: Option<TypeView>) -> Self {
         Self { extension_type, page_index: 0, ..self.clone() }
     }
 
@@ -92,7 +92,7 @@ impl ListQuery {
     pub(super) fn target(&self) -> String {
         let path = if self.words.is_some() { "/search" } else { "/extensions" };
         let target =
-            self.filters(Target::new(path.to_owned()).with_some("q", self.words.as_deref()));
+            self.filters(LinkTarget::new(path.to_owned()).with_some("q", self.words.as_deref()));
         let target = match self.page_index {
             0 => target,
             index => target.with("page", &(index + 1).to_string()),
@@ -104,7 +104,7 @@ impl ListQuery {
     pub(super) fn api_target(&self) -> String {
         let path = if self.words.is_some() { "/extensions/search" } else { "/extensions" };
         let target =
-            self.filters(Target::new(path.to_owned()).with_some("q", self.words.as_deref()));
+            self.filters(LinkTarget::new(path.to_owned()).with_some("q", self.words.as_deref()));
         let target = target.with("limit", &PAGE_ROWS.to_string());
         let target = match self.page_index {
             0 => target,
@@ -113,9 +113,9 @@ impl ListQuery {
         target.into_string()
     }
 
-    fn filters(&self, target: Target) -> Target {
+    fn filters(&self, target: LinkTarget) -> LinkTarget {
         let mut target = target
-            .with_some("type", self.extension_type.map(ExtensionType::as_str))
+            .with_some("type", self.extension_type.map(TypeView::as_str))
             .with_some("source", self.source.as_deref())
             .with_some("backend", self.backend.as_deref());
         for keyword in &self.keywords {
@@ -137,7 +137,7 @@ mod tests {
         assert_eq!(ListQuery::default().target(), "/extensions");
         let query = ListQuery {
             words: Some("a b&c+d".to_owned()),
-            extension_type: Some(ExtensionType::Taskserv),
+            extension_type: Some(TypeView::Taskserv),
             keywords: vec!["x=y".to_owned()],
             sort: Sort::Published,
             page_index: 2,

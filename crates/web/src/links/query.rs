@@ -13,12 +13,12 @@ pub(in crate::links) fn segment(text: &str) -> String {
 }
 
 /// A path with a query.
-pub(in crate::links) struct Target {
+pub(in crate::links) struct LinkTarget {
     text: String,
     has_query: bool,
 }
 
-impl Target {
+impl LinkTarget {
     pub(in crate::links) const fn new(path: String) -> Self {
         Self { text: path, has_query: false }
     }

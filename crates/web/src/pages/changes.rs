@@ -2,7 +2,7 @@
 
 mod diff;
 
-pub use diff::{Diff, DiffLine, FileChange, Hunk, LineKind};
+pub use diff::{DiffView, FileChangeView, HunkView, LineKind, LineView};
 
 use askama::Template;
 use jiff::Timestamp;
@@ -11,16 +11,16 @@ use crate::clean_html::CleanHtml;
 use crate::error::Result;
 use crate::filters;
 use crate::format::amount::counted;
-use crate::head::{Head, HeadView, Tab};
-use crate::layout::{FeedLink, Layout, Place, rendered};
+use crate::head::{ExtensionHead, HeadView, Tab};
+use crate::layout::{FeedLink, PageLayout, SitePlace, rendered};
 use crate::links::extension::ExtensionLinks;
 use crate::site::Site;
 
 /// Changes from one version to another.
 #[derive(Clone, Debug)]
-pub struct Changes {
+pub struct ChangesPage {
     /// Head of the page.
-    pub head: Head,
+    pub head: ExtensionHead,
     /// Older side, as in the address: a tag, perhaps with `@` and a backend.
     pub from: String,
     /// Newer side.
@@ -30,7 +30,7 @@ pub struct Changes {
     /// Release notes after the older side up to the newer side, newest first.
     pub notes: Vec<Notes>,
     /// Differences between the archives.
-    pub comparison: Comparison,
+    pub comparison: ComparisonView,
 }
 
 /// Release notes of one version.
@@ -46,11 +46,11 @@ pub struct Notes {
 
 /// Differences between two archives.
 #[derive(Clone, Debug)]
-pub enum Comparison {
+pub enum ComparisonView {
     /// Both archives have the same bytes.
     Same,
     /// The files differ.
-    Files(Vec<FileChange>),
+    Files(Vec<FileChangeView>),
     /// An archive is not stored here; a link fetches it.
     NotFetched,
     /// The archives cannot be compared.
@@ -66,13 +66,13 @@ pub enum Comparison {
 #[template(path = "changes.html")]
 struct ChangesTemplate<'a> {
     site: &'a Site,
-    layout: Layout,
+    layout: PageLayout,
     view: HeadView<'a>,
-    page: &'a Changes,
+    page: &'a ChangesPage,
     links: ExtensionLinks<'a>,
 }
 
-impl Changes {
+impl ChangesPage {
     /// Renders the page.
     ///
     /// # Errors
@@ -81,12 +81,12 @@ impl Changes {
     pub fn render(&self, site: &Site) -> Result<String> {
         let head = &self.head;
         let links = site.links.extension(&head.id);
-        let layout = Layout {
+        let layout = PageLayout {
             title: format!("Changes of {} from {} to {}", head.id.name, self.from, self.to),
             json: Some(site.links.api().changes(&head.id, &self.from, &self.to)),
             feed: Some(FeedLink { title: format!("Versions of {}", head.id), href: links.feed() }),
             is_unindexed: true,
-            ..Layout::default()
+            ..PageLayout::default()
         };
         let view = head.view(&site.links, Tab::Changes, None);
         rendered("changes.html", &ChangesTemplate { site, layout, view, page: self, links })
@@ -98,11 +98,11 @@ impl Changes {
         own.into_iter().chain(self.choices.iter().map(String::as_str)).collect()
     }
 
-    fn summary(&self, changes: &[FileChange]) -> String {
+    fn summary(&self, changes: &[FileChangeView]) -> String {
         let count =
-            |wanted: fn(&FileChange) -> bool| changes.iter().filter(|one| wanted(one)).count();
-        let added = count(FileChange::is_added);
-        let removed = count(FileChange::is_removed);
+            |wanted: fn(&FileChangeView) -> bool| changes.iter().filter(|one| wanted(one)).count();
+        let added = count(FileChangeView::is_added);
+        let removed = count(FileChangeView::is_removed);
         let changed = changes.len().saturating_sub(added + removed);
         format!("{} added, {} removed, {} changed", counted(added, "file"), removed, changed)
     }

@@ -10,9 +10,9 @@ use crate::error::Result;
 use crate::extension_ref::ExtensionRef;
 use crate::filters;
 use crate::format::amount::listed;
-use crate::layout::{Layout, Place, rendered};
+use crate::layout::{PageLayout, SitePlace, rendered};
 use crate::pages::home::BackendLine;
-use crate::pages::status::Fault;
+use crate::pages::status::FaultView;
 use crate::site::Site;
 
 /// Error page.
@@ -29,7 +29,7 @@ pub struct ErrorPage {
     /// The extension at backends that have it while its owner is undetermined or gone.
     pub at_backends: Vec<ExtensionRef>,
     /// Repositories of this name that were seen but not taken.
-    pub not_taken: Vec<Fault>,
+    pub not_taken: Vec<FaultView>,
     /// Backends with their states, for 502, 503 and 504.
     pub backends: Vec<BackendLine>,
     /// Identifier of the request, for 500.
@@ -67,7 +67,7 @@ impl std::fmt::Display for LocalAddress {
 #[template(path = "error.html")]
 struct ErrorTemplate<'a> {
     site: &'a Site,
-    layout: Layout,
+    layout: PageLayout,
     page: &'a ErrorPage,
 }
 
@@ -78,8 +78,11 @@ impl ErrorPage {
     ///
     /// [`crate::error::Error::Render`] if the template fails.
     pub fn render(&self, site: &Site) -> Result<String> {
-        let layout =
-            Layout { title: self.heading().to_owned(), is_unindexed: true, ..Layout::default() };
+        let layout = PageLayout {
+            title: self.heading().to_owned(),
+            is_unindexed: true,
+            ..PageLayout::default()
+        };
         rendered("error.html", &ErrorTemplate { site, layout, page: self })
     }
 

@@ -2,20 +2,20 @@
 
 use askama::Template;
 
-use crate::digest::Digest;
+use crate::digest::DigestView;
 use crate::error::Result;
 use crate::filters;
 use crate::format::file_mode::file_mode;
-use crate::head::{Head, HeadView, Tab};
-use crate::layout::{Layout, Place, rendered};
+use crate::head::{ExtensionHead, HeadView, Tab};
+use crate::layout::{PageLayout, SitePlace, rendered};
 use crate::links::extension::version::VersionLinks;
 use crate::site::Site;
 
 /// One file of an archive.
 #[derive(Clone, Debug)]
-pub struct File {
+pub struct FilePage {
     /// Head of the page.
-    pub head: Head,
+    pub head: ExtensionHead,
     /// Path in the archive.
     pub path: String,
     /// Length in bytes.
@@ -23,7 +23,7 @@ pub struct File {
     /// Permissions.
     pub mode: u32,
     /// Digest of the contents.
-    pub digest: Option<Digest>,
+    pub digest: Option<DigestView>,
     /// Contents.
     pub contents: FileContents,
 }
@@ -43,13 +43,13 @@ pub enum FileContents {
 #[template(path = "file.html")]
 struct FileTemplate<'a> {
     site: &'a Site,
-    layout: Layout,
+    layout: PageLayout,
     view: HeadView<'a>,
-    page: &'a File,
+    page: &'a FilePage,
     links: VersionLinks<'a>,
 }
 
-impl File {
+impl FilePage {
     /// Renders the page.
     ///
     /// # Errors
@@ -57,11 +57,11 @@ impl File {
     /// [`crate::error::Error::Render`] if the template fails.
     pub fn render(&self, site: &Site) -> Result<String> {
         let head = &self.head;
-        let layout = Layout {
+        let layout = PageLayout {
             title: format!("{} in {} {}", self.path, head.id.name, head.version.version),
             json: Some(site.links.api().files(&head.id, &head.version.tag)),
             is_unindexed: true,
-            ..Layout::default()
+            ..PageLayout::default()
         };
         let view = head.view(&site.links, Tab::Files, Some(&self.path));
         let links = site.links.extension(&head.id).at_tag(&head.version.tag);

@@ -4,21 +4,21 @@ mod tree;
 
 use askama::Template;
 
-use crate::digest::Digest;
+use crate::digest::DigestView;
 use crate::error::Result;
 use crate::filters;
 use crate::format::file_mode::file_mode;
-use crate::head::{Head, HeadView, Tab};
-use crate::layout::{Layout, Place, rendered};
+use crate::head::{ExtensionHead, HeadView, Tab};
+use crate::layout::{PageLayout, SitePlace, rendered};
 use crate::links::extension::version::VersionLinks;
 use crate::pages::files::tree::{Step, steps};
 use crate::site::Site;
 
 /// Files of the archive of a version.
 #[derive(Clone, Debug)]
-pub struct Files {
+pub struct FilesPage {
     /// Head of the page.
-    pub head: Head,
+    pub head: ExtensionHead,
     /// Contents of the archive, or the reason why they are not shown.
     pub contents: Contents,
 }
@@ -29,7 +29,7 @@ pub enum Contents {
     /// The archive was read.
     Listed {
         /// Entries, ordered by path.
-        entries: Vec<Entry>,
+        entries: Vec<EntryRow>,
         /// True if the archive has more entries.
         is_truncated: bool,
     },
@@ -66,7 +66,7 @@ pub enum EntryKind {
 
 /// Entry of an archive.
 #[derive(Clone, Debug)]
-pub struct Entry {
+pub struct EntryRow {
     /// Path in the archive, with slashes.
     pub path: String,
     /// Kind.
@@ -76,7 +76,7 @@ pub struct Entry {
     /// Permissions.
     pub mode: u32,
     /// Digest of the contents; `None` for links and special files.
-    pub digest: Option<Digest>,
+    pub digest: Option<DigestView>,
     /// True if the source repository lacks the file at this version; `None` if not compared.
     pub is_only_in_archive: Option<bool>,
 }
@@ -85,15 +85,15 @@ pub struct Entry {
 #[template(path = "files.html")]
 struct FilesTemplate<'a> {
     site: &'a Site,
-    layout: Layout,
+    layout: PageLayout,
     view: HeadView<'a>,
-    page: &'a Files,
+    page: &'a FilesPage,
     links: VersionLinks<'a>,
     archive: String,
     steps: Vec<Step<'a>>,
 }
 
-impl Entry {
+impl EntryRow {
     fn mode_words(&self) -> String {
         file_mode(self.mode)
     }
@@ -104,7 +104,7 @@ impl Entry {
     }
 }
 
-impl Files {
+impl FilesPage {
     /// Renders the page.
     ///
     /// # Errors
@@ -113,11 +113,11 @@ impl Files {
     pub fn render(&self, site: &Site) -> Result<String> {
         let head = &self.head;
         let links = site.links.extension(&head.id).at_tag(&head.version.tag);
-        let layout = Layout {
+        let layout = PageLayout {
             title: format!("Files of {} {}", head.id.name, head.version.version),
             json: Some(site.links.api().files(&head.id, &head.version.tag)),
             is_unindexed: true,
-            ..Layout::default()
+            ..PageLayout::default()
         };
         let steps = match &self.contents {
             Contents::Listed { entries, .. } => steps(entries),

@@ -3,13 +3,13 @@
 use askama::Template;
 use jiff::Timestamp;
 
-use crate::backend_state::BackendState;
+use crate::backend_state::BackendStateView;
 use crate::error::Result;
 use crate::extension_ref::ExtensionRef;
-use crate::extension_type::ExtensionType;
+use crate::extension_type::TypeView;
 use crate::filters;
 use crate::format::amount::{counted, grouped};
-use crate::layout::{FeedLink, Layout, Place, rendered};
+use crate::layout::{FeedLink, PageLayout, SitePlace, rendered};
 use crate::links::Links;
 use crate::notice::Notice;
 use crate::site::Site;
@@ -17,7 +17,7 @@ use crate::version_name::VersionName;
 
 /// Home page.
 #[derive(Clone, Debug)]
-pub struct Home {
+pub struct HomePage {
     /// Notices about backends.
     pub notices: Vec<Notice>,
     /// Number of providers.
@@ -53,7 +53,7 @@ pub struct BackendLine {
     /// Name of the backend.
     pub name: String,
     /// State of the backend.
-    pub state: BackendState,
+    pub state: BackendStateView,
 }
 
 /// Help for a catalog without extensions.
@@ -88,23 +88,23 @@ struct TypeRow {
 #[template(path = "home.html")]
 struct HomeTemplate<'a> {
     site: &'a Site,
-    layout: Layout,
-    page: &'a Home,
+    layout: PageLayout,
+    page: &'a HomePage,
 }
 
-impl Home {
+impl HomePage {
     /// Renders the page.
     ///
     /// # Errors
     ///
     /// [`crate::error::Error::Render`] if the template fails.
     pub fn render(&self, site: &Site) -> Result<String> {
-        let layout = Layout {
+        let layout = PageLayout {
             description: Some("Find, compare and download infrastructure extensions".to_owned()),
             json: Some(site.links.api().extensions()),
             feed: Some(FeedLink { title: "New versions".to_owned(), href: site.links.feed(None) }),
             canonical: Some(site.links.home()),
-            ..Layout::default()
+            ..PageLayout::default()
         };
         rendered("home.html", &HomeTemplate { site, layout, page: self })
     }
@@ -121,7 +121,7 @@ impl Home {
             .map(|backend| format!("{:<10} {}\n", backend.name, backend.state.words()));
         let api = site.links.api();
         let example = self.newest.first().map_or_else(
-            || ExtensionRef::new(ExtensionType::Provider, "NAME"),
+            || ExtensionRef::new(TypeView::Provider, "NAME"),
             |newest| newest.id.clone(),
         );
         let search = format!("{}?q=kubernetes", api.search());
@@ -147,11 +147,11 @@ impl Home {
         })
     }
 
-    const fn types(&self) -> [(ExtensionType, usize); 3] {
+    const fn types(&self) -> [(TypeView, usize); 3] {
         [
-            (ExtensionType::Provider, self.providers),
-            (ExtensionType::Taskserv, self.taskservs),
-            (ExtensionType::Cluster, self.clusters),
+            (TypeView::Provider, self.providers),
+            (TypeView::Taskserv, self.taskservs),
+            (TypeView::Cluster, self.clusters),
         ]
     }
 }

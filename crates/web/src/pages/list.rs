@@ -7,10 +7,10 @@ use jiff::Timestamp;
 
 use crate::error::Result;
 use crate::extension_ref::ExtensionRef;
-use crate::extension_type::ExtensionType;
+use crate::extension_type::TypeView;
 use crate::filters;
 use crate::format::amount::grouped;
-use crate::layout::{FeedLink, Layout, Place, rendered};
+use crate::layout::{FeedLink, PageLayout, SitePlace, rendered};
 use crate::links::list_query::{ListQuery, PAGE_ROWS};
 use crate::notice::Notice;
 use crate::site::Site;
@@ -18,7 +18,7 @@ use crate::version_name::VersionName;
 
 /// List of extensions, or results of a search.
 #[derive(Clone, Debug)]
-pub struct List {
+pub struct ListPage {
     /// Question that the list answers.
     pub query: ListQuery,
     /// Notices about backends.
@@ -26,11 +26,11 @@ pub struct List {
     /// Number of rows on all pages.
     pub total: usize,
     /// Rows of this page, at most [`PAGE_ROWS`].
-    pub rows: Vec<Row>,
+    pub rows: Vec<ListRow>,
     /// Word that the rows match in place of the searched word.
     pub near_miss: Option<String>,
     /// Number of rows by type, without the restriction to a type.
-    pub types: Vec<(ExtensionType, usize)>,
+    pub types: Vec<(TypeView, usize)>,
     /// Number of rows by backend, without the restriction to a backend.
     pub backends: Vec<(String, usize)>,
     /// Number of rows by keyword, most frequent first.
@@ -39,7 +39,7 @@ pub struct List {
 
 /// One extension in a list.
 #[derive(Clone, Debug)]
-pub struct Row {
+pub struct ListRow {
     /// The extension.
     pub id: ExtensionRef,
     /// Latest version.
@@ -60,11 +60,11 @@ pub struct Row {
 #[template(path = "list.html")]
 struct ListTemplate<'a> {
     site: &'a Site,
-    layout: Layout,
-    page: &'a List,
+    layout: PageLayout,
+    page: &'a ListPage,
 }
 
-impl List {
+impl ListPage {
     /// Renders the page.
     ///
     /// # Errors
@@ -80,14 +80,14 @@ impl List {
             Some(words) => format!("{words} – search"),
             None => self.heading().to_owned(),
         };
-        let layout = Layout {
+        let layout = PageLayout {
             title,
-            place: Place::Browse,
+            place: SitePlace::Browse,
             words: self.words().to_owned(),
             json: Some(site.links.api().list(&self.query)),
             feed: Some(FeedLink { title: feed_title, href: site.links.feed(extension_type) }),
             is_unindexed: self.query.words.is_some(),
-            ..Layout::default()
+            ..PageLayout::default()
         };
         rendered("list.html", &ListTemplate { site, layout, page: self })
     }
@@ -134,7 +134,7 @@ mod tests {
 
     #[test]
     fn pages_follow_each_other_to_the_last_row() {
-        let list = |page_index, total| List {
+        let list = |page_index, total| ListPage {
             query: ListQuery { page_index, ..ListQuery::default() },
             notices: Vec::new(),
             total,

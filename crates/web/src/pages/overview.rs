@@ -10,13 +10,13 @@ use askama::Template;
 use jiff::Timestamp;
 
 use crate::clean_html::CleanHtml;
-use crate::digest::Digest;
+use crate::digest::DigestView;
 use crate::error::Result;
 use crate::external_url::ExternalUrl;
 use crate::filters;
-use crate::head::{Head, HeadView, Tab};
+use crate::head::{ExtensionHead, HeadView, Tab};
 use crate::install::InstallLine;
-use crate::layout::{FeedLink, Layout, Place, rendered};
+use crate::layout::{FeedLink, PageLayout, SitePlace, rendered};
 use crate::links::list_query::ListQuery;
 use crate::site::Site;
 
@@ -24,11 +24,11 @@ const KEYWORDS_MAX: usize = 20;
 
 /// Overview of one version of an extension.
 #[derive(Clone, Debug)]
-pub struct Overview {
+pub struct OverviewPage {
     /// Head of the page.
-    pub head: Head,
+    pub head: ExtensionHead,
     /// README of the version.
-    pub readme: Readme,
+    pub readme: ReadmeView,
     /// Install lines, see [`crate::install::lines`]; empty if the version has no single archive.
     pub install: Vec<InstallLine>,
     /// Facts about the version.
@@ -39,7 +39,7 @@ pub struct Overview {
 
 /// README of a version.
 #[derive(Clone, Debug)]
-pub enum Readme {
+pub enum ReadmeView {
     /// The README as sanitized HTML.
     Page(CleanHtml),
     /// The version has no README.
@@ -60,7 +60,7 @@ pub struct Facts {
     /// Length of the archive in bytes.
     pub size: Option<u64>,
     /// Digest of the archive, if known.
-    pub digest: Option<Digest>,
+    pub digest: Option<DigestView>,
     /// Result of the comparison with the pinned digest; `None` before the first download.
     pub pin: Option<PinState>,
     /// URL of the source repository.
@@ -73,14 +73,14 @@ pub struct Facts {
 #[template(path = "overview.html")]
 struct OverviewTemplate<'a> {
     site: &'a Site,
-    layout: Layout,
+    layout: PageLayout,
     view: HeadView<'a>,
-    page: &'a Overview,
+    page: &'a OverviewPage,
     archive: String,
     self_href: String,
 }
 
-impl Overview {
+impl OverviewPage {
     /// Renders the page.
     ///
     /// # Errors
@@ -94,15 +94,15 @@ impl Overview {
         let self_href = if head.is_pinned { version } else { pages.overview() };
         let title =
             format!("{} {} ({})", head.id.name, head.version.version, head.id.extension_type);
-        let layout = Layout {
+        let layout = PageLayout {
             title,
             description: head.description.clone(),
-            place: Place::Other,
+            place: SitePlace::Other,
             json: Some(links.api().metadata(&head.id, tag)),
             feed: Some(FeedLink { title: format!("Versions of {}", head.id), href: pages.feed() }),
             canonical: (!head.is_pinned).then(|| pages.overview()),
             is_unindexed: head.is_pinned,
-            ..Layout::default()
+            ..PageLayout::default()
         };
         let quick = self.install.first().map(|line| line.text.as_str());
         let view = HeadView { quick, ..head.view(links, Tab::Overview, None) };

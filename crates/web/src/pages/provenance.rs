@@ -5,29 +5,29 @@ mod ownership;
 mod pin;
 
 pub use backends::{BackendTable, Cell, ComparedVersion, Verdict};
-pub use ownership::{OtherBackend, Ownership};
-pub use pin::{Pin, PinOrigin};
+pub use ownership::{OtherBackend, OwnershipView};
+pub use pin::{PinOrigin, PinView};
 
 use askama::Template;
 
 use crate::error::Result;
 use crate::filters;
 use crate::format::file_mode::file_mode;
-use crate::head::{Head, HeadView, Tab};
-use crate::layout::{Layout, Place, rendered};
+use crate::head::{ExtensionHead, HeadView, Tab};
+use crate::layout::{PageLayout, SitePlace, rendered};
 use crate::links::extension::version::VersionLinks;
-use crate::pages::files::{Entry, EntryKind};
+use crate::pages::files::{EntryKind, EntryRow};
 use crate::site::Site;
 
 /// Provenance of a version.
 #[derive(Clone, Debug)]
-pub struct Provenance {
+pub struct ProvenancePage {
     /// Head of the page.
-    pub head: Head,
+    pub head: ExtensionHead,
     /// Owner of the name, and the rule.
-    pub ownership: Ownership,
+    pub ownership: OwnershipView,
     /// Pinned digest of the version.
-    pub pin: Pin,
+    pub pin: PinView,
     /// Address that is valid for this archive only, such as the blob by its digest; `None` if there
     /// is no such address.
     pub permanent: Option<String>,
@@ -35,22 +35,22 @@ pub struct Provenance {
     pub table: BackendTable,
     /// Links, special files and files with set-uid or set-gid bits; `None` if the archive was not
     /// read.
-    pub notable_files: Option<Vec<Entry>>,
+    pub notable_files: Option<Vec<EntryRow>>,
 }
 
 #[derive(Template)]
 #[template(path = "provenance.html")]
 struct ProvenanceTemplate<'a> {
     site: &'a Site,
-    layout: Layout,
+    layout: PageLayout,
     view: HeadView<'a>,
-    page: &'a Provenance,
+    page: &'a ProvenancePage,
     links: VersionLinks<'a>,
     at_backends: Vec<(String, String)>,
     permanent: Option<String>,
 }
 
-impl Provenance {
+impl ProvenancePage {
     /// Renders the page.
     ///
     /// # Errors
@@ -60,11 +60,11 @@ impl Provenance {
         let head = &self.head;
         let pages = site.links.extension(&head.id);
         let links = pages.at_tag(&head.version.tag);
-        let layout = Layout {
+        let layout = PageLayout {
             title: format!("Provenance of {} {}", head.id.name, head.version.version),
             json: Some(site.links.api().explain(&head.id)),
             is_unindexed: true,
-            ..Layout::default()
+            ..PageLayout::default()
         };
         let at_backends = self.ownership.holders().into_iter().map(|backend| {
             let there = head.id.clone().at_backend(backend);
@@ -88,7 +88,7 @@ impl Provenance {
         Some(site.links.extension(&self.head.id).changes_between(&from, &to))
     }
 
-    fn mode_words(entry: &Entry) -> String {
+    fn mode_words(entry: &EntryRow) -> String {
         file_mode(entry.mode)
     }
 }

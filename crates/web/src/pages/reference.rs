@@ -4,12 +4,12 @@ use askama::Template;
 
 use crate::error::Result;
 use crate::filters;
-use crate::layout::{Layout, Place, rendered};
+use crate::layout::{PageLayout, SitePlace, rendered};
 use crate::site::Site;
 
 /// Reference of the API.
 #[derive(Clone, Debug)]
-pub struct Reference {
+pub struct ReferencePage {
     /// Operations by group, in the order of the contract.
     pub groups: Vec<Group>,
 }
@@ -20,12 +20,12 @@ pub struct Group {
     /// Heading.
     pub name: String,
     /// Operations.
-    pub operations: Vec<Operation>,
+    pub operations: Vec<OperationView>,
 }
 
 /// Operation of the API.
 #[derive(Clone, Debug)]
-pub struct Operation {
+pub struct OperationView {
     /// Method in capitals.
     pub method: String,
     /// Path template below the base path.
@@ -77,11 +77,11 @@ pub struct Example {
 #[template(path = "reference.html")]
 struct ReferenceTemplate<'a> {
     site: &'a Site,
-    layout: Layout,
-    page: &'a Reference,
+    layout: PageLayout,
+    page: &'a ReferencePage,
 }
 
-impl Operation {
+impl OperationView {
     /// Returns the fragment of the operation: method and path in lower case, joined by dashes.
     fn anchor(&self) -> String {
         let text = format!("{} {}", self.method, self.path).to_lowercase();
@@ -91,19 +91,19 @@ impl Operation {
     }
 }
 
-impl Reference {
+impl ReferencePage {
     /// Renders the page.
     ///
     /// # Errors
     ///
     /// [`crate::error::Error::Render`] if the template fails.
     pub fn render(&self, site: &Site) -> Result<String> {
-        let layout = Layout {
+        let layout = PageLayout {
             title: "API".to_owned(),
-            place: Place::Reference,
+            place: SitePlace::Reference,
             json: Some(site.links.api().openapi()),
             canonical: Some(site.links.reference()),
-            ..Layout::default()
+            ..PageLayout::default()
         };
         rendered("reference.html", &ReferenceTemplate { site, layout, page: self })
     }

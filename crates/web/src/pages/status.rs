@@ -4,7 +4,7 @@ mod backend;
 mod summary;
 mod text;
 
-pub use backend::{Backend, Breaker};
+pub use backend::{BackendView, BreakerView};
 
 use askama::Template;
 use jiff::Timestamp;
@@ -12,23 +12,23 @@ use jiff::Timestamp;
 use crate::error::Result;
 use crate::extension_ref::ExtensionRef;
 use crate::filters;
-use crate::layout::{Layout, Place, rendered};
+use crate::layout::{PageLayout, SitePlace, rendered};
 use crate::links::REFRESH_SECONDS;
 use crate::site::Site;
 
 /// Status page. A page that refreshes itself is served with the header `Refresh`.
 #[derive(Clone, Debug)]
-pub struct Status {
+pub struct StatusPage {
     /// Time of the page.
     pub now: Timestamp,
     /// Backends in the order of ownership.
-    pub backends: Vec<Backend>,
+    pub backends: Vec<BackendView>,
     /// Extensions that suffer, with the reason.
     pub affected: Vec<Affected>,
     /// Number of extensions that suffer.
     pub affected_total: usize,
     /// Repositories that were seen but not taken.
-    pub not_taken: Vec<Fault>,
+    pub not_taken: Vec<FaultView>,
     /// Number of repositories that were seen but not taken.
     pub not_taken_total: usize,
     /// Facts about the service: uptime, caches, store, connections.
@@ -52,7 +52,7 @@ pub struct Affected {
 
 /// Repository, or a part of it, that a backend cannot serve.
 #[derive(Clone, Debug)]
-pub struct Fault {
+pub struct FaultView {
     /// Name of the backend.
     pub backend: String,
     /// Name of the repository.
@@ -76,24 +76,24 @@ pub struct ServiceFact {
 #[template(path = "status.html")]
 struct StatusTemplate<'a> {
     site: &'a Site,
-    layout: Layout,
-    page: &'a Status,
+    layout: PageLayout,
+    page: &'a StatusPage,
 }
 
-impl Status {
+impl StatusPage {
     /// Renders the page.
     ///
     /// # Errors
     ///
     /// [`crate::error::Error::Render`] if the template fails.
     pub fn render(&self, site: &Site) -> Result<String> {
-        let layout = Layout {
+        let layout = PageLayout {
             title: format!("Status: {}", self.health().words()),
-            place: Place::Status,
+            place: SitePlace::Status,
             json: Some(site.links.api().health()),
             canonical: Some(site.links.status()),
             is_unindexed: true,
-            ..Layout::default()
+            ..PageLayout::default()
         };
         rendered("status.html", &StatusTemplate { site, layout, page: self })
     }

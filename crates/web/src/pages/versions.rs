@@ -8,28 +8,28 @@ use askama::Template;
 use jiff::Timestamp;
 
 use crate::charts::timeline::{Dated, Timeline, timeline};
-use crate::digest::Digest;
+use crate::digest::DigestView;
 use crate::error::Result;
 use crate::filters;
 use crate::format::amount::counted;
-use crate::head::{Head, HeadView, Tab};
-use crate::layout::{FeedLink, Layout, Place, rendered};
+use crate::head::{ExtensionHead, HeadView, Tab};
+use crate::layout::{FeedLink, PageLayout, SitePlace, rendered};
 use crate::links::extension::ExtensionLinks;
 use crate::site::Site;
 use crate::version_name::VersionName;
 
 /// Versions of an extension.
 #[derive(Clone, Debug)]
-pub struct Versions {
+pub struct VersionsPage {
     /// Head of the page; its version is the latest.
-    pub head: Head,
+    pub head: ExtensionHead,
     /// Versions, newest first.
-    pub rows: Vec<VersionRow>,
+    pub rows: Vec<VersionListRow>,
 }
 
 /// One version.
 #[derive(Clone, Debug)]
-pub struct VersionRow {
+pub struct VersionListRow {
     /// Names of the version.
     pub name: VersionName,
     /// Time of publication.
@@ -37,7 +37,7 @@ pub struct VersionRow {
     /// Length of the archive in bytes.
     pub size: Option<u64>,
     /// Digest of the archive, if known.
-    pub digest: Option<Digest>,
+    pub digest: Option<DigestView>,
     /// Name of the backend that has it.
     pub backend: String,
     /// Properties to point out.
@@ -48,15 +48,15 @@ pub struct VersionRow {
 #[template(path = "versions.html")]
 struct VersionsTemplate<'a> {
     site: &'a Site,
-    layout: Layout,
+    layout: PageLayout,
     view: HeadView<'a>,
-    page: &'a Versions,
+    page: &'a VersionsPage,
     links: ExtensionLinks<'a>,
     compare: String,
     chart: Option<Timeline>,
 }
 
-impl VersionRow {
+impl VersionListRow {
     fn is_unread(&self) -> bool {
         self.marks.contains(&VersionMark::Unread)
     }
@@ -66,7 +66,7 @@ impl VersionRow {
     }
 }
 
-impl Versions {
+impl VersionsPage {
     /// Renders the page.
     ///
     /// # Errors
@@ -74,7 +74,7 @@ impl Versions {
     /// [`crate::error::Error::Render`] if the template fails.
     pub fn render(&self, site: &Site) -> Result<String> {
         let links = site.links.extension(&self.head.id);
-        let layout = Layout {
+        let layout = PageLayout {
             title: format!("Versions of {} ({})", self.head.id.name, self.head.id.extension_type),
             json: Some(site.links.api().versions(&self.head.id)),
             feed: Some(FeedLink {
@@ -82,7 +82,7 @@ impl Versions {
                 href: links.feed(),
             }),
             canonical: Some(links.versions()),
-            ..Layout::default()
+            ..PageLayout::default()
         };
         let page = VersionsTemplate {
             site,

@@ -3,13 +3,15 @@
 use registry_web::clean_html::CleanHtml;
 use registry_web::error::Result;
 use registry_web::extension_ref::ExtensionRef;
-use registry_web::extension_type::ExtensionType;
-use registry_web::head::{Head, Standing};
-use registry_web::install::{self, FileName, OciPlace, Target};
+use registry_web::extension_type::TypeView;
+use registry_web::head::{ExtensionHead, VersionStanding};
+use registry_web::install::{self, FileName, InstallTarget, OciPlace};
 use registry_web::notice::{Level, Notice};
 use registry_web::notices;
-use registry_web::pages::overview::{Facts, KeptAt, KeptStanding, Overview, PinState, Readme};
-use registry_web::pages::versions::{VersionMark, VersionRow, Versions};
+use registry_web::pages::overview::{
+    Facts, KeptAt, KeptStanding, OverviewPage, PinState, ReadmeView,
+};
+use registry_web::pages::versions::{VersionListRow, VersionMark, VersionsPage};
 use registry_web::site::Site;
 use registry_web::version_name::VersionName;
 
@@ -42,14 +44,14 @@ pub fn samples(site: &Site) -> Result<Vec<Sample>> {
 }
 
 /// Head of the latest version of the sample extension.
-pub fn head() -> Head {
+pub fn head() -> ExtensionHead {
     let description =
         "Kubernetes control plane and worker nodes with kubeadm, for Debian and Ubuntu hosts";
-    Head {
+    ExtensionHead {
         id: kubernetes(),
         version: VersionName { version: "1.31.0".to_owned(), tag: "v1.31.0".to_owned() },
         is_pinned: false,
-        standing: Standing::Latest,
+        standing: VersionStanding::Latest,
         description: Some(description.to_owned()),
         notices: Vec::new(),
         versions: 3,
@@ -58,20 +60,20 @@ pub fn head() -> Head {
 }
 
 /// Head whose texts are hostile.
-pub fn hostile_head() -> Head {
-    Head {
-        id: ExtensionRef::new(ExtensionType::Provider, hostile()).at_backend(hostile()),
+pub fn hostile_head() -> ExtensionHead {
+    ExtensionHead {
+        id: ExtensionRef::new(TypeView::Provider, hostile()).at_backend(hostile()),
         version: VersionName { version: hostile(), tag: format!("{}{}", hostile(), WORD_1000()) },
         is_pinned: true,
-        standing: Standing::Older(VersionName::same(hostile())),
+        standing: VersionStanding::Older(VersionName::same(hostile())),
         description: Some(format!("{} {}", hostile(), "long text ".repeat(10_000))),
         notices: vec![Notice::new(Level::Problem, hostile(), WORD_1000()).linked(hostile(), "/")],
         ..head()
     }
 }
 
-fn target(site: &Site, head: &Head) -> Target {
-    Target {
+fn target(site: &Site, head: &ExtensionHead) -> InstallTarget {
+    InstallTarget {
         id: head.id.clone(),
         version: head.version.version.clone(),
         url: site.absolute(&site.links.api().archive(&head.id, &head.version.tag)),
@@ -88,7 +90,7 @@ fn target(site: &Site, head: &Head) -> Target {
     }
 }
 
-fn overview(site: &Site) -> Overview {
+fn overview(site: &Site) -> OverviewPage {
     let head = head();
     let also = KeptStanding::Also {
         oldest: "1.29.0".to_owned(),
@@ -96,8 +98,8 @@ fn overview(site: &Site) -> Overview {
         has_version: true,
     };
     let kept = |backend: &str, standing| KeptAt { backend: backend.to_owned(), standing };
-    Overview {
-        readme: Readme::Page(CleanHtml::trusted(README)),
+    OverviewPage {
+        readme: ReadmeView::Page(CleanHtml::trusted(README)),
         install: install::lines(&target(site, &head)),
         facts: Facts {
             published_at: Some(time("2026-09-03T10:00:00Z")),
@@ -118,7 +120,7 @@ fn overview(site: &Site) -> Overview {
     }
 }
 
-fn stale(site: &Site) -> Overview {
+fn stale(site: &Site) -> OverviewPage {
     let mut page = overview(site);
     let id = page.head.id.clone();
     page.head.notices = vec![
@@ -129,27 +131,27 @@ fn stale(site: &Site) -> Overview {
     page
 }
 
-fn older(site: &Site) -> Overview {
+fn older(site: &Site) -> OverviewPage {
     let mut page = overview(site);
     page.head.version = VersionName::same("1.30.0-rc.1");
     page.head.is_pinned = true;
-    page.head.standing = Standing::PreRelease(VersionName::same("1.31.0"));
-    page.readme = Readme::Unavailable;
+    page.head.standing = VersionStanding::PreRelease(VersionName::same("1.31.0"));
+    page.readme = ReadmeView::Unavailable;
     page
 }
 
-fn minimal(site: &Site) -> Overview {
+fn minimal(site: &Site) -> OverviewPage {
     let mut page = overview(site);
     page.head.description = None;
     page.head.files = None;
-    page.readme = Readme::Missing;
+    page.readme = ReadmeView::Missing;
     page.install = Vec::new();
     page.facts = Facts::default();
     page.kept.truncate(1);
     page
 }
 
-fn hostile_overview(site: &Site) -> Overview {
+fn hostile_overview(site: &Site) -> OverviewPage {
     let head = hostile_head();
     let mut page = overview(site);
     page.install = install::lines(&target(site, &head));
@@ -162,8 +164,8 @@ fn hostile_overview(site: &Site) -> Overview {
     page
 }
 
-fn version(version: &str, day: &str, seed: u64) -> VersionRow {
-    VersionRow {
+fn version(version: &str, day: &str, seed: u64) -> VersionListRow {
+    VersionListRow {
         name: VersionName::same(version),
         published_at: Some(time(&format!("{day}T10:00:00Z"))),
         size: Some(3_000 + seed * 97),
@@ -173,18 +175,20 @@ fn version(version: &str, day: &str, seed: u64) -> VersionRow {
     }
 }
 
-fn versions() -> Versions {
+fn versions() -> VersionsPage {
     use VersionMark::{Ambiguous, Changed, Latest, PreRelease, Unread, Unversioned};
 
-    let marked =
-        |row: VersionRow, marks: &[VersionMark]| VersionRow { marks: marks.to_vec(), ..row };
+    let marked = |row: VersionListRow, marks: &[VersionMark]| VersionListRow {
+        marks: marks.to_vec(),
+        ..row
+    };
     let mut latest = marked(version("2.0.0", "2026-09-03", 1), &[Latest]);
     latest.name.tag = "v2.0.0".to_owned();
     let mut nightly = marked(version("nightly", "2026-11-29", 7), &[Unversioned, Unread]);
     (nightly.size, nightly.digest) = (None, None);
     let mut ambiguous = marked(version("1.0.0", "2026-01-05", 6), &[Ambiguous]);
     (ambiguous.size, ambiguous.digest, ambiguous.published_at) = (None, None, None);
-    Versions {
+    VersionsPage {
         head: head(),
         rows: vec![
             latest,
@@ -198,25 +202,25 @@ fn versions() -> Versions {
     }
 }
 
-fn one_version() -> Versions {
+fn one_version() -> VersionsPage {
     let mut page = versions();
     page.rows.truncate(1);
     page
 }
 
 /// 250 versions over two years.
-pub fn many_versions() -> Versions {
+pub fn many_versions() -> VersionsPage {
     let rows = (0..250_u64).rev().map(|index| {
         let day =
             time("2024-09-01T10:00:00Z").as_second() + i64::try_from(index).unwrap() * 260_000;
         let at = jiff::Timestamp::from_second(day).unwrap();
         let name = format!("{}.{}.{}", index / 50, index / 5 % 10, index % 5);
-        VersionRow { published_at: Some(at), ..version(&name, "2026-01-01", index + 1) }
+        VersionListRow { published_at: Some(at), ..version(&name, "2026-01-01", index + 1) }
     });
-    Versions { head: Head { versions: 250, ..head() }, rows: rows.collect() }
+    VersionsPage { head: ExtensionHead { versions: 250, ..head() }, rows: rows.collect() }
 }
 
-fn hostile_versions() -> Versions {
+fn hostile_versions() -> VersionsPage {
     let mut page = versions();
     page.head = hostile_head();
     page.rows[0].name = VersionName { version: hostile(), tag: WORD_1000() };

@@ -1,13 +1,13 @@
 //! Sample home pages, lists and searches.
 
-use registry_web::backend_state::BackendState;
+use registry_web::backend_state::BackendStateView;
 use registry_web::error::Result;
 use registry_web::extension_ref::ExtensionRef;
-use registry_web::extension_type::ExtensionType::{self, Cluster, Provider, Taskserv};
+use registry_web::extension_type::TypeView::{self, Cluster, Provider, Taskserv};
 use registry_web::links::list_query::ListQuery;
 use registry_web::notices;
-use registry_web::pages::home::{BackendLine, EmptyCatalog, Home, NewVersion, SearchedPlace};
-use registry_web::pages::list::{List, Row};
+use registry_web::pages::home::{BackendLine, EmptyCatalog, HomePage, NewVersion, SearchedPlace};
+use registry_web::pages::list::{ListPage, ListRow};
 use registry_web::site::Site;
 use registry_web::version_name::VersionName;
 
@@ -16,7 +16,7 @@ use super::{NAME_100, Sample, WORD_1000, hostile, sample, time};
 pub fn samples(site: &Site) -> Result<Vec<Sample>> {
     let demo = Site { demo: true, ..site.clone() };
     let empty_site = Site { extensions: 0, ..site.clone() };
-    let stale = Home {
+    let stale = HomePage {
         notices: vec![notices::stale(site, "oci", time("2026-09-03T16:04:00Z"), None)],
         backends: troubled(),
         ..home()
@@ -40,13 +40,13 @@ fn troubled() -> Vec<BackendLine> {
     let since = time("2026-09-03T16:04:00Z");
     let line = |name: &str, state| BackendLine { name: name.to_owned(), state };
     vec![
-        line("gitea", BackendState::Answering),
-        line("oci", BackendState::Unreachable { since }),
-        line("local", BackendState::NeverHeard),
+        line("gitea", BackendStateView::Answering),
+        line("oci", BackendStateView::Unreachable { since }),
+        line("local", BackendStateView::NeverHeard),
     ]
 }
 
-fn newest(extension_type: ExtensionType, name: &str, version: &str, day: &str) -> NewVersion {
+fn newest(extension_type: TypeView, name: &str, version: &str, day: &str) -> NewVersion {
     NewVersion {
         id: ExtensionRef::new(extension_type, name),
         version: VersionName::same(version),
@@ -55,7 +55,7 @@ fn newest(extension_type: ExtensionType, name: &str, version: &str, day: &str) -
     }
 }
 
-pub fn home() -> Home {
+pub fn home() -> HomePage {
     let mut newest = vec![
         newest(Taskserv, "openobserve", "0.1.0-beta.2", "2026-10-01"),
         newest(Taskserv, "kubernetes", "1.31.0", "2026-09-03"),
@@ -64,8 +64,9 @@ pub fn home() -> Home {
         newest(Provider, NAME_100, "2026.11.29-nightly+build.20261129.1", "2025-11-29"),
     ];
     newest.push(NewVersion { published_at: None, ..newest[3].clone() });
-    let line = |name: &str| BackendLine { name: name.to_owned(), state: BackendState::Answering };
-    Home {
+    let line =
+        |name: &str| BackendLine { name: name.to_owned(), state: BackendStateView::Answering };
+    HomePage {
         notices: Vec::new(),
         providers: 5,
         taskservs: 8,
@@ -76,7 +77,7 @@ pub fn home() -> Home {
     }
 }
 
-fn empty_home() -> Home {
+fn empty_home() -> HomePage {
     let place = |backend: &str, location: &str, names: &str| SearchedPlace {
         backend: backend.to_owned(),
         location: location.to_owned(),
@@ -101,7 +102,7 @@ fn empty_home() -> Home {
                 .to_owned(),
         ],
     };
-    Home {
+    HomePage {
         newest: Vec::new(),
         empty: Some(empty),
         providers: 0,
@@ -111,8 +112,8 @@ fn empty_home() -> Home {
     }
 }
 
-fn row(extension_type: ExtensionType, name: &str, version: &str, text: Option<&str>) -> Row {
-    Row {
+fn row(extension_type: TypeView, name: &str, version: &str, text: Option<&str>) -> ListRow {
+    ListRow {
         id: ExtensionRef::new(extension_type, name),
         version: VersionName::same(version),
         description: text.map(str::to_owned),
@@ -123,19 +124,19 @@ fn row(extension_type: ExtensionType, name: &str, version: &str, text: Option<&s
     }
 }
 
-fn list() -> List {
+fn list() -> ListPage {
     let kubernetes = row(
         Taskserv,
         "kubernetes",
         "1.31.0",
         Some("Kubernetes control plane and worker nodes with kubeadm, for Debian and Ubuntu hosts"),
     );
-    List {
+    ListPage {
         query: ListQuery::default(),
         notices: Vec::new(),
         total: 116,
         rows: vec![
-            Row { also_in: vec!["oci".to_owned()], ..kubernetes },
+            ListRow { also_in: vec!["oci".to_owned()], ..kubernetes },
             row(
                 Provider,
                 "aws",
@@ -149,7 +150,7 @@ fn list() -> List {
                 Some("Rootless BuildKit daemons on Kubernetes for shared container image builds"),
             ),
             row(Provider, NAME_100, "2026.11.29-nightly+build.20261129.1", None),
-            Row {
+            ListRow {
                 is_pre_release_only: true,
                 ..row(
                     Taskserv,
@@ -170,23 +171,23 @@ fn list() -> List {
     }
 }
 
-fn missing_part(site: &Site) -> List {
+fn missing_part(site: &Site) -> ListPage {
     let query = ListQuery {
         extension_type: Some(Taskserv),
         keywords: vec!["containers".to_owned()],
         page_index: 1,
         ..ListQuery::default()
     };
-    List { notices: vec![notices::missing_part(site, &["local".to_owned()])], query, ..list() }
+    ListPage { notices: vec![notices::missing_part(site, &["local".to_owned()])], query, ..list() }
 }
 
-fn hostile_list() -> List {
-    let hostile_row = |name: &str, text: &str| Row {
+fn hostile_list() -> ListPage {
+    let hostile_row = |name: &str, text: &str| ListRow {
         backend: hostile(),
         also_in: vec![hostile(), WORD_1000()],
         ..row(Provider, name, &hostile(), Some(text))
     };
-    List {
+    ListPage {
         rows: vec![
             hostile_row(&hostile(), &hostile()),
             hostile_row(NAME_100, &"long text ".repeat(10_000)),
@@ -199,22 +200,22 @@ fn hostile_list() -> List {
     }
 }
 
-fn search(words: &str) -> List {
+fn search(words: &str) -> ListPage {
     let query = ListQuery { words: Some(words.to_owned()), ..ListQuery::default() };
-    List { query, total: 5, ..list() }
+    ListPage { query, total: 5, ..list() }
 }
 
-fn near() -> List {
-    List { near_miss: Some("kubernetes".to_owned()), ..search("kuberentes") }
+fn near() -> ListPage {
+    ListPage { near_miss: Some("kubernetes".to_owned()), ..search("kuberentes") }
 }
 
-fn nothing(words: Option<&str>) -> List {
+fn nothing(words: Option<&str>) -> ListPage {
     let query = ListQuery {
         words: words.map(str::to_owned),
         backend: words.is_none().then(|| "oci".to_owned()),
         ..ListQuery::default()
     };
-    List {
+    ListPage {
         query,
         total: 0,
         rows: Vec::new(),

@@ -11,13 +11,13 @@ mod service;
 use std::time::Duration;
 
 use jiff::Timestamp;
-use registry_web::digest::Digest;
+use registry_web::digest::DigestView;
 use registry_web::error::Result;
 use registry_web::extension_ref::ExtensionRef;
-use registry_web::extension_type::ExtensionType;
-use registry_web::freshness::Freshness;
+use registry_web::extension_type::TypeView;
+use registry_web::freshness::DataAge;
 use registry_web::links::Links;
-use registry_web::site::{Origin, Site};
+use registry_web::site::{Site, SiteOrigin};
 
 use hostile::{NAME_100, WORD_1000, hostile, hostile_path};
 
@@ -32,12 +32,12 @@ pub struct Sample {
 pub fn site() -> Site {
     Site {
         links: Links::default(),
-        origin: Origin::parse("https://registry.example.com").unwrap(),
+        origin: SiteOrigin::parse("https://registry.example.com").unwrap(),
         version: "0.2.0".to_owned(),
         commit: Some("08a366e".to_owned()),
         extensions: 16,
         demo: false,
-        freshness: Freshness::Age(Duration::from_secs(12)),
+        freshness: DataAge::Age(Duration::from_secs(12)),
     }
 }
 
@@ -70,7 +70,7 @@ fn time(text: &str) -> Timestamp {
 }
 
 /// A digest that looks random, for a number.
-pub fn digest(seed: u64) -> Digest {
+pub fn digest(seed: u64) -> DigestView {
     let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
     let digits = (0..4).map(|_| {
         state ^= state << 13;
@@ -82,5 +82,5 @@ pub fn digest(seed: u64) -> Digest {
 }
 
 fn kubernetes() -> ExtensionRef {
-    ExtensionRef::new(ExtensionType::Taskserv, "kubernetes")
+    ExtensionRef::new(TypeView::Taskserv, "kubernetes")
 }

@@ -2,15 +2,19 @@
 
 use std::time::Duration;
 
-use registry_web::backend_state::BackendState;
-use registry_web::charts::day::Slot;
+use registry_web::backend_state::BackendStateView;
+use registry_web::charts::day::HistorySlot;
 use registry_web::error::Result;
 use registry_web::extension_ref::ExtensionRef;
-use registry_web::extension_type::ExtensionType;
+use registry_web::extension_type::TypeView;
 use registry_web::pages::error_page::{ErrorPage, LocalAddress};
 use registry_web::pages::home::BackendLine;
-use registry_web::pages::reference::{Example, Group, Operation, Parameter, Reference, Response};
-use registry_web::pages::status::{Affected, Backend, Breaker, Fault, ServiceFact, Status};
+use registry_web::pages::reference::{
+    Example, Group, OperationView, Parameter, ReferencePage, Response,
+};
+use registry_web::pages::status::{
+    Affected, BackendView, BreakerView, FaultView, ServiceFact, StatusPage,
+};
 use registry_web::site::Site;
 
 use super::{Sample, WORD_1000, hostile, kubernetes, sample, time};
@@ -49,19 +53,19 @@ pub fn samples(site: &Site) -> Result<Vec<Sample>> {
     ])
 }
 
-fn backend(name: &str, kind: &'static str, state: BackendState) -> Backend {
+fn backend(name: &str, kind: &'static str, state: BackendStateView) -> BackendView {
     let day = (0..48).map(|slot| match slot {
-        0..=20 => Slot::Answered,
-        21 | 22 => Slot::Slow,
-        _ => Slot::Answered,
+        0..=20 => HistorySlot::Answered,
+        21 | 22 => HistorySlot::Slow,
+        _ => HistorySlot::Answered,
     });
-    Backend {
+    BackendView {
         name: name.to_owned(),
         kind,
         location: format!("{name}.example.com/provisioning"),
         state,
         age: Some(Duration::from_secs(12)),
-        breaker: Some(Breaker::Closed),
+        breaker: Some(BreakerView::Closed),
         extensions: 4,
         last_error: None,
         day: day.collect(),
@@ -69,33 +73,40 @@ fn backend(name: &str, kind: &'static str, state: BackendState) -> Backend {
     }
 }
 
-pub fn status() -> Status {
-    let mut failing =
-        backend("oci", "oci", BackendState::Unreachable { since: time("2026-09-03T16:04:00Z") });
-    failing.age = Some(Duration::from_secs(14 * 60));
-    failing.breaker = Some(Breaker::Open { next_try: Duration::from_secs(8) });
+pub fn status() -> StatusPage {
+    let mut failing = backend(
+        "oci",
+        "oci",
+        BackendStateView::Unreachable { since: time("2026-09-03T16:04:00Z") },
+    );
+    failing.age = Some(Duration::from_mins(14));
+    failing.breaker = Some(BreakerView::Open { next_try: Duration::from_secs(8) });
     failing.last_error = Some("connection refused (registry.example.com:443)".to_owned());
-    failing.day =
-        [[Slot::Idle; 12], [Slot::Answered; 12], [Slot::Answered; 12], [Slot::Answered; 12]]
-            .concat();
-    failing.day[47] = Slot::Failed;
-    failing.day[30] = Slot::Failed;
+    failing.day = [
+        [HistorySlot::Idle; 12],
+        [HistorySlot::Answered; 12],
+        [HistorySlot::Answered; 12],
+        [HistorySlot::Answered; 12],
+    ]
+    .concat();
+    failing.day[47] = HistorySlot::Failed;
+    failing.day[30] = HistorySlot::Failed;
     failing.day_since = Some(time("2026-09-02T22:18:00Z"));
     let affected = |name: &str, state, reason: &str| Affected {
-        id: ExtensionRef::new(ExtensionType::Provider, name),
+        id: ExtensionRef::new(TypeView::Provider, name),
         state,
         reason: reason.to_owned(),
     };
-    let fault = |repository: &str, reason: &str| Fault {
+    let fault = |repository: &str, reason: &str| FaultView {
         backend: "gitea".to_owned(),
         repository: repository.to_owned(),
         subject: "naming".to_owned(),
         reason: reason.to_owned(),
     };
     let fact = |name, value: &str| ServiceFact { name, value: value.to_owned() };
-    Status {
+    StatusPage {
         now: time("2026-09-03T16:18:00Z"),
-        backends: vec![backend("gitea", "gitea", BackendState::Answering), failing],
+        backends: vec![backend("gitea", "gitea", BackendStateView::Answering), failing],
         affected: vec![
             affected("hetzner", "stale", "oci has not answered since 16:04 UTC"),
             affected("upcloud", "orphaned", "gitea owned it and lost it; oci has it too"),
@@ -117,12 +128,12 @@ pub fn status() -> Status {
     }
 }
 
-fn healthy() -> Status {
+fn healthy() -> StatusPage {
     let backends = vec![
-        backend("gitea", "gitea", BackendState::Answering),
-        backend("oci", "oci", BackendState::Answering),
+        backend("gitea", "gitea", BackendStateView::Answering),
+        backend("oci", "oci", BackendStateView::Answering),
     ];
-    Status {
+    StatusPage {
         backends,
         affected: Vec::new(),
         affected_total: 0,
@@ -134,7 +145,7 @@ fn healthy() -> Status {
     }
 }
 
-pub fn hostile_status() -> Status {
+pub fn hostile_status() -> StatusPage {
     let mut page = status();
     page.backends[0].name = hostile();
     page.backends[0].location = WORD_1000();
@@ -146,7 +157,7 @@ pub fn hostile_status() -> Status {
     page
 }
 
-fn reference(site: &Site) -> Reference {
+fn reference(site: &Site) -> ReferencePage {
     let parameter = |name: &str, place: &str, description: &str| Parameter {
         name: name.to_owned(),
         place: place.to_owned(),
@@ -157,7 +168,7 @@ fn reference(site: &Site) -> Reference {
         status: status.to_owned(),
         description: description.to_owned(),
     };
-    let operation = |path: &str, address| Operation {
+    let operation = |path: &str, address| OperationView {
         method: "GET".to_owned(),
         path: path.to_owned(),
         summary: "Get the versions of an extension, newest first.".to_owned(),
@@ -174,7 +185,7 @@ fn reference(site: &Site) -> Reference {
         operation("/api/v1/extensions/{type}/{name}/versions", api.versions(&kubernetes())),
         operation("/api/v1/extensions/{type}/{name}", api.extension(&kubernetes())),
     ];
-    Reference { groups: vec![Group { name: "Extensions".to_owned(), operations }] }
+    ReferencePage { groups: vec![Group { name: "Extensions".to_owned(), operations }] }
 }
 
 fn missing() -> ErrorPage {
@@ -182,10 +193,8 @@ fn missing() -> ErrorPage {
         status: 404,
         message: "Extension provider/kubernets not found".to_owned(),
         near: vec![kubernetes()],
-        other_types: vec![ExtensionRef::new(ExtensionType::Cluster, "kubernets")],
-        at_backends: vec![
-            ExtensionRef::new(ExtensionType::Provider, "kubernets").at_backend("oci"),
-        ],
+        other_types: vec![ExtensionRef::new(TypeView::Cluster, "kubernets")],
+        at_backends: vec![ExtensionRef::new(TypeView::Provider, "kubernets").at_backend("oci")],
         not_taken: status().not_taken,
         ..ErrorPage::default()
     }
@@ -197,8 +206,8 @@ fn unavailable() -> ErrorPage {
         status: 503,
         message: "No current data from oci (connection refused)".to_owned(),
         backends: vec![
-            line("gitea", BackendState::Answering),
-            line("oci", BackendState::Refused { since: time("2026-09-03T16:04:00Z") }),
+            line("gitea", BackendStateView::Answering),
+            line("oci", BackendStateView::Refused { since: time("2026-09-03T16:04:00Z") }),
         ],
         retry_after: Some(Duration::from_secs(10)),
         retry: LocalAddress::parse("/provider/aws?backend=oci"),
@@ -209,7 +218,7 @@ fn unavailable() -> ErrorPage {
 fn hostile_error() -> ErrorPage {
     ErrorPage {
         message: format!("{} {}", hostile(), WORD_1000()),
-        near: vec![ExtensionRef::new(ExtensionType::Provider, hostile())],
+        near: vec![ExtensionRef::new(TypeView::Provider, hostile())],
         request_id: Some(hostile()),
         ..missing()
     }

@@ -100,9 +100,12 @@ async fn a_challenge_or_token_longer_than_any_registry_needs_is_none() {
 #[tokio::test]
 async fn a_registry_whose_token_server_is_gone_is_asked_where_the_new_one_is() {
     let server = guarded(
-        |seen, realm| match seen.query("n").is_some() {
-            true => challenged(realm, &format!(",service=\"{}\"", seen.header("host").unwrap())),
-            false => Reply::new(404),
+        |seen, realm| {
+            if seen.query("n").is_some() {
+                challenged(realm, &format!(",service=\"{}\"", seen.header("host").unwrap()))
+            } else {
+                Reply::new(404)
+            }
         },
         {
             let given = std::sync::atomic::AtomicUsize::new(0);

@@ -17,11 +17,11 @@ use crate::oci::repository::OciRepository;
 use crate::oci::{client, labels};
 
 /// Reader of blobs.
-pub struct BlobReader<'a> {
+pub struct LayerReader<'a> {
     client: &'a Client,
 }
 
-impl<'a> BlobReader<'a> {
+impl<'a> LayerReader<'a> {
     pub(super) const fn new(client: &'a Client) -> Self {
         Self { client }
     }

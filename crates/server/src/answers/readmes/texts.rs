@@ -5,24 +5,24 @@ use std::sync::Arc;
 use std::thread::available_parallelism;
 
 use parking_lot::Mutex;
-use registry_core::caching::bounded_lru::{BoundedLru, Bounds};
+use registry_core::caching::bounded_lru::{BoundedLru, LruBounds};
 use registry_core::caching::single_flight::SingleFlight;
 use registry_core::error::{Error, ErrorKind, Result};
 use tokio::sync::Semaphore;
 
 use crate::answers::markdown::page_of;
-use crate::edge::accept::Form;
+use crate::edge::accept::AcceptedForm;
 use crate::edge::rendered::Rendered;
 
 /// Unique identity of a text: the kind of backend, and its commit or digest.
 pub(super) type TextIdentity = Arc<str>;
 
-const BOUNDS: Bounds = Bounds::new(10_000, BYTES_MAX);
+const BOUNDS: LruBounds = LruBounds::new(10_000, BYTES_MAX);
 /// Maximum total size of the cache, in bytes.
 pub const BYTES_MAX: usize = 16 * 1024 * 1024;
 
 pub(super) struct Texts {
-    held: Mutex<BoundedLru<(TextIdentity, Form), Rendered>>,
+    held: Mutex<BoundedLru<(TextIdentity, AcceptedForm), Rendered>>,
     pages: SingleFlight<TextIdentity, Rendered>,
     /// Permits for rendering: half of the cores stay free for everything else.
     makers: Arc<Semaphore>,
@@ -40,25 +40,27 @@ impl Default for Texts {
 }
 
 impl Texts {
-    pub(super) fn keep(&self, identity: &TextIdentity, form: Form, text: &Rendered) {
+    pub(super) fn keep(&self, identity: &TextIdentity, form: AcceptedForm, text: &Rendered) {
         let key = (Arc::clone(identity), form);
         self.held.lock().put(key, text.weight() as u64, text.clone());
     }
 
-    pub(super) fn held(&self, identity: &TextIdentity, form: Form) -> Option<Rendered> {
+    pub(super) fn held(&self, identity: &TextIdentity, form: AcceptedForm) -> Option<Rendered> {
         self.held.lock().get(&(Arc::clone(identity), form)).cloned()
     }
 
     pub(super) async fn get(
         self: &Arc<Self>,
         identity: &TextIdentity,
-        form: Form,
+        form: AcceptedForm,
     ) -> Result<Option<Rendered>> {
         if let Some(held) = self.held(identity, form) {
             return Ok(Some(held));
         }
-        match (form, self.held(identity, Form::Markdown)) {
-            (Form::Html, Some(markdown)) => self.page_of(identity, markdown).await.map(Some),
+        match (form, self.held(identity, AcceptedForm::Markdown)) {
+            (AcceptedForm::Html, Some(markdown)) => {
+                self.page_of(identity, markdown).await.map(Some)
+            }
             _ => Ok(None),
         }
     }
@@ -69,7 +71,7 @@ impl Texts {
     ) -> Option<std::result::Result<(TextIdentity, Rendered), E>> {
         match readme {
             Ok(identity) => {
-                let text = self.held(identity, Form::Markdown)?;
+                let text = self.held(identity, AcceptedForm::Markdown)?;
                 Some(Ok((Arc::clone(identity), text)))
             }
             Err(words) => Some(Err(words.clone())),
@@ -81,7 +83,7 @@ impl Texts {
         identity: &TextIdentity,
         markdown: Rendered,
     ) -> Result<Rendered> {
-        if let Some(page) = self.held(identity, Form::Html) {
+        if let Some(page) = self.held(identity, AcceptedForm::Html) {
             return Ok(page);
         }
         let (this, of) = (Arc::clone(self), Arc::clone(identity));
@@ -99,8 +101,8 @@ impl Texts {
             let page = page.await;
             let page =
                 page.map_err(|error| Error::new(ErrorKind::Internal, broken).because(error))?;
-            let page = Rendered::text(page, Form::Html.content_type());
-            this.keep(&of, Form::Html, &page);
+            let page = Rendered::text(page, AcceptedForm::Html.content_type());
+            this.keep(&of, AcceptedForm::Html, &page);
             Ok(page)
         });
         page.await

@@ -100,9 +100,10 @@ async fn send(
 fn head(found: &RequestedFile, version: &Tag, headers: &HeaderMap) -> Response {
     let RequestedFile { artifact, release, .. } = found;
     let etag = etag_of(artifact);
-    let mut response = match client_has(headers, &etag) {
-        true => StatusCode::NOT_MODIFIED.into_response(),
-        false => length_of(artifact.size),
+    let mut response = if client_has(headers, &etag) {
+        StatusCode::NOT_MODIFIED.into_response()
+    } else {
+        length_of(artifact.size)
     };
     describe(&mut response, release, artifact, &etag, version);
     response

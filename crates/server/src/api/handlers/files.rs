@@ -103,22 +103,23 @@ pub(crate) async fn raw(
 ) -> Result<Response> {
     let cached = api.archives.cached(found);
     let known = cached.as_ref().and_then(|cached| cached.index.entry(path));
-    let mut response = match known.and_then(|entry| not_modified(entry, headers)) {
-        Some(response) => response,
-        None => {
-            let archive = api.archives.open(found, Fetch::IfNeeded).await?;
-            let entry = archive.entry(path)?;
-            let mut response = match not_modified(entry, headers) {
-                Some(response) => response,
-                None => raw_file(entry, archive.bytes(path).await?),
-            };
-            let status = match archive.is_stored() {
-                true => "extension-registry; hit",
-                false => "extension-registry; fwd=miss",
-            };
-            set(&mut response, CACHE_STATUS, status);
-            response
-        }
+    let mut response = if let Some(response) = known.and_then(|entry| not_modified(entry, headers))
+    {
+        response
+    } else {
+        let archive = api.archives.open(found, Fetch::IfNeeded).await?;
+        let entry = archive.entry(path)?;
+        let mut response = match not_modified(entry, headers) {
+            Some(response) => response,
+            None => raw_file(entry, archive.bytes(path).await?),
+        };
+        let status = if archive.is_stored() {
+            "extension-registry; hit"
+        } else {
+            "extension-registry; fwd=miss"
+        };
+        set(&mut response, CACHE_STATUS, status);
+        response
     };
     if let Some(policy) = policy_of(&found.release, &found.artifact, asked) {
         response.extensions_mut().insert(policy);

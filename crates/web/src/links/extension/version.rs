@@ -1,7 +1,7 @@
 //! Addresses of the pages of one version.
 
 use crate::links::extension::ExtensionLinks;
-use crate::links::query::{Target, segment};
+use crate::links::query::{LinkTarget, segment};
 
 /// Addresses of the pages of one version.
 #[derive(Clone, Copy, Debug)]
@@ -16,7 +16,7 @@ impl VersionLinks<'_> {
     }
 
     fn at(self, page: &str) -> String {
-        self.extension.finished(Target::new(format!("{}{page}", self.path())))
+        self.extension.finished(LinkTarget::new(format!("{}{page}", self.path())))
     }
 
     /// Returns the address of the version.
@@ -34,7 +34,7 @@ impl VersionLinks<'_> {
     /// Returns the address of the tree of files that fetches the archive first.
     #[must_use]
     pub fn files_fetched(self) -> String {
-        let target = Target::new(format!("{}/files", self.path()));
+        let target = LinkTarget::new(format!("{}/files", self.path()));
         self.extension.finished(target.with("fetch", "1"))
     }
 
@@ -50,18 +50,18 @@ impl VersionLinks<'_> {
         self.extension.finished(self.file_target(path).with("raw", "1"))
     }
 
-    fn file_target(self, path: &str) -> Target {
+    fn file_target(self, path: &str) -> LinkTarget {
         let mut segments = path.split('/');
         // Browsers resolve dot segments even where they are encoded, so such a path is a parameter.
         if segments.any(|one| one.is_empty() || one == "." || one == "..") {
-            return Target::new(format!("{}/files", self.path())).with("path", path);
+            return LinkTarget::new(format!("{}/files", self.path())).with("path", path);
         }
         let mut address = format!("{}/files", self.path());
         for one in path.split('/') {
             address.push('/');
             address.push_str(&segment(one));
         }
-        Target::new(address)
+        LinkTarget::new(address)
     }
 
     /// Returns the address of the provenance.
@@ -74,13 +74,13 @@ impl VersionLinks<'_> {
 #[cfg(test)]
 mod tests {
     use crate::extension_ref::ExtensionRef;
-    use crate::extension_type::ExtensionType;
+    use crate::extension_type::TypeView;
     use crate::links::Links;
 
     #[test]
     fn tags_and_paths_are_encoded() {
         let links = Links::below("/r").unwrap();
-        let extension = ExtensionRef::new(ExtensionType::Provider, "aws");
+        let extension = ExtensionRef::new(TypeView::Provider, "aws");
         let version = links.extension(&extension).at_tag("rel/1.0+b");
         assert_eq!(version.overview(), "/r/provider/aws/v/rel%2F1.0+b");
         assert_eq!(version.provenance(), "/r/provider/aws/v/rel%2F1.0+b/provenance");

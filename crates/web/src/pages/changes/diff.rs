@@ -5,7 +5,7 @@ const OPEN_LINES_MAX: usize = 300;
 
 /// Change of one file.
 #[derive(Clone, Debug)]
-pub struct FileChange {
+pub struct FileChangeView {
     /// Path in the archive.
     pub path: String,
     /// Length in bytes before; `None` for an added file.
@@ -13,14 +13,14 @@ pub struct FileChange {
     /// Length in bytes after; `None` for a removed file.
     pub size_after: Option<u64>,
     /// Difference of the contents.
-    pub diff: Diff,
+    pub diff: DiffView,
 }
 
 /// Difference of the contents of a file.
 #[derive(Clone, Debug)]
-pub enum Diff {
+pub enum DiffView {
     /// Changed lines with their context.
-    Lines(Vec<Hunk>),
+    Lines(Vec<HunkView>),
     /// A side is not text.
     Binary,
     /// The sides differ too much, or are too large.
@@ -29,13 +29,13 @@ pub enum Diff {
 
 /// Changed lines with their context.
 #[derive(Clone, Debug)]
-pub struct Hunk {
+pub struct HunkView {
     /// First line of the context before the change.
     pub old_start: usize,
     /// First line of the context after the change.
     pub new_start: usize,
     /// Lines.
-    pub lines: Vec<DiffLine>,
+    pub lines: Vec<LineView>,
 }
 
 /// Kind of a line.
@@ -51,7 +51,7 @@ pub enum LineKind {
 
 /// One line.
 #[derive(Clone, Debug)]
-pub struct DiffLine {
+pub struct LineView {
     /// Kind.
     pub kind: LineKind,
     /// Text without the line break.
@@ -76,7 +76,7 @@ impl LineKind {
     }
 }
 
-impl FileChange {
+impl FileChangeView {
     pub(super) const fn is_added(&self) -> bool {
         self.size_before.is_none()
     }
@@ -96,9 +96,9 @@ impl FileChange {
         }
     }
 
-    fn lines(&self) -> impl Iterator<Item = &DiffLine> {
+    fn lines(&self) -> impl Iterator<Item = &LineView> {
         let hunks = match &self.diff {
-            Diff::Lines(hunks) => hunks.as_slice(),
+            DiffView::Lines(hunks) => hunks.as_slice(),
             _ => &[],
         };
         hunks.iter().flat_map(|hunk| &hunk.lines)

@@ -1,6 +1,6 @@
 //! Tree of an archive, as the steps of a walk through it.
 
-use crate::pages::files::Entry;
+use crate::pages::files::EntryRow;
 
 /// Trees with more entries start closed.
 const OPEN_MAX: usize = 200;
@@ -18,14 +18,14 @@ pub(super) enum Step<'a> {
     Leave,
     Entry {
         name: &'a str,
-        entry: &'a Entry,
+        entry: &'a EntryRow,
     },
 }
 
 /// Returns the walk through entries that are ordered by path.
-pub(super) fn steps(entries: &[Entry]) -> Vec<Step<'_>> {
+pub(super) fn steps(entries: &[EntryRow]) -> Vec<Step<'_>> {
     let is_open = entries.len() <= OPEN_MAX;
-    let mut sorted: Vec<&Entry> = entries.iter().collect();
+    let mut sorted: Vec<&EntryRow> = entries.iter().collect();
     // By segments, so that `a/b` never stands between `a-b` and `a`.
     sorted.sort_by(|one, other| one.path.split('/').cmp(other.path.split('/')));
     let mut steps = Vec::with_capacity(entries.len() * 2);
@@ -61,7 +61,7 @@ mod tests {
     use crate::pages::files::EntryKind;
 
     fn walk(paths: &[&str]) -> String {
-        let entry = |path: &&str| Entry {
+        let entry = |path: &&str| EntryRow {
             path: (*path).to_owned(),
             kind: EntryKind::File,
             size: 0,
@@ -69,7 +69,7 @@ mod tests {
             digest: None,
             is_only_in_archive: None,
         };
-        let entries: Vec<Entry> = paths.iter().map(entry).collect();
+        let entries: Vec<EntryRow> = paths.iter().map(entry).collect();
         let words = steps(&entries).into_iter().map(|step| match step {
             Step::Enter { name, .. } => format!("{name}("),
             Step::Leave => ")".to_owned(),

@@ -1,9 +1,9 @@
 //! Filters of a list as links. No link leads to an empty list.
 
-use crate::extension_type::ExtensionType;
+use crate::extension_type::TypeView;
 use crate::links::Links;
 use crate::links::list_query::Sort;
-use crate::pages::list::List;
+use crate::pages::list::ListPage;
 
 const KEYWORDS_MAX: usize = 12;
 
@@ -22,7 +22,7 @@ pub(super) struct FilterGroup {
     pub(super) filters: Vec<Filter>,
 }
 
-impl List {
+impl ListPage {
     pub(super) fn has_filters(&self) -> bool {
         self.query.is_filtered() || self.total > 0
     }
@@ -40,8 +40,8 @@ impl List {
     fn type_filters(&self, links: &Links) -> Vec<Filter> {
         let total = self.types.iter().map(|(_, count)| count).sum();
         let current = self.query.extension_type;
-        let filter = |extension_type: Option<ExtensionType>, count| Filter {
-            label: extension_type.map_or("All", ExtensionType::plural).to_owned(),
+        let filter = |extension_type: Option<TypeView>, count| Filter {
+            label: extension_type.map_or("All", TypeView::plural).to_owned(),
             href: links.list(&self.query.with_type(extension_type)),
             count: Some(count),
             is_on: current == extension_type,

@@ -1,6 +1,6 @@
 //! Standing of a backend towards one extension.
 
-use crate::head::Head;
+use crate::head::ExtensionHead;
 use crate::links::Links;
 
 /// Standing of one backend towards the extension.
@@ -50,7 +50,7 @@ impl KeptStanding {
 
 impl KeptAt {
     /// Returns the address of the comparison of the version on the page with the one here.
-    pub(super) fn comparison(&self, links: &Links, head: &Head) -> Option<String> {
+    pub(super) fn comparison(&self, links: &Links, head: &ExtensionHead) -> Option<String> {
         let KeptStanding::Also { has_version: true, .. } = self.standing else { return None };
         let version = &head.version.tag;
         let here = format!("{version}@{}", self.backend);

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use crate::digest::Digest;
+use crate::digest::DigestView;
 
 /// Versions of a name in all backends.
 #[derive(Clone, Debug, Default)]
@@ -32,7 +32,7 @@ pub struct Cell {
     /// Length of the archive in bytes.
     pub size: Option<u64>,
     /// Digest of the archive; `None` before its first download.
-    pub digest: Option<Digest>,
+    pub digest: Option<DigestView>,
 }
 
 /// Result of the comparison of a version between backends.
@@ -78,7 +78,8 @@ impl ComparedVersion {
         if rest.is_empty() {
             return Verdict::Single;
         }
-        let known: Vec<&Digest> = first.into_iter().chain(rest.iter().copied().flatten()).collect();
+        let known: Vec<&DigestView> =
+            first.into_iter().chain(rest.iter().copied().flatten()).collect();
         // A difference is certain even while another digest is unknown.
         if known.iter().zip(known.iter().skip(1)).any(|(one, other)| one != other) {
             return Verdict::Differs;

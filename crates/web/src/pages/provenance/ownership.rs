@@ -15,7 +15,7 @@ pub struct OtherBackend {
 
 /// Owner of a name.
 #[derive(Clone, Debug)]
-pub enum Ownership {
+pub enum OwnershipView {
     /// One backend answers for the name.
     Owned {
         /// The backend.
@@ -41,7 +41,7 @@ pub enum Ownership {
     },
 }
 
-impl Ownership {
+impl OwnershipView {
     pub(super) fn headline(&self) -> String {
         match self {
             Self::Owned { owner, .. } => format!("{owner} owns this name."),
@@ -60,13 +60,10 @@ impl Ownership {
                     let names = listed(earlier);
                     format!("It is the first backend in the order that has the name; {names} {does} not have it.")
                 };
-                let other = |one: &OtherBackend| match one.oldest == one.newest {
-                    true => format!("{} has the name too ({}). It is not used.", one.name, one.newest),
-                    false => format!(
-                        "{} has the name too ({} to {}). It is not used.",
-                        one.name, one.oldest, one.newest
-                    ),
-                };
+                let other = |one: &OtherBackend| if one.oldest == one.newest { format!("{} has the name too ({}). It is not used.", one.name, one.newest) } else { format!(
+                    "{} has the name too ({} to {}). It is not used.",
+                    one.name, one.oldest, one.newest
+                ) };
                 std::iter::once(rule).chain(others.iter().map(other)).collect()
             }
             Self::Undetermined { holder, awaited } => vec![
@@ -102,7 +99,7 @@ mod tests {
     #[test]
     fn the_rule_is_said_in_words() {
         let other = OtherBackend { name: "oci".into(), oldest: "1.0".into(), newest: "1.2".into() };
-        let owned = |earlier: &[&str]| Ownership::Owned {
+        let owned = |earlier: &[&str]| OwnershipView::Owned {
             owner: "gitea".into(),
             earlier: earlier.iter().map(|&one| one.to_owned()).collect(),
             others: vec![other.clone()],

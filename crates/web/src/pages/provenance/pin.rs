@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use crate::digest::Digest;
+use crate::digest::DigestView;
 
 /// Origin of a pinned digest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,20 +19,20 @@ pub enum PinOrigin {
 
 /// Pinned digest of a version.
 #[derive(Clone, Debug)]
-pub enum Pin {
+pub enum PinView {
     /// The archive was never downloaded, and no digest is published.
     Unknown,
     /// A digest is published, but the archive was never downloaded.
     Published {
         /// The digest.
-        digest: Digest,
+        digest: DigestView,
         /// Its origin.
         origin: PinOrigin,
     },
     /// The archive is pinned.
     Pinned {
         /// The digest.
-        digest: Digest,
+        digest: DigestView,
         /// Its origin.
         origin: PinOrigin,
         /// Name of the pinned file.
@@ -40,7 +40,7 @@ pub enum Pin {
         /// Time of the first download, if recorded.
         since: Option<Timestamp>,
         /// Digest of the archive that the backend has now, if it differs and is known.
-        current: Option<Digest>,
+        current: Option<DigestView>,
         /// True if the archive at the backend differs from the pinned one.
         is_changed: bool,
     },

@@ -4,21 +4,21 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use crate::backend_state::BackendState;
+use crate::backend_state::BackendStateView;
 use crate::format::amount::listed;
 use crate::format::duration::duration;
 use crate::format::time::clock;
-use crate::pages::status::{Backend, Status};
+use crate::pages::status::{BackendView, StatusPage};
 
 /// Overall health.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Health {
+pub(super) enum OverallHealth {
     Healthy,
     Degraded,
     Unhealthy,
 }
 
-impl Health {
+impl OverallHealth {
     pub(super) const fn words(self) -> &'static str {
         match self {
             Self::Healthy => "healthy",
@@ -44,16 +44,16 @@ impl Health {
     }
 }
 
-impl Status {
-    pub(super) fn health(&self) -> Health {
-        let unknown = self.backends.iter().filter(|one| one.state == BackendState::NeverHeard);
+impl StatusPage {
+    pub(super) fn health(&self) -> OverallHealth {
+        let unknown = self.backends.iter().filter(|one| one.state == BackendStateView::NeverHeard);
         if unknown.count() == self.backends.len() && !self.backends.is_empty() {
-            return Health::Unhealthy;
+            return OverallHealth::Unhealthy;
         }
-        if self.backends.iter().all(|backend| backend.state == BackendState::Answering) {
-            return Health::Healthy;
+        if self.backends.iter().all(|backend| backend.state == BackendStateView::Answering) {
+            return OverallHealth::Healthy;
         }
-        Health::Degraded
+        OverallHealth::Degraded
     }
 
     /// Returns what is wrong, since when, and what still works.
@@ -67,14 +67,14 @@ impl Status {
             return "All backends answer and their data is fresh.".to_owned();
         }
         let works = match self.health() {
-            Health::Unhealthy => "No page or download can be served yet.".to_owned(),
+            OverallHealth::Unhealthy => "No page or download can be served yet.".to_owned(),
             _ => self.served(),
         };
         format!("{} {works}", troubles.join(" "))
     }
 
     fn served(&self) -> String {
-        let missing = self.backends.iter().filter(|one| one.state == BackendState::NeverHeard);
+        let missing = self.backends.iter().filter(|one| one.state == BackendStateView::NeverHeard);
         let missing: Vec<String> = missing.map(|one| one.name.clone()).collect();
         if missing.is_empty() {
             return "Everything in the catalog is still served.".to_owned();
@@ -87,7 +87,7 @@ impl Status {
 
     /// Returns what the operator can do.
     pub(super) fn steps(&self) -> Vec<Advice> {
-        let failing: Vec<&Backend> =
+        let failing: Vec<&BackendView> =
             self.backends.iter().filter(|backend| !backend.state.is_reachable()).collect();
         let mut steps = Vec::new();
         if self.backends.is_empty() {
@@ -100,7 +100,7 @@ impl Status {
         }
         for backend in failing {
             let name = &backend.name;
-            if matches!(backend.state, BackendState::Refused { .. }) {
+            if matches!(backend.state, BackendStateView::Refused { .. }) {
                 steps.push(Advice::new(format!(
                     "Replace the token of {name}. Its file is read again without a restart."
                 )));
@@ -117,21 +117,23 @@ impl Status {
         steps
     }
 
-    fn trouble(&self, backend: &Backend) -> Option<String> {
+    fn trouble(&self, backend: &BackendView) -> Option<String> {
         let name = &backend.name;
         match backend.state {
-            BackendState::Answering => None,
-            BackendState::Stale { as_of } => Some(format!(
+            BackendStateView::Answering => None,
+            BackendStateView::Stale { as_of } => Some(format!(
                 "{name} answers too slowly to stay fresh; its data is of {}.",
                 clock(as_of)
             )),
-            BackendState::Unreachable { since } => {
+            BackendStateView::Unreachable { since } => {
                 Some(format!("{name} has been unreachable for {}.", self.period(since)))
             }
-            BackendState::Refused { since } => {
+            BackendStateView::Refused { since } => {
                 Some(format!("{name} has refused our credentials for {}.", self.period(since)))
             }
-            BackendState::NeverHeard => Some(format!("{name} has not answered since the start.")),
+            BackendStateView::NeverHeard => {
+                Some(format!("{name} has not answered since the start."))
+            }
         }
     }
 
@@ -165,8 +167,8 @@ impl Advice {
 mod tests {
     use super::*;
 
-    fn status(states: &[BackendState]) -> Status {
-        let backend = |state: &BackendState| Backend {
+    fn status(states: &[BackendStateView]) -> StatusPage {
+        let backend = |state: &BackendStateView| BackendView {
             name: "oci".to_owned(),
             kind: "oci",
             location: String::new(),
@@ -178,7 +180,7 @@ mod tests {
             day: Vec::new(),
             day_since: None,
         };
-        Status {
+        StatusPage {
             now: "2026-09-03T16:18:00Z".parse().unwrap(),
             backends: states.iter().map(backend).collect(),
             affected: Vec::new(),
@@ -195,21 +197,21 @@ mod tests {
     fn the_sentence_says_what_is_wrong_since_when_and_what_works() {
         let since = "2026-09-03T16:04:00Z".parse().unwrap();
         for (states, health, sentence) in [
-            (&[][..], Health::Healthy, "No backend is configured."),
+            (&[][..], OverallHealth::Healthy, "No backend is configured."),
             (
-                &[BackendState::Answering],
-                Health::Healthy,
+                &[BackendStateView::Answering],
+                OverallHealth::Healthy,
                 "All backends answer and their data is fresh.",
             ),
             (
-                &[BackendState::Answering, BackendState::Unreachable { since }],
-                Health::Degraded,
+                &[BackendStateView::Answering, BackendStateView::Unreachable { since }],
+                OverallHealth::Degraded,
                 "oci has been unreachable for 14 min, since 16:04 UTC. Everything in the catalog is \
                  still served.",
             ),
             (
-                &[BackendState::NeverHeard],
-                Health::Unhealthy,
+                &[BackendStateView::NeverHeard],
+                OverallHealth::Unhealthy,
                 "oci has not answered since the start. No page or download can be served yet.",
             ),
         ] {
@@ -220,10 +222,10 @@ mod tests {
 
     #[test]
     fn refused_credentials_are_replaced_and_outages_checked() {
-        let refused = BackendState::Refused { since: Timestamp::UNIX_EPOCH };
+        let refused = BackendStateView::Refused { since: Timestamp::UNIX_EPOCH };
         let steps = status(&[refused]).steps();
         assert_eq!(steps[0].command, Some("extension-registry doctor"));
         assert!(steps[1].text.starts_with("Replace the token of oci."));
-        assert!(status(&[BackendState::Answering]).steps().is_empty());
+        assert!(status(&[BackendStateView::Answering]).steps().is_empty());
     }
 }

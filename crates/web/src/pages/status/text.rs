@@ -3,11 +3,11 @@
 use std::fmt::Write as _;
 
 use crate::format::visible::{Breaks, visible};
-use crate::pages::status::Status;
+use crate::pages::status::StatusPage;
 use crate::site::Site;
 
 /// Returns the page as plain text.
-pub(super) fn plain_text(page: &Status, site: &Site) -> String {
+pub(super) fn plain_text(page: &StatusPage, site: &Site) -> String {
     let mut text = format!("{}: {}\n\n", page.health().words(), page.sentence());
     for backend in &page.backends {
         let [name, error] = [&backend.name, backend.last_error.as_ref().unwrap_or(&String::new())]
