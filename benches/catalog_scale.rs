@@ -206,6 +206,11 @@ fn print_row(kind: &str, hits: usize, times: &mut [Vec<Duration>; 2]) {
     println!();
 }
 
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "a share is from 0 to 1"
+)]
 fn quantile(sorted: &[Duration], share: f64) -> Duration {
     sorted[((sorted.len() - 1) as f64 * share) as usize]
 }

@@ -90,9 +90,10 @@ fn organization() -> State {
 fn home(fake: &FakeGitea) -> TempDir {
     let home = tempfile::tempdir().unwrap();
     let (url, state) = (fake.url(), home.path().join("state"));
+    let state_path = state.display();
     std::fs::create_dir(&state).unwrap();
     let config = format!(
-        "[gitea]\nurl = \"{url}\"\norganization = \"{ORGANIZATION}\"\n[cache]\nstate_dir = {state:?}\n"
+        "[gitea]\nurl = \"{url}\"\norganization = \"{ORGANIZATION}\"\n[cache]\nstate_dir = \"{state_path}\"\n"
     );
     std::fs::write(home.path().join("config.toml"), config).unwrap();
     home

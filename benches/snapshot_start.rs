@@ -45,8 +45,8 @@ async fn main() {
     let text = format!(
         "[server]\nhost = \"127.0.0.1\"\nport = 0\n\
          [gitea]\nurl = {url:?}\norganization = {ORGANIZATION:?}\n\
-         [cache]\nstate_dir = {:?}\n",
-        dir.path()
+         [cache]\nstate_dir = \"{}\"\n",
+        dir.path().display()
     );
     std::fs::write(&config, text).unwrap();
     let mut times = Vec::new();

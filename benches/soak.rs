@@ -123,10 +123,11 @@ impl Upstreams {
         let home = tempfile::tempdir().unwrap();
         let state = home.path().join("state");
         std::fs::create_dir(&state).unwrap();
+        let state_path = state.display();
         let config = format!(
             "[gitea]\nurl = \"{}\"\norganization = \"{ORGANIZATION}\"\ntimeout_seconds = 5\n\
              [oci]\nregistry = \"{}\"\nnamespace = \"provisioning\"\ntimeout_seconds = 5\n\
-             [cache]\nttl_seconds = 10\nstate_dir = {state:?}\n",
+             [cache]\nttl_seconds = 10\nstate_dir = \"{state_path}\"\n",
             self.gitea.url(),
             self.oci.url()
         );

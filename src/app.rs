@@ -126,6 +126,7 @@ fn built(config: &Config, metrics: &Metrics) -> io::Result<Backends> {
     Err(io::Error::other(findings.collect::<Vec<_>>().join("; ")))
 }
 
+#[expect(clippy::too_many_lines, reason = "the steps of a start stand in their order")]
 async fn start(
     mut config: Config,
     demo: bool,
@@ -135,9 +136,9 @@ async fn start(
     let samples = demo.then(|| SampleCatalog::unpack(&mut config)).transpose()?;
     let loaded = config.tls.as_ref().map(certificate::load).transpose();
     let loaded = loaded.map_err(|finding| io::Error::other(finding.to_string()))?;
-    warnings_with(&config, loaded.as_ref().map(|(_, certificate)| certificate))
-        .iter()
-        .for_each(|warning| warn!(target: LOG_TARGET, "{warning}"));
+    for warning in warnings_with(&config, loaded.as_ref().map(|(_, certificate)| certificate)) {
+        warn!(target: LOG_TARGET, "{warning}");
+    }
     files::allow(&config.server);
     let sockets = Sockets::bind(&config.server).await?;
     let url = PublicUrl::of_listener(sockets.address()?, config.tls.is_some());
@@ -180,8 +181,12 @@ async fn start(
     lifecycle.sync(&catalog);
     lifecycle.run(rotation::watch(rotated, reloads));
     lifecycle.run(systemd::keep_alive());
-    renewal.into_iter().for_each(|renewal| lifecycle.run(renewal.watch()));
-    persister.iter().for_each(|persister| lifecycle.run(Arc::clone(persister).run()));
+    if let Some(renewal) = renewal {
+        lifecycle.run(renewal.watch());
+    }
+    if let Some(persister) = &persister {
+        lifecycle.run(Arc::clone(persister).run());
+    }
     greeting::log(&sockets, &url)?;
     if let Some((samples, url)) = samples.as_ref().zip(config.server.public_url.as_ref()) {
         greeting::print(url, sockets.address()?, samples.count)?;

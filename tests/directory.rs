@@ -180,7 +180,9 @@ async fn the_empty_place_of_a_file_system_that_is_not_mounted_removes_nothing() 
     for extensions in [&["provider/aws"][..], &["provider/aws", "taskserv/etcd"]] {
         let dir = tempfile::tempdir().unwrap();
         let (mounted, path) = (dir.path().join("mounted"), dir.path().join("extensions"));
-        extensions.iter().for_each(|name| publish(&mounted, &id(name), "1.0.0", "d", b"bytes"));
+        for name in extensions {
+            publish(&mounted, &id(name), "1.0.0", "d", b"bytes");
+        }
         symlink(&mounted, &path).unwrap();
         let served = Served::local(&path).await;
         until(&served, "/extensions", |got| got.column("name").len() == extensions.len()).await;

@@ -348,7 +348,7 @@ fn each_promise_and_bound_of_the_threat_model_names_tests_that_are_there() {
         let tests = row.trim_end_matches(" |").rsplit(" | ").next().unwrap();
         let names: Vec<&str> = tests.split('`').skip(1).step_by(2).collect();
         let is_there = |name: &&str| {
-            if name.ends_with(".rs") {
+            if Path::new(name).extension().is_some_and(|extension| extension == "rs") {
                 files.iter().any(|path| path.ends_with(name))
             } else {
                 known.iter().any(|known| known.starts_with(*name))

@@ -185,7 +185,7 @@ pub fn hash(number: usize, salt: usize) -> usize {
     let mut z = (number as u64 ^ ((salt as u64) << 40)).wrapping_mul(0x9E37_79B9_7F4A_7C15);
     z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
     z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-    (z ^ (z >> 31)) as usize
+    usize::try_from(z ^ (z >> 31)).unwrap()
 }
 
 fn number_of(id: &ExtensionId) -> usize {

@@ -72,6 +72,7 @@ impl WebServer {
     }
 
     /// Writes the targets of this number of responses into a file.
+    #[expect(clippy::unused_self, reason = "the targets are those of a server")]
     pub(crate) fn targets(&self, dir: &Path, count: usize) -> PathBuf {
         let targets: Vec<String> = (0..count).map(|number| format!("/{number}")).collect();
         write_lines(dir, "files", &targets)

@@ -25,7 +25,7 @@ impl SampleCatalog {
         let count = unpack_samples(dir.path())?;
         for backend in &mut config.backends {
             if let BackendSettings::Local(local) = &mut backend.settings {
-                local.path = dir.path().to_owned();
+                dir.path().clone_into(&mut local.path);
             }
         }
         Ok(Self { _dir: dir, count })

@@ -27,7 +27,9 @@ pub(super) struct Rotated {
 }
 
 pub(super) async fn watch(rotated: Vec<Rotated>, counted: ProcessMetrics) {
-    rotated.iter().for_each(|file| counted.prepare_reloads(&file.key));
+    for file in &rotated {
+        counted.prepare_reloads(&file.key);
+    }
     let lane = Lane::new(1, PATIENCE);
     let mut watched = Vec::new();
     for file in rotated {

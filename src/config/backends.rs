@@ -158,7 +158,9 @@ pub(super) fn put_in_order(backends: &mut [BackendConfig], keys: &mut Section<'_
             problems.push(format!("lacks {id}: name every backend that is configured"));
         }
     }
-    problems.iter().for_each(|what| keys.report("order", what));
+    for what in &problems {
+        keys.report("order", what);
+    }
     backends.sort_by_key(|backend| order.iter().position(|name| name == backend.id.as_str()));
     Some(())
 }

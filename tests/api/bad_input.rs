@@ -27,6 +27,7 @@ const VERSION: &str = "version must be 1 to 255 of A-Z a-z 0-9 . _ + / - and beg
                        or digit, without a .. segment";
 
 #[tokio::test]
+#[expect(clippy::too_many_lines, reason = "a table of cases")]
 async fn what_is_wrong_in_itself_is_named_with_its_bound() {
     let served = served().await;
     let long_name = format!("/extensions/provider/{}", "a".repeat(101));

@@ -130,7 +130,9 @@ async fn a_lost_name_is_orphaned_whether_another_backend_has_it_or_not() {
         memory(BackendId::GITEA, &["provider/aws:1.0.0", "provider/b:1.0.0", "provider/c:1.0.0"]);
     let served = synced(vec![first.clone(), oci()], Setup::default()).await;
     let lost = [id("provider/aws"), id("provider/b")];
-    lost.iter().for_each(|id| first.remove(id));
+    for id in &lost {
+        first.remove(id);
+    }
     for _ in 0..2 {
         for id in &lost {
             served.catalog.reader.refresh(id, Scope::All).await.unwrap();

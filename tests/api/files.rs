@@ -74,7 +74,9 @@ async fn entries_are_listed_with_kind_size_mode_hash_and_link() {
         })
     };
     let with = |mut entry: Value, fields: &[(&str, Value)]| {
-        fields.iter().for_each(|(name, value)| entry[*name] = value.clone());
+        for (name, value) in fields {
+            entry[*name] = value.clone();
+        }
         entry
     };
     let expected = json!({

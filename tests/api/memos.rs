@@ -199,7 +199,7 @@ async fn a_thousand_searches_in_turn_are_answered_from_the_cache() {
     // Marks separate words and are none, so each of these queries finds a whole page.
     let marks = |n: u32| (0..10).map(move |bit| if n >> bit & 1 == 1 { '!' } else { '*' });
     let queries =
-        (0..1000).map(|n| format!("/extensions/search?q=common{}", String::from_iter(marks(n))));
+        (0..1000).map(|n| format!("/extensions/search?q=common{}", marks(n).collect::<String>()));
     let queries: Vec<String> = queries.collect();
     for expected in ["fwd=miss", "hit"] {
         for query in &queries {

@@ -70,7 +70,7 @@ async fn replay(s: f64) -> (f64, f64) {
     }
     let stats = served.call("/cache/stats", &[]).await.json();
     let [hits, misses, evictions] = ["hits", "misses", "evictions"]
-        .map(|what| stats["metadata"][what].as_u64().unwrap() as usize);
+        .map(|what| usize::try_from(stats["metadata"][what].as_u64().unwrap()).unwrap());
     assert_eq!((hits + misses, misses - evictions), (REQUESTS, CAPACITY));
     assert_eq!(stats["metadata_entries"], CAPACITY);
     let share = |hits: usize| hits as f64 / REQUESTS as f64;

@@ -20,7 +20,9 @@ fn files_import_each_other_in_one_direction() {
     loop {
         let before = imports.len();
         let kept: BTreeSet<PathBuf> = imports.keys().cloned().collect();
-        imports.values_mut().for_each(|named| named.retain(|one| kept.contains(one)));
+        for named in imports.values_mut() {
+            named.retain(|one| kept.contains(one));
+        }
         let imported: BTreeSet<PathBuf> = imports.values().flatten().cloned().collect();
         imports.retain(|file, named| !named.is_empty() && imported.contains(file));
         if imports.len() == before {

@@ -66,7 +66,9 @@ fn parse(root: &Path, name: &str, folder: &str, path: &Path) -> SourceFile {
         syn::parse_file(&text).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
     let items: Vec<Item> = parsed.items.into_iter().filter(|item| !is_test(item)).collect();
     let mut names = Names { own: name.to_owned(), imports: BTreeSet::new() };
-    items.iter().for_each(|item| names.visit_item(item));
+    for item in &items {
+        names.visit_item(item);
+    }
     let path = path.strip_prefix(root).unwrap().to_owned();
     let below = path.strip_prefix(folder).unwrap().with_extension("");
     let mut module = vec![name.to_owned()];

@@ -58,10 +58,18 @@ impl Query {
     fn path(&self) -> String {
         let mut path = "/extensions?".to_owned();
         let Self { extension_type, source, limit, offset } = self;
-        extension_type.iter().for_each(|one| path += &format!("type={one}&"));
-        source.iter().for_each(|one| path += &format!("source={one}&"));
-        limit.iter().for_each(|one| path += &format!("limit={one}&"));
-        offset.iter().for_each(|one| path += &format!("offset={one}&"));
+        if let Some(one) = &extension_type {
+            path += &format!("type={one}&");
+        }
+        if let Some(one) = &source {
+            path += &format!("source={one}&");
+        }
+        if let Some(one) = &limit {
+            path += &format!("limit={one}&");
+        }
+        if let Some(one) = &offset {
+            path += &format!("offset={one}&");
+        }
         path
     }
 

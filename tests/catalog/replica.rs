@@ -221,7 +221,9 @@ impl Pair {
         let saved = state(&self.first.index, now, true);
         self.first = Process::new(&self.rules);
         self.second = Process::new(&self.rules);
-        saved.into_iter().for_each(|delta| self.apply(delta));
+        for delta in saved {
+            self.apply(delta);
+        }
         self.meet(Event::Published, now);
     }
 }

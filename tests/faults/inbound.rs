@@ -253,6 +253,7 @@ fn problems_of(path: &Path) -> String {
 }
 
 #[tokio::test]
+#[expect(clippy::too_many_lines, reason = "a table of cases")]
 async fn row_40_hostile_names_are_refused_before_anybody_is_asked() {
     let backend = Arc::new(Scripted::new(BackendId::LOCAL, &["provider/aws:1.0.0"]));
     let served = Served::over(vec![Arc::clone(&backend) as _]).await;

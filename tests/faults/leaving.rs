@@ -54,7 +54,9 @@ async fn row_33_three_thousand_clients_that_leave_half_way_leave_no_open_file() 
         std::thread::spawn(move || (part..LEAVING).step_by(3).for_each(|n| leave(address, n)))
     });
     let leaving: Vec<_> = leaving.collect();
-    leaving.into_iter().for_each(|thread| thread.join().unwrap());
+    for thread in leaving {
+        thread.join().unwrap();
+    }
     // It sees their end in its own time; each question lets some pass.
     let mut after = open_files(&running);
     for _ in 0..10_000 {

@@ -112,7 +112,9 @@ async fn row_03_however_many_questions_a_read_asks_it_waits_once_for_all() {
     let [gitea, oci] = &backends;
     let setup = Setup { merge: Merge::Union, ..Setup::default() };
     let served = knowing(&[gitea, oci], setup).await;
-    backends.iter().for_each(|backend| silence(backend, true));
+    for backend in &backends {
+        silence(backend, true);
+    }
     let (versions, took) = timed(&served, "/extensions/provider/aws/versions").await;
     assert_eq!((versions.status, took), (StatusCode::OK, PATIENCE), "{}", versions.text());
     assert_eq!(versions.column("version"), ["1.1.0", "1.0.0"]);
@@ -120,7 +122,9 @@ async fn row_03_however_many_questions_a_read_asks_it_waits_once_for_all() {
     let (unknown, took) = timed(&served, "/extensions/provider/aws/9.9.9/metadata").await;
     assert_eq!((unknown.status, took), (StatusCode::GATEWAY_TIMEOUT, PATIENCE));
     // What was asked goes on by itself.
-    backends.iter().for_each(|backend| silence(backend, false));
+    for backend in &backends {
+        silence(backend, false);
+    }
     let whole = served.call("/extensions/provider/aws/versions", &[]).await;
     assert_eq!(whole.status, StatusCode::OK);
 }

@@ -111,7 +111,7 @@ async fn endless() -> (String, Arc<AtomicUsize>, JoinHandle<()>) {
             let mut sent = 0;
             while let Ok(bytes) = match sent {
                 0 => socket.write(head.as_bytes()).await,
-                _ => socket.write(&[b' '; 64 * 1024]).await,
+                _ => socket.write(&vec![b' '; 64 * 1024]).await,
             } {
                 sent += bytes;
             }

@@ -12,7 +12,7 @@ use registry_testing::fake_gitea::{FakeGitea, State};
 use super::{asked, backend, id};
 use crate::support::served::rules;
 
-async fn kept(fake: &FakeGitea) -> Arc<Catalog> {
+fn kept(fake: &FakeGitea) -> Arc<Catalog> {
     let backends: Vec<Arc<dyn Backend>> = vec![Arc::new(backend(fake))];
     Catalog::new(backends, rules(Merge::Owner, Duration::from_mins(5)))
 }
@@ -32,7 +32,7 @@ async fn seen(catalog: &Arc<Catalog>, version: &str) {
 #[tokio::test]
 async fn a_release_with_its_asset_is_visible_after_the_first_read_that_its_notice_sets_off() {
     let fake = FakeGitea::start(State::recorded()).await;
-    let catalog = kept(&fake).await;
+    let catalog = kept(&fake);
     let _tasks = catalog.syncer.start();
     catalog.syncer.sync(Scope::All).await.unwrap();
     fake.take_seen();
@@ -45,7 +45,7 @@ async fn a_release_with_its_asset_is_visible_after_the_first_read_that_its_notic
 #[tokio::test]
 async fn a_release_whose_asset_follows_is_visible_by_the_next_step() {
     let fake = FakeGitea::start(State::recorded()).await;
-    let catalog = kept(&fake).await;
+    let catalog = kept(&fake);
     let _tasks = catalog.syncer.start();
     catalog.syncer.sync(Scope::All).await.unwrap();
     fake.take_seen();

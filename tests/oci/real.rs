@@ -176,7 +176,7 @@ async fn what_skopeo_copied_and_oras_pushed_downloads_byte_equal() {
     }
     let Some(real) = DockerRegistry::start(Access::Open).await else { return };
     let pusher = Pusher::new(&real.url(), None);
-    let archive = Bytes::from_iter((0..300_000_u32).map(|number| (number % 251) as u8));
+    let archive = (0..300_000_u32).map(|number| (number % 251) as u8).collect::<Bytes>();
     let mut store = Store::default();
     store.push("provisioning/oras-provider", "1.0.0", &archive);
     store.blob("provisioning/oras-provider", b"{}");

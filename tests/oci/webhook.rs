@@ -38,6 +38,7 @@ fn recorded() -> Vec<(HeaderMap, String)> {
     DELIVERIES.lines().map(read).collect()
 }
 
+#[expect(clippy::unnecessary_wraps, reason = "it is compared with results")]
 fn fresh() -> Result<Delivery, WebhookError> {
     Ok(Delivery::Changed(vec![id("fresh-provider")]))
 }

@@ -96,7 +96,7 @@ async fn a_listing_that_was_bounded_degrades_no_list_after_a_restart() {
         let mut snapshot = CatalogState::new(Arc::clone(&first), prints()).snapshot(noon());
         snapshot.backends.get_mut(&BackendId::GITEA).unwrap().listing = listing;
         let second = bounded(&backend, usize::MAX);
-        CatalogState::new(Arc::clone(&second), prints()).restore(snapshot, noon());
+        let _ = CatalogState::new(Arc::clone(&second), prints()).restore(snapshot, noon());
         persister(&second, dir.path()).save(noon()).await.unwrap();
         let third = bounded(&backend, usize::MAX);
         persister(&third, dir.path()).read(noon()).await.unwrap();

@@ -183,7 +183,7 @@ proptest! {
         let dir = tempfile::tempdir().unwrap();
         let back = runtime.block_on(async {
             let first = catalog(vec![Scripted::down(BackendId::GITEA)]);
-            CatalogState::new(Arc::clone(&first), prints()).restore(snapshot.clone(), noon());
+            let _ = CatalogState::new(Arc::clone(&first), prints()).restore(snapshot.clone(), noon());
             persister(&first, dir.path()).save(noon()).await.unwrap();
             let second = catalog(vec![Scripted::down(BackendId::GITEA)]);
             assert_eq!(persister(&second, dir.path()).read(noon()).await.unwrap(), [BackendId::GITEA]);

@@ -37,7 +37,7 @@ fn stamp(bytes: &[u8]) -> BlobStamp {
 impl BlobReader for Reader {
     async fn read(&self, mut buffer: ReadBuffer, at: u64) -> io::Result<(ReadBuffer, usize)> {
         let bytes = self.0.lock();
-        let rest = &bytes[(at as usize).min(bytes.len())..];
+        let rest = &bytes[usize::try_from(at).unwrap().min(bytes.len())..];
         let length = rest.len().min(buffer.length);
         buffer.bytes[..length].copy_from_slice(&rest[..length]);
         drop(bytes);
@@ -54,7 +54,9 @@ impl NewBlob for Fresh {
     async fn write(&self, at: u64, pieces: Vec<Bytes>) -> io::Result<u64> {
         let mut bytes = self.bytes.lock();
         assert_eq!(bytes.len() as u64, at, "pieces come in order");
-        pieces.iter().for_each(|piece| bytes.extend_from_slice(piece));
+        for piece in &pieces {
+            bytes.extend_from_slice(piece);
+        }
         Ok(bytes.len() as u64 - at)
     }
 

@@ -158,7 +158,7 @@ async fn row_43_a_file_replaced_in_gitea_is_read_once_and_then_refused_or_accept
         for _ in 0..2 {
             let got = download(&served).await;
             if let Some(bytes) = expected {
-                assert_eq!(got.text(), bytes)
+                assert_eq!(got.text(), bytes);
             } else {
                 assert_eq!(got.status, StatusCode::BAD_GATEWAY);
                 let second = Digest::sha256(b"second, and longer").to_string();

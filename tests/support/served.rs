@@ -190,6 +190,7 @@ impl Served {
         Self::over(vec![Arc::new(LocalBackend::new(BackendId::LOCAL, dir))]).await
     }
 
+    #[expect(clippy::too_many_lines, reason = "a table of cases")]
     pub async fn with(backends: Vec<Arc<dyn Backend>>, setup: Setup) -> Self {
         canary::watch_log();
         let Setup { merge, ttl, capacity, lists, metadata, http, limits, .. } = setup;

@@ -116,7 +116,7 @@ async fn garbage_ends_its_connection_and_nothing_else() {
         b"\x16\x03\x01\xff\xff",
         b"\x16\x03\x01\0\x05hello",
         b"\x80\x2e\x01\0\x02\0\x15\0\0\0\x10",
-        &[0xff; 20_000],
+        &vec![0xff; 20_000],
         b"",
     ] {
         let mut stream = connect(&served).await;

@@ -1,5 +1,7 @@
 //! Archives for tests, among them some that no packing program would write.
 
+#![allow(clippy::cast_possible_truncation, reason = "fields of archives are narrow")]
+
 use std::cell::Cell;
 use std::io::{self, Cursor, Read, Seek, SeekFrom, Write as _};
 use std::rc::Rc;

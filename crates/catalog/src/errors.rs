@@ -8,7 +8,7 @@ use registry_core::models::naming::ExtensionId;
 use registry_core::models::tag::Tag;
 
 /// `Retry-After` for an extension over the capacity, which removals or an operator free.
-const CAPACITY_RETRY_AFTER: Duration = Duration::from_secs(60);
+const CAPACITY_RETRY_AFTER: Duration = Duration::from_mins(1);
 
 pub(super) fn not_found(id: &ExtensionId) -> Error {
     Error::not_found(format!("Extension {id} not found"))

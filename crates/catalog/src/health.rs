@@ -78,7 +78,7 @@ impl Health {
             let over_capacity = over_capacity_fault(id, capacity.refused);
             // These concern the whole backend, so they precede the faults of single repositories.
             faults.splice(..0, over_capacity.into_iter().chain(backend.missing_place()));
-            (id, Status { capacity, faults, faults_beyond, ..status })
+            (id, Status { faults, faults_beyond, capacity, ..status })
         });
         statuses.collect()
     }
@@ -92,7 +92,7 @@ impl Health {
             // A backend that was never read has no age and counts as stale.
             let age = status.current_as_of.map(PersistentInstant::elapsed);
             let stale = age.is_none_or(|age| self.rules.is_stale(age));
-            (backend.id(), Status { breaker, stale, ..status })
+            (backend.id(), Status { stale, breaker, ..status })
         });
         states.collect()
     }

@@ -8,7 +8,7 @@ use tokio::time::Instant;
 /// Tolerated lead of the clock that wrote a timestamp.
 const SKEW: SignedDuration = SignedDuration::from_secs(5);
 /// Assumed age of a timestamp further ahead: a response must not look younger than it is.
-const UNKNOWN_AGE: Duration = Duration::from_secs(86_400);
+const UNKNOWN_AGE: Duration = Duration::from_hours(24);
 
 /// A point in time in the past; unlike an [`Instant`], also before the start of the machine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -80,9 +80,9 @@ mod tests {
     async fn an_age_begins_before_the_process_and_grows_with_it() {
         let now = at("2025-01-02T00:00:00Z");
         let moment = PersistentInstant::of_wall_clock(at("2025-01-01T00:00:00Z"), now);
-        assert_eq!(moment.elapsed(), Duration::from_secs(86_400));
-        tokio::time::advance(Duration::from_secs(60)).await;
-        assert_eq!(moment.elapsed(), Duration::from_secs(86_460));
+        assert_eq!(moment.elapsed(), Duration::from_hours(24));
+        tokio::time::advance(Duration::from_mins(1)).await;
+        assert_eq!(moment.elapsed(), Duration::from_mins(24 * 60 + 1));
         let later = at("2025-01-02T00:01:00Z");
         assert_eq!(moment.to_wall_clock(later), at("2025-01-01T00:00:00Z"));
     }

@@ -64,7 +64,9 @@ impl IndexChange<'_> {
         let is_owners = matches!(delta, Delta::Owners(_));
         let Some(names) = self.inner.index.apply(delta) else { return };
         if let Some(unsaved) = self.unsaved.filter(|_| is_owners) {
-            names.iter().for_each(|id| unsaved.note(RecordKey::Owner(id.clone())));
+            for id in &names {
+                unsaved.note(RecordKey::Owner(id.clone()));
+            }
         }
         self.inner.touch(names);
     }
@@ -221,7 +223,9 @@ impl CatalogStore {
         if !owners.is_empty() {
             // The view shows these owners, so nothing is touched.
             let names = inner.index.apply(Delta::Owners(owners)).unwrap_or_default();
-            names.into_iter().for_each(|id| self.unsaved.note(RecordKey::Owner(id)));
+            for id in names {
+                self.unsaved.note(RecordKey::Owner(id));
+            }
         }
         // Made before it is sent: readers of the channel wait during a send.
         drop(self.view.send_replace(Arc::new(view)));

@@ -65,6 +65,7 @@ impl Syncer {
 
     /// Starts the tasks that keep the catalog current until the set is dropped. A cycle over each
     /// backend begins now and then once per time to live, sooner after a failure.
+    #[must_use]
     pub fn start(&self) -> JoinSet<()> {
         let mut tasks = JoinSet::new();
         for handle in self.handles() {

@@ -64,7 +64,7 @@ pub trait Backend: Send + Sync {
 
     /// Waits until a refresh would likely find a change; never returns without such detection.
     async fn changed(&self) {
-        pending().await
+        pending::<()>().await;
     }
 
     /// Checks that the backend answers and accepts the configured credentials.

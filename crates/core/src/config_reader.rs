@@ -92,7 +92,9 @@ impl ConfigReader {
         mut read: impl FnMut(&mut Section<'_>) -> Option<T>,
     ) -> Vec<T> {
         let outer = name.split_once('.');
-        outer.into_iter().for_each(|(section, key)| self.promote(name, section, key));
+        if let Some((section, key)) = outer {
+            self.promote(name, section, key);
+        }
         let absent = Table::default();
         // Also where the section is left out: its keys have defaults, and are documented.
         let mut declared = Section::new(name, &absent, presence);
@@ -123,7 +125,7 @@ impl ConfigReader {
         let schema = declared.schema(doc, presence);
         match outer.and_then(|(section, _)| self.schema.get_mut(section)?.get_mut("properties")) {
             Some(Value::Object(keys)) => {
-                keys.extend(outer.map(|(_, key)| (key.to_owned(), schema)))
+                keys.extend(outer.map(|(_, key)| (key.to_owned(), schema)));
             }
             _ => drop(self.schema.insert(name.to_owned(), schema)),
         }
@@ -363,25 +365,26 @@ pub fn parsed<T: FromStr<Err: Display>>(text: &str) -> Result<T, String> {
 impl<T> Key<'_, '_, T> {
     /// The value of a required key of the section. `doc` is a sentence for operators.
     pub fn required(self, example: impl Into<Value>, doc: &str) -> Option<T> {
-        self.read(Need::Required, example.into(), doc)?.pop()
+        self.read(Need::Required, &example.into(), doc)?.pop()
     }
 
     /// The value of a key that has a default.
     pub fn or(self, default: impl Into<Value>, doc: &str) -> Option<T> {
-        self.read(Need::Default, default.into(), doc)?.pop()
+        self.read(Need::Default, &default.into(), doc)?.pop()
     }
 
     /// The value of a key that may be left out.
     pub fn optional(self, example: impl Into<Value>, doc: &str) -> Option<T> {
-        self.read(Need::Optional, example.into(), doc)?.pop()
+        self.read(Need::Optional, &example.into(), doc)?.pop()
     }
 
     /// The values of a list.
+    #[must_use]
     pub fn items<const N: usize>(self, default: [&str; N], doc: &str) -> Option<Vec<T>> {
-        self.read(Need::Default, default.into_iter().collect(), doc)
+        self.read(Need::Default, &default.into_iter().collect(), doc)
     }
 
-    fn read(self, need: Need, example: Value, doc: &str) -> Option<Vec<T>> {
+    fn read(self, need: Need, example: &Value, doc: &str) -> Option<Vec<T>> {
         // The example stands in for a wrong or missing value, so that the rest is checked too.
         let Self { keys, name, form, parse } = self;
         let given = keys.table.values.get(name).map_or(&[][..], Vec::as_slice);
@@ -397,11 +400,11 @@ impl<T> Key<'_, '_, T> {
         if need == Need::Required && given.is_empty() {
             keys.report(name, "is required");
         }
-        keys.record(name, form, doc, need, &example);
+        keys.record(name, form, doc, need, example);
         if need == Need::Optional {
             found
         } else {
-            found.or_else(|| form.parse(&example, parse).ok())
+            found.or_else(|| form.parse(example, parse).ok())
         }
     }
 }

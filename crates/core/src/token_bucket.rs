@@ -87,7 +87,7 @@ mod tests {
         let later = begun + Duration::from_millis(500);
         assert_eq!(bucket.take(rate, later), Ok(()));
         assert!(bucket.take(rate, later).is_err(), "a refusal takes no token");
-        let idle = begun + Duration::from_secs(60);
+        let idle = begun + Duration::from_mins(1);
         assert_eq!(bucket.tokens(rate, idle), 3, "never more than the burst");
     }
 

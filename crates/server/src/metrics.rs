@@ -233,7 +233,10 @@ impl Digits {
 }
 
 fn digits(status: u16) -> Digits {
-    Digits([status / 100, status / 10 % 10, status % 10].map(|digit| b'0' + digit as u8))
+    Digits(
+        [status / 100, status / 10 % 10, status % 10]
+            .map(|digit| b'0' + u8::try_from(digit).unwrap_or_default()),
+    )
 }
 
 fn counters(name: &str, help: &str, labels: &[&str]) -> prometheus::Result<IntCounterVec> {

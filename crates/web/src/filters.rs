@@ -1,5 +1,13 @@
 //! Filters of the templates. Text of publishers passes through one of them on every page.
 
+#![expect(
+    clippy::inline_always,
+    clippy::trivially_copy_pass_by_ref,
+    clippy::unnecessary_wraps,
+    clippy::unused_self,
+    reason = "askama gives the signature, and its macro the rest"
+)]
+
 use askama::filters::Safe;
 use jiff::Timestamp;
 

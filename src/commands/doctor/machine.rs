@@ -21,9 +21,8 @@ pub(super) async fn port(listener: &ListenerAddress) -> ReportLine {
     let ListenerAddress { host, port, has_tls, .. } = listener;
     let place = format!("{host} port {port}{}", if *has_tls { " (https://)" } else { "" });
     // Binding also finds missing permissions and addresses of other machines.
-    let error = match TcpListener::bind((host.as_str(), *port)).await {
-        Ok(_) => return ReportLine::ok("service", "port", format!("{place} is free")),
-        Err(error) => error,
+    let Err(error) = TcpListener::bind((host.as_str(), *port)).await else {
+        return ReportLine::ok("service", "port", format!("{place} is free"));
     };
     let running = async {
         let target = own(listener, Probe::Alive).ok()?;

@@ -30,7 +30,9 @@ pub fn replay(targets: &[Target]) {
     let bytes = proptest::collection::vec(any::<u8>(), 0..200);
     let text = "(\\PC|[\"'<>;,=:/.@_+%\\[\\]{}\n 0-9a-z-]){0,120}";
     let run_all = |input: &[u8]| {
-        targets.iter().for_each(|(_, target)| target(input));
+        for (_, target) in targets {
+            target(input);
+        }
         Ok(())
     };
     let mut runner = TestRunner::default();

@@ -11,6 +11,8 @@
     clippy::must_use_candidate,
     clippy::return_self_not_must_use,
     clippy::cast_possible_truncation,
+    clippy::case_sensitive_file_extension_comparisons,
+    clippy::needless_pass_by_value,
     missing_docs,
     reason = "a test fails by a panic, and its helpers are read in the test"
 )]

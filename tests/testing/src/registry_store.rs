@@ -41,14 +41,13 @@ impl Store {
         for entry in archive.entries().unwrap() {
             let mut entry = entry.unwrap();
             let path = plain(&entry.path().unwrap());
-            let bytes = match entry.link_name().unwrap() {
+            let bytes = if let Some(first) = entry.link_name().unwrap() {
                 // zot keeps equal blobs once, as hard links.
-                Some(first) => files[&plain(&first)].clone(),
-                None => {
-                    let mut bytes = Vec::new();
-                    entry.read_to_end(&mut bytes).unwrap();
-                    bytes.into()
-                }
+                files[&plain(&first)].clone()
+            } else {
+                let mut bytes = Vec::new();
+                entry.read_to_end(&mut bytes).unwrap();
+                bytes.into()
             };
             files.insert(path, bytes);
         }

@@ -117,7 +117,7 @@ impl Reply {
             }
             Sending::Stalled => Body::from_stream(stream::pending::<Result<Bytes, Infallible>>()),
             Sending::Endless => Body::from_stream(stream::repeat_with(|| {
-                Ok::<_, Infallible>(Bytes::from_static(&[b' '; 65536]))
+                Ok::<_, Infallible>(Bytes::from(vec![b' '; 65536]))
             })),
             Sending::Dripping => Body::from_stream(stream::repeat(()).then(async |()| {
                 sleep(Duration::from_secs(1)).await;

@@ -97,7 +97,7 @@ fn claimed(headers: &HeaderMap) -> Option<Signature> {
 
 fn decode(hex: &str) -> Option<Signature> {
     let digits: Option<Vec<u8>> =
-        hex.chars().map(|digit| digit.to_digit(16).map(|value| value as u8)).collect();
+        hex.chars().map(|digit| u8::try_from(digit.to_digit(16)?).ok()).collect();
     let bytes: Vec<u8> = digits?
         .chunks(2)
         .map(|pair| pair.iter().fold(0, |byte, digit| byte << 4 | digit))

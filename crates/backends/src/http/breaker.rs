@@ -237,10 +237,12 @@ mod tests {
         Breaker::new(BackendId::GITEA, Arc::new(()))
     }
 
+    #[expect(clippy::unnecessary_wraps, reason = "the breaker takes an option")]
     fn failed() -> Option<Failure> {
         Some(Failure { cause: "status 500".to_owned(), wait: None, certain: false })
     }
 
+    #[expect(clippy::unnecessary_wraps, reason = "the breaker takes an option")]
     fn limited(seconds: u64) -> Option<Failure> {
         let wait = Some(Duration::from_secs(seconds));
         Some(Failure { cause: "status 429".to_owned(), wait, certain: false })

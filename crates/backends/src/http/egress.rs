@@ -89,6 +89,7 @@ fn last_v4(address: Ipv6Addr) -> Ipv4Addr {
 }
 
 /// `64:ff9b:1::/48` hides where the IPv4 address lies (RFC 6052, 2.2): all places must be public.
+#[expect(clippy::many_single_char_names, reason = "the bytes have no other names")]
 fn translates_to_public(address: Ipv6Addr) -> bool {
     let [_, _, _, _, _, _, g, h, _, j, k, l, m, ..] = address.octets();
     let other_places = [[g, h, j, k], [h, j, k, l], [j, k, l, m]].map(Ipv4Addr::from);

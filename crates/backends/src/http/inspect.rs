@@ -22,7 +22,7 @@ use crate::http::tls;
 /// Time limit of each step.
 const PATIENCE: Duration = Duration::from_secs(5);
 /// Offset into the future after which every certificate has expired.
-const FAR_AHEAD: Duration = Duration::from_hours(876000);
+const FAR_AHEAD: Duration = Duration::from_hours(876_000);
 
 /// Result of each step; `None` after a failed one. Errors are messages for operators.
 #[derive(Debug)]

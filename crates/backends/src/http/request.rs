@@ -11,6 +11,7 @@ use url::{Origin, Url};
 use crate::http::request_body::RequestBody;
 
 /// A request that is not sent yet.
+#[expect(clippy::struct_excessive_bools, reason = "each is a choice of its own, with a setter")]
 #[derive(Clone, Debug)]
 pub struct Request {
     pub(super) operation: &'static str,

@@ -28,7 +28,7 @@ pub(super) fn advice(
                 let is_absent = root.layout(name).is_err_and(|error| error.is_not_found());
                 is_absent.then(|| "is not served: it is not a directory".to_owned())
             }
-            None => archive_of(name).map(as_layout).or_else(|| {
+            None => archive_of(name).as_ref().map(as_layout).or_else(|| {
                 let near =
                     near_miss(name, BackendKind::Local).filter(|_| root.is_directory(name))?;
                 Some(near.reason(|id| served.contains_key(id)))
@@ -64,7 +64,7 @@ fn archive_of(name: &str) -> Option<ExtensionId> {
     })
 }
 
-fn as_layout(id: ExtensionId) -> String {
+fn as_layout(id: &ExtensionId) -> String {
     let name = id.oci_repository();
     format!(
         "is not served: it is an archive, and archives are served from image layouts; put it into \

@@ -287,7 +287,7 @@ mod tests {
             let mut layers: Vec<Descriptor> =
                 titles.iter().map(|title| layer("application/gzip", title)).collect();
             for (number, layer) in layers.iter_mut().enumerate() {
-                layer.digest = Digest::sha256(&[number as u8]).to_string();
+                layer.digest = Digest::sha256(&number.to_be_bytes()).to_string();
             }
             assert_eq!(chosen_name(&layers).as_deref(), expected, "{titles:?}");
         }

@@ -147,6 +147,7 @@ impl DockerAuth {
     }
 }
 
+#[expect(clippy::ref_option, reason = "both fields are options")]
 fn given(text: &Option<String>) -> Option<String> {
     text.clone().filter(|text| !text.is_empty())
 }

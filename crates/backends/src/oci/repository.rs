@@ -71,12 +71,12 @@ impl FromStr for Namespace {
 
 fn is_segment(segment: &str) -> bool {
     let bytes = segment.as_bytes();
-    bytes.first().is_some_and(is_alphanumeric)
-        && bytes.last().is_some_and(is_alphanumeric)
-        && bytes.iter().all(|byte| is_alphanumeric(byte) || matches!(byte, b'.' | b'_' | b'-'))
+    bytes.first().copied().is_some_and(is_alphanumeric)
+        && bytes.last().copied().is_some_and(is_alphanumeric)
+        && bytes.iter().all(|byte| is_alphanumeric(*byte) || matches!(byte, b'.' | b'_' | b'-'))
 }
 
-fn is_alphanumeric(byte: &u8) -> bool {
+fn is_alphanumeric(byte: u8) -> bool {
     byte.is_ascii_lowercase() || byte.is_ascii_digit()
 }
 

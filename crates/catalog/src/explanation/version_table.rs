@@ -65,7 +65,9 @@ impl Explanation {
                 rows.push(VersionRow { releases: vec![None; width] });
             }
             let cell = rows.get_mut(at).and_then(|row| row.releases.get_mut(column));
-            cell.into_iter().for_each(|cell| *cell = Some(Arc::clone(release)));
+            if let Some(cell) = cell {
+                *cell = Some(Arc::clone(release));
+            }
         }
         VersionTable { backends: self.backends.iter().map(|one| one.backend).collect(), rows }
     }

@@ -69,7 +69,7 @@ impl BackendHealth {
                 contact.wait_for(|contact| (contact.breaker == BreakerState::Closed) == closed);
             if reached.await.is_err() {
                 // The sender is gone, so no change will come; the caller has a timeout.
-                pending().await
+                pending::<()>().await;
             }
         }
     }
@@ -102,12 +102,11 @@ impl BackendHealth {
 
     pub(crate) fn log_faults(&self, faults: &[Fault]) {
         for Fault { repository, subject, reason } in faults.iter().take(LOGGED_MAX) {
-            match subject {
+            if *subject == FaultSubject::Naming {
                 // Advice about a name that nearly fits: nothing served is affected, so no warning.
-                FaultSubject::Naming => {
-                    info!(target: LOG_TARGET, backend = %self.id, repository, "{reason}")
-                }
-                _ => warn!(target: LOG_TARGET, backend = %self.id, repository, "{reason}"),
+                info!(target: LOG_TARGET, backend = %self.id, repository, "{reason}");
+            } else {
+                warn!(target: LOG_TARGET, backend = %self.id, repository, "{reason}");
             }
         }
         if let Some(more @ 1..) = faults.len().checked_sub(LOGGED_MAX) {

@@ -11,7 +11,7 @@ use tokio::time::Instant;
 use crate::persistent_instant::PersistentInstant;
 
 /// Length of a slot.
-pub const SLOT: Duration = Duration::from_secs(300);
+pub const SLOT: Duration = Duration::from_mins(5);
 /// Number of slots: 24 hours.
 pub const SLOTS: usize = 288;
 /// Duration from which a call counts as slow.
@@ -49,8 +49,8 @@ pub(crate) enum HistoryExtent {
 impl CallCounts {
     /// Returns true if no call ended in the slot.
     #[must_use]
-    pub fn is_empty(&self) -> bool {
-        *self == Self::default()
+    pub fn is_empty(self) -> bool {
+        self == Self::default()
     }
 
     /// Adds the counts of another slot, for charts with longer slots.
@@ -174,7 +174,7 @@ mod tests {
         // The wall clock stands still, so that the start seems to move back as the slots grow.
         let back = begun.duration_since(since).as_secs();
         assert!((86_100..86_110).contains(&back), "{back}");
-        advance(SLOT * 10 * SLOTS as u32).await;
+        advance(SLOT * u32::try_from(10 * SLOTS).unwrap()).await;
         history.ended(&Ok(()), Duration::ZERO, HistoryExtent::Short);
         let slots = history.get().slots;
         assert_eq!(slots.iter().filter(|slot| !slot.is_empty()).count(), 1);

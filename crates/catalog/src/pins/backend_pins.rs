@@ -26,7 +26,7 @@ const VERSIONS_MAX: usize = 500_000;
 /// Maximum length of a file's key in bytes. Gitea's have 36, those from registries up to 135.
 const KEY_MAX: usize = 512;
 /// Minimum time between two searches for entries to drop.
-const SEARCH_PAUSE: Duration = Duration::from_secs(60);
+const SEARCH_PAUSE: Duration = Duration::from_mins(1);
 
 /// Pins by extension and version; by tag if another tag stands for the version.
 pub(crate) type PinsByVersion = HashMap<ExtensionId, HashMap<String, VersionPins>>;

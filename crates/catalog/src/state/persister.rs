@@ -26,7 +26,7 @@ const CHECK: Duration = Duration::from_secs(5);
 /// Minimum pause between two writes, so that many changes are one write.
 const PAUSE: Duration = Duration::from_secs(1);
 /// Interval of writes that only update the age of the data; also the pause after a failed write.
-const REFRESH: Duration = Duration::from_secs(60);
+const REFRESH: Duration = Duration::from_mins(1);
 /// Pause after a write, in durations of the write: a slow disk is used less often.
 const SHARE: u32 = 10;
 /// Length in bytes up to which the log is not written anew, however little it has.

@@ -26,6 +26,7 @@ impl CatalogState {
     /// A backend that is not configured, or has a different fingerprint, is left out. Its owners and
     /// pins are restored nevertheless: a change of address must not hand a removed name to another
     /// backend, or let an archive change.
+    #[must_use]
     pub fn restore(&self, mut snapshot: Snapshot, now: Timestamp) -> Vec<BackendId> {
         let mut restored = Vec::new();
         for handle in self.catalog.syncer.handles() {

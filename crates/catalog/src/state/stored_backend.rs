@@ -113,6 +113,7 @@ impl<'a> StoredBackend<'a> {
     }
 }
 
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands a reference over")]
 const fn is_zero(count: &usize) -> bool {
     *count == 0
 }

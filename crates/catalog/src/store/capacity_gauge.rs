@@ -7,6 +7,7 @@ use tracing::{info, warn};
 
 use crate::LOG_TARGET;
 use crate::index::Index;
+use crate::index::backend_extensions::BackendExtensions;
 use crate::index::capacity::CapacityUse;
 
 /// Memory use of one backend's extensions.
@@ -35,7 +36,9 @@ impl CapacityGauge {
 
     /// Takes the memory use over. Logs when the first extension is refused and when all fit again.
     pub(super) fn set_from(&self, index: &Index) {
-        let Some(now) = index.backend(self.backend).map(|one| one.capacity_use()) else { return };
+        let Some(now) = index.backend(self.backend).map(BackendExtensions::capacity_use) else {
+            return;
+        };
         self.bytes.store(now.bytes, Ordering::Relaxed);
         let before = self.refused.swap(now.refused, Ordering::Relaxed);
         let (backend, bytes) = (self.backend, now.bytes);
@@ -45,7 +48,7 @@ impl CapacityGauge {
                 "catalog.max_bytes leaves no room for more extensions of this backend"
             ),
             (1.., 0) => {
-                info!(target: LOG_TARGET, %backend, bytes, "catalog.max_bytes has room for every extension again")
+                info!(target: LOG_TARGET, %backend, bytes, "catalog.max_bytes has room for every extension again");
             }
             _ => {}
         }

@@ -80,9 +80,12 @@ impl BackendHandle {
     }
 
     pub(super) async fn extension(&self, id: &ExtensionId) -> Result<Extension> {
-        self.backend.extension(id).await.map_err(|error| match self.is_empty_place(&error) {
-            true => Error::not_found(format!("Extension {id} not found")).because(error),
-            false => error,
+        self.backend.extension(id).await.map_err(|error| {
+            if self.is_empty_place(&error) {
+                Error::not_found(format!("Extension {id} not found")).because(error)
+            } else {
+                error
+            }
         })
     }
 

@@ -86,7 +86,9 @@ async fn read_changes(handle: &BackendHandle, changed: Vec<ExtensionId>) -> Cycl
     // Incomplete extensions are read in every cycle anyway, so only changed ones are scheduled.
     let soon: Vec<ExtensionId> = soon.filter(|id| changed.contains(id)).collect();
     handle.refreshes.change(|queue| {
-        soon.into_iter().for_each(|id| queue.enqueue_incomplete(id, begun));
+        for id in soon {
+            queue.enqueue_incomplete(id, begun);
+        }
     });
     report.schedule_confirmation(handle);
     Ok(())

@@ -13,8 +13,8 @@ const SCHEDULE: [Duration; 5] = [
     Duration::from_secs(1),
     Duration::from_secs(3),
     Duration::from_secs(10),
-    Duration::from_secs(60),
-    Duration::from_secs(300),
+    Duration::from_mins(1),
+    Duration::from_mins(5),
 ];
 
 /// Minimum time between two reads of one extension, also under a flood of webhooks.
@@ -122,7 +122,7 @@ impl RefreshQueue {
         // A schedule that just misses the confirmation would delay the removal to its next step.
         match (scheduled, at_latest) {
             (Some(at), Some(latest)) if latest < at => {
-                self.wait(id, QueuedRefresh { at: latest, ..due })
+                self.wait(id, QueuedRefresh { at: latest, ..due });
             }
             (Some(at), _) => self.wait(id, QueuedRefresh { at, reads: due.reads + 1, ..due }),
             (None, Some(at)) => self.wait(id, QueuedRefresh { at, ..due }),

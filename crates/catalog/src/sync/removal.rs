@@ -14,7 +14,7 @@ use crate::sync::intake::{Gone, IntakeReport, ReadOrigin, ReadResult, read_one, 
 
 /// Maximum number of other extensions that are read before a removal is carried out.
 const WITNESSES_MAX: usize = 3;
-const DOUBT_AGAIN: Duration = Duration::from_secs(60);
+const DOUBT_AGAIN: Duration = Duration::from_mins(1);
 
 /// Stands for the whole backend in place of a repository.
 pub(super) const EVERYTHING: &str = "*";

@@ -31,13 +31,12 @@ pub(super) async fn sweep(handle: &BackendHandle, begun: Instant) -> CycleOutcom
     let unfinished = handle.cycle.take_unfinished();
     // Reads of a sweep that began too long ago are not current, so it starts over.
     let unfinished = unfinished.filter(|one| one.begun.elapsed() < handle.rules.full_sweep);
-    let mut progress = match unfinished {
-        Some(progress) => progress,
-        None => {
-            let cursor = first_cursor(handle).await.map_err(of_listing)?;
-            handle.change_refusals(Refusals::before_sweep);
-            SweepProgress { begun, cursor, done: HashSet::new(), refused: 0 }
-        }
+    let mut progress = if let Some(progress) = unfinished {
+        progress
+    } else {
+        let cursor = first_cursor(handle).await.map_err(of_listing)?;
+        handle.change_refusals(Refusals::before_sweep);
+        SweepProgress { begun, cursor, done: HashSet::new(), refused: 0 }
     };
     match sweep_on(handle, &mut progress).await {
         Ok(complete) => {

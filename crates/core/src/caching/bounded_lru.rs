@@ -124,7 +124,9 @@ impl<K: Eq + Hash, V> BoundedLru<K, V> {
     {
         let gone = self.by_key.iter().filter(|(_, (_, value))| !matches(value));
         let gone: Vec<K> = gone.map(|(key, _)| key.clone()).collect();
-        gone.iter().for_each(|key| self.remove(key));
+        for key in &gone {
+            self.remove(key);
+        }
     }
 
     fn remove_oldest(&mut self) -> Option<K> {

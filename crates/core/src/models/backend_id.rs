@@ -24,6 +24,7 @@ pub struct InvalidBackendName;
 impl BackendName {
     /// The default name of the only backend of a kind.
     #[must_use]
+    #[expect(clippy::cast_possible_truncation, reason = "names of kinds have fewer than 256 bytes")]
     pub const fn of_kind(kind: BackendKind) -> Self {
         let text = kind.as_str().as_bytes();
         let mut bytes = [0; NAME_MAX];

@@ -60,7 +60,9 @@ impl Answer {
         self.provenance.describe(headers);
         if let Some(PageHeaders { total, links }) = &self.content.page {
             headers.insert(TOTAL_COUNT, total.clone());
-            links.iter().for_each(|links| drop(headers.insert(LINK, links.clone())));
+            if let Some(links) = &links {
+                headers.insert(LINK, links.clone());
+            }
         }
         if self.form == Some(AcceptedForm::Html) {
             headers.insert(CONTENT_SECURITY_POLICY, README_POLICY);
@@ -89,7 +91,9 @@ impl Provenance {
                 .map(registry_core::models::backend_id::BackendId::as_str)
                 .collect();
             let names = HeaderValue::from_str(&names.join(", "));
-            names.into_iter().for_each(|names| drop(headers.insert(DEGRADED, names)));
+            if let Ok(names) = names {
+                headers.insert(DEGRADED, names);
+            }
         }
     }
 }

@@ -61,6 +61,10 @@ struct Shaper {
 }
 
 impl Shaper {
+    #[expect(
+        clippy::option_option,
+        reason = "the outer one ends the text, the inner one drops an event"
+    )]
     fn within<'a>(&mut self, event: Event<'a>) -> Option<Option<Event<'a>>> {
         if self.work.as_mut()?.take(&event).is_none() {
             self.work = None;

@@ -263,6 +263,7 @@ pub(crate) fn side(text: &str, scope: Scope, catalog: &Catalog) -> Result<(Tag, 
 }
 
 /// Returns the 400 with the message of a parser, which names the parameter and its bound.
+#[expect(clippy::needless_pass_by_value, reason = "`map_err` hands the error over")]
 pub(crate) fn bad_request(error: impl ToString) -> Problem {
     Problem::bad_request(error.to_string())
 }

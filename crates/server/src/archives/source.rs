@@ -120,7 +120,7 @@ mod tests {
     #[async_trait]
     impl BlobReader for Pieces {
         async fn read(&self, mut buffer: ReadBuffer, at: u64) -> io::Result<(ReadBuffer, usize)> {
-            let from = &self.0[(at as usize).min(self.0.len())..];
+            let from = &self.0[usize::try_from(at).unwrap().min(self.0.len())..];
             let to = buffer.as_mut();
             let count = from.len().min(to.len()).min(1000);
             to[..count].copy_from_slice(&from[..count]);

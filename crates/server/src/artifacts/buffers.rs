@@ -225,7 +225,9 @@ mod tests {
     async fn without_further_buffers_a_download_goes_on_in_its_own() {
         let (file, end) = (file(4 * OWN), 4 * OWN as u64);
         let buffers = Buffers::default();
-        let taken = Arc::clone(&buffers.0.extra_kib).acquire_many_owned(EXTRA_KIB as u32).await;
+        let taken = Arc::clone(&buffers.0.extra_kib)
+            .acquire_many_owned(EXTRA_KIB.try_into().unwrap())
+            .await;
         let allowance = buffers.allow().unwrap();
         let first = allowance.read(&file, 0, end).await.unwrap();
         assert_eq!(first.len(), OWN);

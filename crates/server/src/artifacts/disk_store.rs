@@ -46,7 +46,9 @@ impl BlobStore for DiskStore {
         let disk = self.disk.clone();
         // Listing a large store takes seconds on a slow disk, so it must not block the runtime.
         let (found, foreign) = blocking(move || disk.open()).await?;
-        foreign.iter().for_each(|entry| warn!(target: LOG_TARGET, "artifact store: {entry}"));
+        for entry in &foreign {
+            warn!(target: LOG_TARGET, "artifact store: {entry}");
+        }
         Ok(found)
     }
 

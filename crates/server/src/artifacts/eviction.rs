@@ -53,6 +53,8 @@ impl EvictionQueue {
         left
     }
 
+    /// Returns the stamp of a stored blob; the inner `None` stands for a blob not yet verified.
+    #[expect(clippy::option_option, reason = "a blob that is stored may be unverified")]
     pub(super) fn get(&mut self, digest: &Digest) -> Option<Option<BlobStamp>> {
         self.stored.get(digest).copied()
     }

@@ -175,7 +175,9 @@ impl<'a> Writer<'a> {
 
 fn hash(mut hasher: DigestHasher, batch: Vec<Bytes>) -> impl FnOnce() -> DigestHasher {
     move || {
-        batch.iter().for_each(|piece| hasher.update(piece));
+        for piece in &batch {
+            hasher.update(piece);
+        }
         hasher
     }
 }

@@ -319,7 +319,9 @@ fn kept_for(
 }
 
 fn named(client: Option<ClientName>, mut response: Response) -> Response {
-    client.into_iter().for_each(|name| drop(response.extensions_mut().insert(name)));
+    if let Some(name) = client {
+        response.extensions_mut().insert(name);
+    }
     response
 }
 

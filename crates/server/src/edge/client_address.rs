@@ -74,7 +74,7 @@ pub fn network_of(address: IpAddr) -> IpAddr {
             },
             IpAddr::V4,
         ),
-        v4 => v4,
+        IpAddr::V4(address) => IpAddr::V4(address),
     }
 }
 

@@ -281,13 +281,13 @@ impl<F: Face> MiddlewareState<F> {
             let answered = match answering.catch_unwind().await {
                 Ok(response) => watch_body(response, &self.metrics),
                 Err(panic) => {
-                    self.failure(panics::failure(&*panic, &self.metrics), &failed, &origin)
+                    self.failure(panics::failure(&*panic, &self.metrics), &failed, origin.as_ref())
                 }
             };
             rendered(answered, &self.face, &failed)
         };
         let admitted = self.admission.admit(&self.metrics, entered, request, answer, |refusal| {
-            self.failure(refusal, &failed, &origin)
+            self.failure(refusal, &failed, origin.as_ref())
         });
         admitted.await
     }
@@ -295,7 +295,7 @@ impl<F: Face> MiddlewareState<F> {
     fn failed(&self, request: &Request, failure: Response) -> Response {
         let origin = request.headers().get(ORIGIN).cloned();
         let id = request_id::of(request.headers());
-        self.failure(failure, &self.failed_request(request, &id), &origin)
+        self.failure(failure, &self.failed_request(request, &id), origin.as_ref())
     }
 
     /// Renders an error that the router's layers have not seen, with all headers.
@@ -303,10 +303,10 @@ impl<F: Face> MiddlewareState<F> {
         &self,
         failure: Response,
         request: &FailedRequest,
-        origin: &Option<HeaderValue>,
+        origin: Option<&HeaderValue>,
     ) -> Response {
         let failure = rendered(failure, &self.face, request);
-        let mut failure = self.headers.cross_origin(failure, origin.clone());
+        let mut failure = self.headers.cross_origin(failure, origin.cloned());
         self.headers.apply(&mut failure);
         failure
     }

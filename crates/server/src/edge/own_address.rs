@@ -121,7 +121,7 @@ mod tests {
 
     fn address(rules: &AddressRules, headers: &[(&HeaderName, &str)], trusted: bool) -> String {
         let headers = headers.iter().map(|(name, value)| ((*name).clone(), value.parse().unwrap()));
-        let headers = HeaderMap::from_iter(headers);
+        let headers = headers.into_iter().collect::<HeaderMap>();
         let OwnAddress { origin, prefix, is_prefix_ignored } =
             rules.address(&Uri::from_static("/"), &headers, trusted);
         format!("{origin}{prefix}{}", if is_prefix_ignored { " ignored" } else { "" })

@@ -127,7 +127,7 @@ mod tests {
             limiter.take(network(5000 + number), begun + Duration::from_secs(2));
         }
         assert_eq!(limiter.buckets.lock().count(), 1000, "the idle ones have gone");
-        for number in 0..(CLIENTS_MAX as u32 + 5000) {
+        for number in 0..u32::try_from(CLIENTS_MAX + 5000).unwrap() {
             limiter.take(network(10_000 + number), begun + Duration::from_secs(2));
         }
         assert_eq!(limiter.buckets.lock().count(), CLIENTS_MAX);

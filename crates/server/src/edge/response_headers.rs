@@ -62,6 +62,7 @@ impl ResponseHeaders {
 
     /// Adds the CORS headers for a request from this origin.
     #[must_use]
+    #[expect(clippy::missing_panics_doc, reason = "the layer is ready at once")]
     pub fn cross_origin(&self, response: Response, origin: Option<HeaderValue>) -> Response {
         let Some(cors) = &self.cors else { return response };
         let mut response = Some(response);

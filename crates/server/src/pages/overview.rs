@@ -74,6 +74,7 @@ async fn respond(
     pages.respond(&request.own, &data, page, render).await
 }
 
+#[expect(clippy::option_option, reason = "a pin may have no date")]
 fn facts(release: &Release, since: Option<Option<Timestamp>>) -> Facts {
     let about = &release.about;
     let is_changed = release.change.is_some();

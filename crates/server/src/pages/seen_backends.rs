@@ -144,8 +144,8 @@ mod tests {
 
     use super::*;
 
-    fn state(status: Status) -> BackendStateView {
-        SeenBackend::new(BackendId::OCI, &status, "2026-09-03T16:04:59Z".parse().unwrap()).state
+    fn state(status: &Status) -> BackendStateView {
+        SeenBackend::new(BackendId::OCI, status, "2026-09-03T16:04:59Z".parse().unwrap()).state
     }
 
     #[tokio::test(start_paused = true)]
@@ -162,14 +162,14 @@ mod tests {
             last_failure: Some((kind, "x".to_owned())),
             ..status
         };
-        assert_eq!(state(read()), BackendStateView::Answering);
-        assert_eq!(state(Status { stale: true, ..read() }), BackendStateView::Stale { as_of: at });
+        assert_eq!(state(&read()), BackendStateView::Answering);
+        assert_eq!(state(&Status { stale: true, ..read() }), BackendStateView::Stale { as_of: at });
         let unreachable = failed(ErrorKind::BackendTimeout, read());
-        assert_eq!(state(unreachable), BackendStateView::Unreachable { since: at });
+        assert_eq!(state(&unreachable), BackendStateView::Unreachable { since: at });
         let refused = failed(ErrorKind::BackendRefused, Status::default());
-        assert_eq!(state(refused), BackendStateView::Refused { since: at });
-        assert_eq!(state(Status::default()), BackendStateView::NeverHeard);
+        assert_eq!(state(&refused), BackendStateView::Refused { since: at });
+        assert_eq!(state(&Status::default()), BackendStateView::NeverHeard);
         let never = failed(ErrorKind::BackendTimeout, Status::default());
-        assert_eq!(state(never), BackendStateView::NeverHeard);
+        assert_eq!(state(&never), BackendStateView::NeverHeard);
     }
 }

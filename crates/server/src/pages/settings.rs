@@ -3,6 +3,7 @@
 use registry_core::models::backend_id::BackendId;
 
 /// Settings of the pages, and facts about the service that they show.
+#[expect(clippy::struct_excessive_bools, reason = "each is a key of the configuration")]
 #[derive(Clone, Debug)]
 pub struct PageSettings {
     /// True if pages are served.

@@ -79,7 +79,7 @@ fn model(pages: &Pages, view: &View, is_restricted: bool) -> StatusPage {
     let beyond: usize = statuses.iter().map(|(_, status)| status.faults_beyond).sum();
     let affected = affected(view);
     let backends = statuses.iter().zip(histories).map(|((id, status), (_, history))| {
-        backend(pages, view, *id, status, history, is_restricted)
+        backend(pages, view, *id, status, &history, is_restricted)
     });
     let shown = if is_restricted { 0 } else { usize::MAX };
     StatusPage {
@@ -100,7 +100,7 @@ fn backend(
     view: &View,
     id: BackendId,
     status: &Status,
-    history: History,
+    history: &History,
     is_restricted: bool,
 ) -> BackendView {
     let breaker = status.breaker.map(|breaker| match breaker {
@@ -130,7 +130,9 @@ fn backend(
 fn bars(slots: &[CallCounts]) -> Vec<HistorySlot> {
     let bar = |slots: &[CallCounts]| {
         let mut sum = CallCounts::default();
-        slots.iter().for_each(|slot| sum.add(*slot));
+        for slot in slots {
+            sum.add(*slot);
+        }
         match sum {
             CallCounts { failed: 1.., .. } => HistorySlot::Failed,
             CallCounts { slow: 1.., .. } => HistorySlot::Slow,

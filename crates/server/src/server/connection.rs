@@ -152,6 +152,7 @@ fn once(mut builder: auto::Builder<TokioExecutor>) -> auto::Builder<TokioExecuto
     builder.http1_only()
 }
 
+#[expect(clippy::cast_possible_truncation, reason = "28 KiB")]
 fn builder() -> auto::Builder<TokioExecutor> {
     let mut builder = auto::Builder::new(TokioExecutor::new());
     builder

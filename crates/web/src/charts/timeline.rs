@@ -124,7 +124,10 @@ mod tests {
     #[test]
     fn lanes_are_bounded_and_one_date_is_no_chart() {
         let versions: Vec<String> = (0..30).map(|major| format!("{major}.0.0")).collect();
-        let all = versions.iter().enumerate().map(|(day, version)| dated(version, day as i64));
+        let all = versions
+            .iter()
+            .enumerate()
+            .map(|(day, version)| dated(version, i64::try_from(day).unwrap()));
         let chart = timeline(all.collect()).unwrap();
         assert_eq!(chart.lanes.len(), LANES_MAX);
         assert_eq!(chart.lanes.iter().map(|lane| lane.dots.len()).sum::<usize>(), 30);

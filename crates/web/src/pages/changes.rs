@@ -98,7 +98,7 @@ impl ChangesPage {
         own.into_iter().chain(self.choices.iter().map(String::as_str)).collect()
     }
 
-    fn summary(&self, changes: &[FileChangeView]) -> String {
+    fn summary(changes: &[FileChangeView]) -> String {
         let count =
             |wanted: fn(&FileChangeView) -> bool| changes.iter().filter(|one| wanted(one)).count();
         let added = count(FileChangeView::is_added);

@@ -183,7 +183,7 @@ fn versions() -> VersionsPage {
         ..row
     };
     let mut latest = marked(version("2.0.0", "2026-09-03", 1), &[Latest]);
-    latest.name.tag = "v2.0.0".to_owned();
+    latest.name.tag = "v2.0.0".into();
     let mut nightly = marked(version("nightly", "2026-11-29", 7), &[Unversioned, Unread]);
     (nightly.size, nightly.digest) = (None, None);
     let mut ambiguous = marked(version("1.0.0", "2026-01-05", 6), &[Ambiguous]);

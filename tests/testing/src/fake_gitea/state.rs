@@ -142,7 +142,8 @@ impl State {
         }
         state.trees.push(Tree::recorded(recording));
         state.renamed.insert("old_prov".to_owned(), "gcp_prov".to_owned());
-        state.feed = state.exchange("feed").json().as_array().unwrap().clone();
+        let feed = state.exchange("feed").json();
+        feed.as_array().unwrap().clone_into(&mut state.feed);
         for id in ["download-upcloud", "download-sha256", "download-private-read"] {
             let file = state.exchange(id);
             let uuid = file.header("Etag").unwrap().trim_matches('"').to_owned();
@@ -163,7 +164,8 @@ impl State {
             state.take_releases(one.target(), one);
             state.take_topics(one);
         }
-        state.feed = state.exchange("field-feed").json().as_array().unwrap().clone();
+        let feed = state.exchange("field-feed").json();
+        feed.as_array().unwrap().clone_into(&mut state.feed);
         state
     }
 

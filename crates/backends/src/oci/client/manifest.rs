@@ -27,6 +27,7 @@ const ACCEPTED: &str = "application/vnd.oci.image.manifest.v1+json, \
 /// Maximum size of a manifest that is cached, in bytes.
 const CONTENT_MAX: usize = 64 * 1024;
 /// Maximum size of a parsed manifest, in bytes: the longest README, and a thousand layers.
+#[expect(clippy::cast_possible_truncation, reason = "a README has at most a few MiB")]
 const KEPT_MAX: usize = README_MAX as usize + 512 * 1024;
 
 /// Reference to a manifest.

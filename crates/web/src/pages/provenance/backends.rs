@@ -101,11 +101,11 @@ mod tests {
     use super::*;
 
     fn version(digests: &[Option<&str>]) -> ComparedVersion {
-        let cell = |digest: &Option<&str>| {
+        let cell = |digest: Option<&str>| {
             let digest = digest.map(|one| one.repeat(64).parse().unwrap());
             Some(Cell { tag: "v1".into(), published_at: None, size: None, digest })
         };
-        ComparedVersion { version: "1".into(), cells: digests.iter().map(cell).collect() }
+        ComparedVersion { version: "1".into(), cells: digests.iter().copied().map(cell).collect() }
     }
 
     #[test]
