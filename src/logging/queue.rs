@@ -16,7 +16,7 @@ use tracing_subscriber::fmt::MakeWriter;
 const ROUTINE_MAX: usize = 1024 * 1024;
 /// Maximum size for warnings and errors, in bytes: requests alone cannot fill the queue.
 const URGENT_MAX: usize = ROUTINE_MAX + 256 * 1024;
-/// Time in which lines gather: one system call writes all of them.
+/// Time in which lines gather: one system call writes them together.
 const GATHER: Duration = Duration::from_millis(5);
 
 /// Number of levels, from the first one of [`LEVELS`], that are warnings or errors.

@@ -21,7 +21,7 @@ pub struct Bounds {
     pub entries: u64,
     /// Bytes of a path or of a link's target. Entries beyond are left out of the index.
     pub path: usize,
-    /// Bytes of memory for an index. Later entries are left out of it.
+    /// Bytes of memory for an index. Later entries are left out.
     pub index: usize,
     /// Bytes of one pax header or GNU long name.
     pub metadata: u64,

@@ -9,7 +9,7 @@ use crate::entry::Kind;
 /// Result of reading an archive.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// Reason why an archive or one of its files cannot be read.
+/// Reason why an archive or a file in it cannot be read.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The first bytes belong to no format that is known here.

@@ -17,7 +17,7 @@ pub enum Format {
 }
 
 impl Format {
-    /// Detects the format by the first bytes of an archive, up to [`header::BLOCK`] of them.
+    /// Detects the format by the first bytes of an archive, up to [`header::BLOCK`] bytes.
     pub(crate) fn detect(head: &[u8]) -> Result<Self> {
         // First, because the name of a tar's first entry may look like another format.
         if header::is_tar(head) {

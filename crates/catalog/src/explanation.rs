@@ -36,7 +36,7 @@ pub struct Explanation {
     pub rule: OwnerRule,
     /// Every configured backend, in order.
     pub backends: Vec<BackendReport>,
-    /// Pins of its versions: by backend, then newest version first.
+    /// Pins of versions: by backend, then newest version first.
     pub pins: Vec<PinnedFile>,
     /// Orders of the backends in which another one would own the name.
     pub other_orders: Vec<OtherOrder>,

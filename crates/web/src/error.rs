@@ -1,6 +1,6 @@
 //! Errors of the crate.
 
-/// Failure to make a page or one of its parts.
+/// Failure to make a page or a part.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// A template failed while it was written; a bug of this crate.

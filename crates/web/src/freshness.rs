@@ -14,7 +14,7 @@ pub enum DataAge {
     Age(Duration),
     /// The data is younger than this.
     Within(Duration),
-    /// The data, or a part of it, is of this time.
+    /// The data, or a part, is of this time.
     AsOf(Timestamp),
     /// A part of the data was never read.
     Incomplete,

@@ -17,7 +17,7 @@ pub struct PinnedFile {
     pub version: String,
     /// File name from the publisher; `None` for a pin of version 0.1, which holds for any file.
     pub file: Option<String>,
-    /// Digest of its bytes.
+    /// Digest of the bytes.
     pub digest: Digest,
     /// Who stated the digest; `None` for a pin that was made before origins were recorded.
     pub origin: Option<DigestOrigin>,

@@ -32,7 +32,7 @@ pub struct Answer {
 pub struct CachedHit<'a> {
     /// The answer.
     pub answer: Answer,
-    /// Counters of its cache.
+    /// Counters of the cache.
     pub counters: &'a CacheCounters,
 }
 

@@ -1,4 +1,4 @@
-//! README of a version, inside of its page.
+//! README of a version, inside the page.
 
 use registry_core::error::Result;
 use registry_core::models::naming::ExtensionId;

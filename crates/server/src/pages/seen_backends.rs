@@ -25,7 +25,7 @@ pub struct SeenBackend {
     pub id: BackendId,
     /// Its state.
     pub state: BackendStateView,
-    /// Time of its data; `None` if it was never read.
+    /// Time of the data; `None` if it was never read.
     pub as_of: Option<Timestamp>,
     /// True if its data is older than configured.
     pub is_stale: bool,

@@ -29,7 +29,7 @@ pub struct UnusablePair {
     pub what: String,
 }
 
-/// A chain and the key of its first certificate.
+/// A chain and the private key for the first certificate.
 #[derive(Clone, Debug)]
 pub struct Certificate {
     key: Arc<CertifiedKey>,

@@ -50,7 +50,7 @@ pub struct Affected {
     pub reason: String,
 }
 
-/// Repository, or a part of it, that a backend cannot serve.
+/// Repository, or a part, that a backend cannot serve.
 #[derive(Clone, Debug)]
 pub struct FaultView {
     /// Name of the backend.

@@ -37,7 +37,7 @@ pub struct BackendView {
     pub age: Option<Duration>,
     /// Circuit breaker; `None` for a backend without one.
     pub breaker: Option<BreakerView>,
-    /// Number of its extensions.
+    /// Number of extensions.
     pub extensions: usize,
     /// Latest error in words, while it fails.
     pub last_error: Option<String>,
