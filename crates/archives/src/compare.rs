@@ -47,8 +47,11 @@ pub fn compare<'a>(old: &'a ArchiveIndex, new: &'a ArchiveIndex) -> Comparison<'
             }
         }
     }
-    let is_removed = |entry: &&Entry| !seen.contains(below(&entry.path, old_top));
-    comparison.removed = old.entries.iter().filter(is_removed).collect();
+    comparison.removed = old
+        .entries
+        .iter()
+        .filter(|entry: &&Entry| !seen.contains(below(&entry.path, old_top)))
+        .collect();
     comparison
 }
 

@@ -38,11 +38,13 @@ impl Index {
     /// Creates an empty index for these backends.
     #[must_use]
     pub fn new(backends: &[BackendId], rules: &Rules) -> Self {
-        let extensions = |id: &BackendId| BackendExtensions::new(*id, rules.max_bytes);
         Self {
             merge: rules.merge,
             takeover: rules.allow_takeover,
-            backends: backends.iter().map(extensions).collect(),
+            backends: backends
+                .iter()
+                .map(|id: &BackendId| BackendExtensions::new(*id, rules.max_bytes))
+                .collect(),
             scopes: scopes(backends),
             owners: Owners::default(),
         }

@@ -91,8 +91,9 @@ impl ExtensionHead {
             (Tab::Changes, "Changes".to_owned(), pages.changes()),
             (Tab::Provenance, "Provenance".to_owned(), version.provenance()),
         ];
-        let link = |(tab, label, href)| TabLink { label, href, is_current: tab == current };
-        tabs.into_iter().map(link).collect()
+        tabs.into_iter()
+            .map(|(tab, label, href)| TabLink { label, href, is_current: tab == current })
+            .collect()
     }
 
     /// The notice leads to the tab and the file that the reader has before them.

@@ -83,10 +83,12 @@ impl VersionRow {
     /// Compares the archives by their digests.
     #[must_use]
     pub fn sameness(&self) -> Sameness {
-        let digest = |release: &Arc<Release>| {
-            release.artifact.chosen().and_then(|archive| archive.digest.clone())
-        };
-        let known: Vec<_> = self.known().filter_map(digest).collect();
+        let known: Vec<_> = self
+            .known()
+            .filter_map(|release: &Arc<Release>| {
+                release.artifact.chosen().and_then(|archive| archive.digest.clone())
+            })
+            .collect();
         let pairs = || known.iter().zip(known.iter().skip(1));
         // Digests of different algorithms cannot be compared.
         if pairs().any(|(some, other)| some.algorithm() != other.algorithm()) {

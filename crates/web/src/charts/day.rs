@@ -44,11 +44,14 @@ pub(crate) fn bars(slots: &[HistorySlot]) -> Vec<Bar> {
     let skipped = slots.len().saturating_sub(SLOTS);
     let slots: Vec<HistorySlot> = slots.iter().copied().skip(skipped).collect();
     let missing = std::iter::repeat_n(HistorySlot::Idle, SLOTS.saturating_sub(slots.len()));
-    let bar = |(index, slot): (usize, HistorySlot)| {
-        let (class, height) = slot.look();
-        Bar { class, x: index * STEP, y: HEIGHT - height, height }
-    };
-    missing.chain(slots).enumerate().map(bar).collect()
+    missing
+        .chain(slots)
+        .enumerate()
+        .map(|(index, slot): (usize, HistorySlot)| {
+            let (class, height) = slot.look();
+            Bar { class, x: index * STEP, y: HEIGHT - height, height }
+        })
+        .collect()
 }
 
 /// Returns the same in words.

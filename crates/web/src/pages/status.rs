@@ -105,11 +105,14 @@ impl StatusPage {
     }
 
     fn hours(&self) -> Vec<String> {
-        let hour = |ago: i64| {
-            let at = self.now.as_second().saturating_sub(ago * 3600);
-            Timestamp::from_second(at)
-                .map_or_else(|_| String::new(), |at| at.strftime("%H:%M").to_string())
-        };
-        [24, 18, 12, 6].map(hour).into_iter().chain(["now".to_owned()]).collect()
+        [24, 18, 12, 6]
+            .map(|ago: i64| {
+                let at = self.now.as_second().saturating_sub(ago * 3600);
+                Timestamp::from_second(at)
+                    .map_or_else(|_| String::new(), |at| at.strftime("%H:%M").to_string())
+            })
+            .into_iter()
+            .chain(["now".to_owned()])
+            .collect()
     }
 }

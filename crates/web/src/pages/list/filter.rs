@@ -71,13 +71,14 @@ impl ListPage {
             .filter(|(word, count)| *count > 0 && !self.query.has_keyword(word));
         let on = self.query.keywords.iter().map(|word| (word, None));
         let off = counted.map(|(word, count)| (word, Some(*count))).take(KEYWORDS_MAX);
-        let filter = |(word, count): (&String, Option<usize>)| Filter {
-            label: word.clone(),
-            href: links.list(&self.query.with_keyword_toggled(word)),
-            count,
-            is_on: count.is_none(),
-        };
-        on.chain(off).map(filter).collect()
+        on.chain(off)
+            .map(|(word, count): (&String, Option<usize>)| Filter {
+                label: word.clone(),
+                href: links.list(&self.query.with_keyword_toggled(word)),
+                count,
+                is_on: count.is_none(),
+            })
+            .collect()
     }
 
     fn orders(&self, links: &Links) -> Vec<Filter> {
