@@ -11,12 +11,9 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::process::Command;
 
-use super::{LIST, LIVE, served};
+use super::{CURL, LIST, LIVE, OPENSSL, served};
 use crate::support::raw::{connect, get, raw, rest};
 use crate::support::served::{Served, Setup};
-
-const CURL: &str = "/usr/bin/curl";
-const OPENSSL: &str = "/usr/bin/openssl";
 
 #[tokio::test]
 async fn http_1_and_2_are_chosen_by_alpn_over_tls_1_2_and_1_3() {

@@ -4,10 +4,12 @@
 use std::fs;
 use std::path::Path;
 use std::process::Output;
+use std::time::Duration;
 
 use registry_testing::certificates::{Authority, PemPair};
 use serde_json::Value;
 use tokio::io::AsyncWriteExt as _;
+use tokio::time::{sleep, timeout};
 
 use super::LIVE;
 use crate::support::program::{Running, program, run, stderr, unprivileged};
@@ -177,6 +179,37 @@ async fn the_start_the_probes_and_the_doctor_say_https() {
     let good =
         "service certificate: the certificate of server.tls is good until 2200-01-01T00:00:00Z";
     assert!(report.contains(good), "{report}");
+}
+
+/// Connects until the certificate of this authority is served.
+async fn served_by(running: &Running, authority: &Authority) {
+    let connected = async {
+        while authority.connect(running.address, &[]).await.is_err() {
+            sleep(Duration::from_millis(100)).await;
+        }
+    };
+    timeout(Duration::from_mins(1), connected).await.expect("the certificate is served in time");
+}
+
+#[tokio::test]
+async fn the_running_program_takes_renewed_files_and_keeps_the_old_ones_while_they_do_not_fit() {
+    let [old, cut, new] = [Authority::new(), Authority::new(), Authority::new()];
+    let dir = tempfile::tempdir().unwrap();
+    let running = started(dir.path(), &old.certificate());
+    served_by(&running, &old).await;
+    // A tool that died between its two files: the chain is new, the key is old.
+    fs::write(dir.path().join("tls.crt"), cut.certificate().chain).unwrap();
+    let told = loop {
+        let line = running.next_line();
+        if line.contains("the previous certificate stays in use") {
+            break line;
+        }
+    };
+    assert!(told.contains("tls.key is not the key of the certificate"), "{told}");
+    served_by(&running, &old).await;
+    new.certificate().write(dir.path());
+    served_by(&running, &new).await;
+    assert!(old.connect(running.address, &[]).await.is_err(), "the old certificate is gone");
 }
 
 #[tokio::test]

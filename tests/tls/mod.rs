@@ -4,6 +4,7 @@ mod clients;
 mod files;
 mod health_port;
 mod impatience;
+mod keys;
 mod renewal;
 
 use std::sync::Arc;
@@ -16,6 +17,8 @@ use registry_testing::memory::memory;
 
 use crate::support::served::{Served, Setup};
 
+const CURL: &str = "/usr/bin/curl";
+const OPENSSL: &str = "/usr/bin/openssl";
 const LIST: &str = "/api/v1/extensions";
 const LIVE: &str = "/api/v1/health/live";
 
