@@ -1,7 +1,7 @@
 //! Three processes behind nginx under 200 requests a second, that come whether or not the last was
 //! answered. The processes are restarted one after the other; every request has to be answered.
 //!
-//!   cargo bench --bench `rolling_restart` -- PROGRAM
+//!     cargo bench --bench rolling_restart -- PROGRAM
 
 #![allow(
     clippy::unwrap_used,

@@ -27,7 +27,8 @@ pub struct Args {
     pub port: Option<u16>,
 
     /// Log level: error, warn, info, debug, trace, or a filter such as
-    /// `warn,extension_registry::catalog=debug`
+    /// warn,extension_registry::catalog=debug
+    #[expect(clippy::doc_markdown, reason = "help shows the text as it is written")]
     #[arg(long, value_name = "LEVEL", default_value = "info")]
     pub log_level: String,
 
@@ -59,8 +60,9 @@ pub enum Command {
         /// Check for readiness: the service can serve from any backend and is not shutting down
         #[arg(long)]
         ready: bool,
-        /// URL of the service, such as <http://registry:8082>; default: the address in the
+        /// URL of the service, such as http://registry:8082; default: the address in the
         /// configuration
+        #[expect(clippy::doc_markdown, reason = "help shows the text as it is written")]
         #[arg(long, value_name = "URL")]
         url: Option<String>,
     },

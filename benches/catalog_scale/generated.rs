@@ -180,7 +180,7 @@ fn release(number: usize, minor: usize, about: &Arc<About>) -> Release {
     }
 }
 
-/// A number that looks like chance and is the same in every run (`SplitMix64`).
+/// A number that looks like chance and is the same in every run (SplitMix64).
 pub fn hash(number: usize, salt: usize) -> usize {
     let mut z = (number as u64 ^ ((salt as u64) << 40)).wrapping_mul(0x9E37_79B9_7F4A_7C15);
     z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);

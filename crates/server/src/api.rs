@@ -1,4 +1,4 @@
-//! The JSON API: routes, parameters, handlers and the `OpenAPI` contract. Answers come from `answers`.
+//! The JSON API: routes, parameters, handlers and the OpenAPI contract. Answers come from `answers`.
 
 pub mod artifact_headers;
 pub mod errors;

@@ -1,4 +1,4 @@
-//! Webhooks of registries: distribution's envelopes and zot's `CloudEvents`, with a shared secret.
+//! Webhooks of registries: distribution's envelopes and zot's CloudEvents, with a shared secret.
 
 use std::collections::BTreeSet;
 

@@ -1,4 +1,4 @@
-//! `OpenAPI` schemas of types that are one of a few words.
+//! OpenAPI schemas of types that are one of a few words.
 
 use utoipa::openapi::schema::Type;
 use utoipa::openapi::{ObjectBuilder, RefOr, Schema};

@@ -29,7 +29,7 @@ static CLEANER: LazyLock<Builder<'static>> = LazyLock::new(|| {
     cleaner
 });
 
-/// Renders Markdown as a page (`CommonMark`, tables, strike-through, task lists), cut at the limits.
+/// Renders Markdown as a page (CommonMark, tables, strike-through, task lists), cut at the limits.
 #[must_use]
 pub fn page_of(markdown: &str) -> String {
     let options =

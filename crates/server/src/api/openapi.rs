@@ -1,4 +1,4 @@
-//! Parts of the `OpenAPI` contract common to operations, such as the headers of middleware.
+//! Parts of the OpenAPI contract common to operations, such as the headers of middleware.
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,4 @@
-//! Parameters of path and query: the fields are parsed, and described in the `OpenAPI` contract.
+//! Parameters of path and query: the fields are parsed, and described in the OpenAPI contract.
 
 use registry_catalog::Catalog;
 use registry_catalog::read::version_range::VersionRange;
@@ -278,7 +278,7 @@ fn limit_schema<const LIMIT: usize>() -> Object {
     number_schema("Rows of a page", LIMIT).maximum(Some(LIMIT_MAX)).build()
 }
 
-/// Unbounded: `OpenAPI` has no format for integers of any size.
+/// Unbounded: OpenAPI has no format for integers of any size.
 fn offset_schema() -> Object {
     number_schema("Rows before the page", 0).build()
 }

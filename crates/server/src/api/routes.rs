@@ -1,4 +1,4 @@
-//! All routes, and the `OpenAPI` contract generated from them.
+//! All routes, and the OpenAPI contract generated from them.
 
 use std::future::ready;
 use std::sync::Arc;
@@ -78,7 +78,7 @@ fn routes() -> OpenApiRouter<Arc<ApiState>> {
     OpenApiRouter::with_openapi(Contract::openapi()).nest(BASE, api)
 }
 
-/// Generates the `OpenAPI` contract from the routes.
+/// Generates the OpenAPI contract from the routes.
 #[must_use]
 pub fn contract() -> OpenApi {
     let mut contract = routes().into_openapi();

@@ -51,7 +51,7 @@ pub struct ApiState {
     pub draining: Draining,
     /// Certificate of the listener.
     pub certificate: CertificateState,
-    /// `OpenAPI` contract as JSON.
+    /// OpenAPI contract as JSON.
     pub openapi: Rendered,
 }
 

@@ -1,4 +1,4 @@
-//! Endpoints about the service: metrics, cache statistics, `OpenAPI` contract.
+//! Endpoints about the service: metrics, cache statistics, OpenAPI contract.
 
 use std::sync::Arc;
 
@@ -89,7 +89,7 @@ fn measure(api: &ApiState) {
 
 /// This contract
 ///
-/// `OpenAPI` 3.1.
+/// OpenAPI 3.1.
 #[utoipa::path(get, path = "/openapi.json", tag = "system", responses((status = 200, body = Object)))]
 pub async fn openapi(State(api): State<Arc<ApiState>>) -> Representation {
     api.openapi.clone().into()
