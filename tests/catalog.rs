@@ -123,11 +123,14 @@ async fn a_failing_listing_deletes_nothing_and_is_tried_again_soon() {
     let status = &catalog.health.statuses()[0].1;
     assert!(!status.healthy);
     assert!(status.last_error.as_ref().unwrap().contains("connection refused"));
-    assert_eq!(catalog.health.freshness(Scope::All, None).degraded, [BackendId::GITEA]);
+    assert_eq!(
+        catalog.health.freshness(Scope::All, None, Instant::now()).degraded,
+        [BackendId::GITEA]
+    );
     backend.down.store(false, Ordering::SeqCst);
     pass(Duration::from_secs(31)).await;
     assert!(catalog.health.statuses()[0].1.healthy);
-    assert_eq!(catalog.health.freshness(Scope::All, None).degraded, []);
+    assert_eq!(catalog.health.freshness(Scope::All, None, Instant::now()).degraded, []);
 }
 
 #[tokio::test(start_paused = true)]

@@ -13,7 +13,6 @@ use registry_testing::canary::{CLIENT, WEBHOOK};
 use registry_testing::memory::memory;
 use reqwest::{Method, StatusCode};
 use serde_json::json;
-use tower::ServiceExt as _;
 
 use crate::api::admission::tokens;
 use crate::support::served::{Got, Served, Setup};
@@ -44,7 +43,7 @@ async fn ask(served: &Served, method: Method, target: &str, headers: &[(&str, &s
         request = request.header(*name, *value);
     }
     let request = request.body(Body::empty()).unwrap();
-    let (head, body) = served.router.clone().oneshot(request).await.unwrap().into_parts();
+    let (head, body) = served.router.answer(request).await.into_parts();
     let body = axum::body::to_bytes(body, usize::MAX).await.unwrap().to_vec();
     Got::of(head.status, head.headers, body)
 }

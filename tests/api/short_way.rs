@@ -14,7 +14,6 @@ use registry_server::edge::request_limit::RequestLimit;
 use registry_testing::canary::CLIENT;
 use registry_testing::ids::{about, id, tag};
 use registry_testing::memory::memory;
-use tower::Service as _;
 use tower_http::cors::AllowOrigin;
 
 use crate::api::admission::{limited, tokens};
@@ -46,9 +45,9 @@ async fn ask(api: &Api, method: Method, target: &str, headers: &[(&str, &str)]) 
     for (name, value) in headers {
         request = request.header(*name, *value);
     }
-    let answering = api.clone().call(request.body(Body::empty()).unwrap());
+    let answering = api.answer(request.body(Body::empty()).unwrap());
     let at_once = matches!(answering, Either::Left(_));
-    let (head, _) = answering.await.unwrap().into_parts();
+    let (head, _) = answering.await.into_parts();
     let mut headers = head.headers;
     assert!(headers.remove("x-request-id").is_some());
     // Of a body, which one of the two has not.

@@ -12,6 +12,7 @@ use registry_core::models::backend_id::BackendId;
 use registry_core::models::scope::Scope;
 use registry_testing::ids::{about, id, tag};
 use registry_testing::scripted::Scripted;
+use tokio::time::Instant;
 
 use super::{TTL, backend, listed, pass};
 use crate::support::served::{Served, Setup, rules};
@@ -50,14 +51,17 @@ async fn what_there_is_no_room_for_is_refused_and_said_and_never_absent() {
     let _tasks = catalog.syncer.start();
     catalog.reader.ready(Scope::All).await.unwrap();
     assert_eq!(said(&catalog), [""; 0]);
-    assert_eq!(catalog.health.freshness(Scope::All, None).degraded, []);
+    assert_eq!(catalog.health.freshness(Scope::All, None, Instant::now()).degraded, []);
 
     backend.inner.publish(&id("provider/c"), tag("1.0.0"), about("d", &[]), "c");
     backend.inner.publish(&id("provider/a"), tag("1.1.0"), about("d", &[]), "a");
     pass(TTL).await;
     assert_eq!(listed(&catalog), ["provider/a", "provider/b"]);
     assert_eq!(said(&catalog), ["catalog.max_bytes leaves no room for 2 extensions of gitea"]);
-    assert_eq!(catalog.health.freshness(Scope::All, None).degraded, [BackendId::GITEA]);
+    assert_eq!(
+        catalog.health.freshness(Scope::All, None, Instant::now()).degraded,
+        [BackendId::GITEA]
+    );
     // Within the budget and beyond it, by its own source and by none.
     for number in 0..20 {
         let source = if number % 2 == 0 { BackendId::GITEA.into() } else { Scope::All };
@@ -85,7 +89,7 @@ async fn when_an_extension_goes_the_next_sweep_takes_in_what_was_refused() {
     pass(Duration::from_hours(1) + TTL).await;
     assert_eq!(listed(&catalog), ["provider/a", "provider/c"]);
     assert_eq!(said(&catalog), [""; 0]);
-    assert_eq!(catalog.health.freshness(Scope::All, None).degraded, []);
+    assert_eq!(catalog.health.freshness(Scope::All, None, Instant::now()).degraded, []);
     assert!(catalog.reader.find(&id("provider/b"), Scope::All).await.unwrap_err().is_not_found());
 }
 

@@ -194,7 +194,10 @@ async fn a_round_whose_every_read_fails_makes_nothing_current_and_loses_no_chang
     backend.reads_fail.store(true, Ordering::SeqCst);
     advance(Duration::from_mins(1)).await;
     assert!(catalog.syncer.sync(Scope::All).await.is_err());
-    assert_eq!(catalog.health.freshness(Scope::All, None).age, Duration::from_mins(1));
+    assert_eq!(
+        catalog.health.freshness(Scope::All, None, Instant::now()).age,
+        Duration::from_mins(1)
+    );
     let (_, status) = catalog.health.statuses().remove(0);
     assert!(!status.healthy && status.faults.is_empty(), "{status:?}");
     backend.reads_fail.store(false, Ordering::SeqCst);

@@ -40,7 +40,6 @@ use registry_testing::fake_gitea::state::{ORGANIZATION, State};
 use registry_testing::played_registry::{Dialect, PlayedRegistry};
 use registry_testing::registry_store::Store;
 use registry_testing::scripted_registry::ScriptedRegistry;
-use tower::ServiceExt as _;
 
 use crate::support::served::rules;
 
@@ -225,7 +224,7 @@ impl Service {
     pub(super) async fn get(&self, path: &str) -> Got {
         let request =
             Request::get(format!("/api/v1{path}")).header("host", "x").body(Body::empty()).unwrap();
-        let response = self.router.clone().oneshot(request).await.unwrap();
+        let response = self.router.answer(request).await;
         let (head, body) = response.into_parts();
         let body = axum::body::to_bytes(body, 1 << 20).await.unwrap();
         let body = String::from_utf8(body.to_vec()).unwrap();

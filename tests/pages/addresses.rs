@@ -4,14 +4,13 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use axum::body::Body;
-use axum::extract::ConnectInfo;
 use axum::http::Request;
 use registry_server::edge::admission::Admission;
 use registry_server::edge::client_address::TrustedProxies;
 use registry_server::edge::middleware::HttpRules;
 use registry_server::edge::own_address::AddressRules;
+use registry_server::server::ConnectionService as _;
 use reqwest::StatusCode;
-use tower::ServiceExt as _;
 
 use super::{assert_shows, attributes, sample, served};
 use crate::support::served::{BROWSER, Served, Setup};
@@ -58,8 +57,8 @@ async fn behind(served: &Served, peer: &str, headers: &[(&str, &str)]) -> String
         request = request.header(*name, *value);
     }
     let peer: SocketAddr = format!("{peer}:1").parse().unwrap();
-    let request = request.extension(ConnectInfo(peer)).body(Body::empty()).unwrap();
-    let response = served.router.clone().oneshot(request).await.unwrap();
+    let request = request.body(Body::empty()).unwrap();
+    let response = served.router.connected(peer).answer(request).await;
     assert_eq!(response.status(), StatusCode::OK);
     let body = axum::body::to_bytes(response.into_body(), usize::MAX).await.unwrap();
     String::from_utf8(body.to_vec()).unwrap()

@@ -10,7 +10,7 @@ use registry_core::models::backend_id::BackendId;
 use registry_core::models::scope::Scope;
 use registry_testing::ids::{about, id, tag};
 use registry_testing::scripted::{Asked, Scripted};
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 
 use super::{FILE, after, catalog, noon, others, persister, prints, written};
 use crate::support::served::{Served, Setup};
@@ -39,7 +39,7 @@ async fn an_answer_is_as_old_as_its_round_and_degraded_once_it_is_stale() {
     for (seconds, degraded) in [(600, vec![]), (601, vec![BackendId::GITEA])] {
         let known = catalog(vec![Scripted::down(BackendId::GITEA)]);
         persister(&known, dir.path()).read(after(seconds)).await.unwrap();
-        let freshness = known.health.freshness(Scope::All, None);
+        let freshness = known.health.freshness(Scope::All, None, Instant::now());
         assert_eq!(freshness.age.as_secs(), u64::try_from(seconds).unwrap());
         assert_eq!(freshness.degraded, degraded, "after {seconds} s");
     }
@@ -86,7 +86,7 @@ async fn rounds_go_on_where_they_were_if_that_is_recent_enough() {
         };
         assert_eq!(asked, questions, "after {seconds} s");
         assert_eq!(known.store.view().entries(Scope::All).len(), 3);
-        assert!(known.health.freshness(Scope::All, None).age.is_zero());
+        assert!(known.health.freshness(Scope::All, None, Instant::now()).age.is_zero());
     }
 }
 
@@ -214,10 +214,10 @@ async fn row_23_a_clock_that_is_an_hour_wrong_costs_no_answer() {
         let persister = persister(&known, dir.path());
         assert_eq!(persister.read(after(wrong)).await.unwrap(), [BackendId::GITEA]);
         assert!(known.reader.find(&id("provider/a"), Scope::All).await.is_ok());
-        let freshness = known.health.freshness(Scope::All, None);
+        let freshness = known.health.freshness(Scope::All, None, Instant::now());
         assert_eq!((freshness.age.as_secs(), freshness.degraded.len()), (age, 1), "{wrong}");
         known.syncer.sync(Scope::All).await.unwrap();
-        let freshness = known.health.freshness(Scope::All, None);
+        let freshness = known.health.freshness(Scope::All, None, Instant::now());
         assert_eq!((freshness.age.as_secs(), freshness.degraded.len()), (0, 0), "{wrong}");
         // Written by the wrong clock, read by the right one.
         persister.save(after(wrong)).await.unwrap();
@@ -225,7 +225,7 @@ async fn row_23_a_clock_that_is_an_hour_wrong_costs_no_answer() {
         super::persister(&next, dir.path()).read(noon()).await.unwrap();
         assert!(next.reader.find(&id("provider/a"), Scope::All).await.is_ok());
         assert!(
-            next.health.freshness(Scope::All, None).age.as_secs() >= 3600,
+            next.health.freshness(Scope::All, None, Instant::now()).age.as_secs() >= 3600,
             "never younger than it is"
         );
         written(dir.path(), &["provider/a:1.0.0"]).await;

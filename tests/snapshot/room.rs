@@ -12,6 +12,7 @@ use registry_core::models::coverage::Coverage;
 use registry_core::models::scope::Scope;
 use registry_testing::ids::id;
 use registry_testing::scripted::Scripted;
+use tokio::time::Instant;
 
 use super::{TTL, after, noon, persister, prints, written};
 use crate::support::served::rules;
@@ -37,7 +38,10 @@ async fn what_comes_back_obeys_the_bound_and_what_was_refused_stays_so() {
     let some = bounded(&backend, max);
     persister(&some, dir.path()).read(noon()).await.unwrap();
     assert_eq!(held(&some), (2, 1));
-    assert_eq!(some.health.freshness(Scope::All, None).degraded, [BackendId::GITEA]);
+    assert_eq!(
+        some.health.freshness(Scope::All, None, Instant::now()).degraded,
+        [BackendId::GITEA]
+    );
 
     // The kept catalog lacks what was refused; that it was is kept.
     persister(&some, dir.path()).save(noon()).await.unwrap();
@@ -100,6 +104,6 @@ async fn a_listing_that_was_bounded_degrades_no_list_after_a_restart() {
         persister(&second, dir.path()).save(noon()).await.unwrap();
         let third = bounded(&backend, usize::MAX);
         persister(&third, dir.path()).read(noon()).await.unwrap();
-        assert_eq!(third.health.freshness(Scope::All, None).degraded, degraded);
+        assert_eq!(third.health.freshness(Scope::All, None, Instant::now()).degraded, degraded);
     }
 }

@@ -40,7 +40,6 @@ use serde_json::Value;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
-use tower::ServiceExt as _;
 use tower_http::cors::AllowOrigin;
 
 /// What a browser accepts.
@@ -282,7 +281,7 @@ impl Served {
             request = request.header(*name, *value);
         }
         let request = request.body(Body::empty()).unwrap();
-        let response = router.oneshot(request).await.unwrap();
+        let response = router.answer(request).await;
         let (head, body) = response.into_parts();
         let body = axum::body::to_bytes(body, usize::MAX).await.unwrap().to_vec();
         Got::of(head.status, head.headers, body)
@@ -300,7 +299,7 @@ impl Served {
             request = request.header(*name, *value);
         }
         let request = request.body(Body::empty()).unwrap();
-        let (head, body) = self.router.clone().oneshot(request).await.unwrap().into_parts();
+        let (head, body) = self.router.answer(request).await.into_parts();
         let body = axum::body::to_bytes(body, usize::MAX).await.unwrap().to_vec();
         Got::of(head.status, head.headers, body)
     }

@@ -19,11 +19,13 @@ use registry_core::models::extension::Release;
 use registry_core::models::fault::FaultSubject;
 use registry_core::models::naming::ExtensionId;
 use registry_core::models::scope::Scope;
+use tokio::time::Instant;
 
 use crate::health::backend_health::BackendHealth;
 use crate::health::call_history::History;
 use crate::health::evidence::listing_fault;
 use crate::health::status::Status;
+use crate::index::view::View;
 use crate::persistent_instant::PersistentInstant;
 use crate::rules::Rules;
 use crate::store::CatalogStore;
@@ -111,10 +113,10 @@ impl Health {
 
     /// Returns the freshness of a response about one extension (`of`), or about all.
     #[must_use]
-    pub fn freshness(&self, scope: Scope, of: Option<&ExtensionId>) -> Freshness {
+    pub fn freshness(&self, scope: Scope, of: Option<&ExtensionId>, now: Instant) -> Freshness {
         let mut freshness = Freshness { age: Duration::ZERO, degraded: Vec::new() };
         for backend in self.within(scope) {
-            let age = backend.status.current_as_of().map(PersistentInstant::elapsed);
+            let age = backend.status.current_as_of().map(|as_of| as_of.age(now));
             // Counted for every response: the requested extension may be among the refused.
             let lacks_part = self.store.capacity_use(backend.id()).refused > 0
                 || backend.evidence.lacks_part(of);
@@ -139,30 +141,32 @@ impl Health {
     /// Returns true if at least one backend has data that can still be served.
     #[must_use]
     pub fn can_answer(&self) -> bool {
-        self.backends.iter().any(|backend| self.has_data(backend))
+        let (view, now) = (self.store.view(), Instant::now());
+        self.backends.iter().any(|backend| self.has_data(backend, &view, now))
     }
 
     /// Returns true if the backend was listed and its data is young enough to be served.
-    pub(super) fn is_listed(&self, backend: &BackendHealth) -> bool {
-        self.store.view().knows(backend.id()) && !self.is_too_old(backend)
+    pub(super) fn is_listed(&self, backend: &BackendHealth, view: &View, now: Instant) -> bool {
+        view.knows(backend.id()) && !self.is_too_old(backend, now)
     }
 
-    /// Returns true if the first cycle of the backend has ended. A failure ends it too, so that an
-    /// outage delays no response.
-    pub(super) fn is_settled(&self, backend: &BackendHealth) -> bool {
-        self.is_listed(backend) || backend.status.is_failing()
+    /// Returns true if the first cycles of these backends have ended. A failure ends one too, so
+    /// that an outage delays no response.
+    pub(super) fn are_settled(&self, scope: Scope, view: &View, now: Instant) -> bool {
+        self.within(scope)
+            .all(|backend| self.is_listed(backend, view, now) || backend.status.is_failing())
     }
 
     /// Returns true if a listing, webhook or read has shown data that is young enough to be served.
-    pub(super) fn has_data(&self, backend: &BackendHealth) -> bool {
-        let (view, id) = (self.store.view(), backend.id());
+    pub(super) fn has_data(&self, backend: &BackendHealth, view: &View, now: Instant) -> bool {
+        let id = backend.id();
         // Before the first listing, a webhook or a read may have filled in some extensions already.
         let shows = view.knows(id) || !view.entries(id.into()).is_empty();
-        shows && !self.is_too_old(backend)
+        shows && !self.is_too_old(backend, now)
     }
 
-    fn is_too_old(&self, backend: &BackendHealth) -> bool {
-        let age = backend.status.current_as_of().map(PersistentInstant::elapsed);
+    fn is_too_old(&self, backend: &BackendHealth, now: Instant) -> bool {
+        let age = backend.status.current_as_of().map(|as_of| as_of.age(now));
         // A backend without an age was never read. It has nothing to be too old.
         age.is_some_and(|age| self.rules.is_too_old(age))
     }

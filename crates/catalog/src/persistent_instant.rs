@@ -33,7 +33,13 @@ impl PersistentInstant {
     /// Returns the time since this moment.
     #[must_use]
     pub fn elapsed(self) -> Duration {
-        self.noted.elapsed() + self.age_then
+        self.age(Instant::now())
+    }
+
+    /// Returns the time from this moment until `now`.
+    #[must_use]
+    pub fn age(self, now: Instant) -> Duration {
+        now.saturating_duration_since(self.noted) + self.age_then
     }
 
     /// Converts a stored timestamp, given the present wall clock `now`. A timestamp from the future

@@ -14,6 +14,7 @@ use registry_core::models::backend_id::BackendId;
 use registry_core::models::extension::{Extension, Release};
 use registry_core::models::naming::ExtensionId;
 use registry_core::models::scope::Scope;
+use tokio::time::Instant;
 
 use crate::backend_order::BackendOrder;
 use crate::deadline::Deadline;
@@ -102,24 +103,37 @@ impl Reader {
     /// served.
     pub async fn ready(&self, read: impl Into<Read>) -> Result<Arc<View>> {
         let Read { scope, deadline } = read.into();
-        let health = &self.health;
-        if !health.within(scope).all(|backend| health.is_settled(backend)) {
+        let is_settled = || self.health.are_settled(scope, &self.store.view(), Instant::now());
+        if !is_settled() {
             let mut views = self.store.subscribe();
             let first_cycles = async {
-                while !health.within(scope).all(|backend| health.is_settled(backend))
-                    && views.changed().await.is_ok()
-                {}
+                while !is_settled() && views.changed().await.is_ok() {}
                 Ok(())
             };
             // After the deadline the response is made of the data that is there by then.
             let _ = deadline.wait(scope, first_cycles).await;
         }
+        let view = self.store.view();
+        if self.answers_from(&view, scope, Instant::now()) {
+            return Ok(view);
+        }
+        Err(self.health.no_data(scope))
+    }
+
+    /// Returns the current view if [`Reader::ready`] returns it `now`, without waiting.
+    #[must_use]
+    pub fn ready_at_once(&self, scope: Scope, now: Instant) -> Option<Arc<View>> {
+        let view = self.store.view();
+        let is_ready =
+            self.health.are_settled(scope, &view, now) && self.answers_from(&view, scope, now);
+        is_ready.then_some(view)
+    }
+
+    fn answers_from(&self, view: &View, scope: Scope, now: Instant) -> bool {
+        let health = &self.health;
         // With no backend configured an empty catalog is the correct response, not an outage.
         let has_no_backend = health.within(scope).next().is_none();
-        if has_no_backend || health.within(scope).any(|backend| health.has_data(backend)) {
-            return Ok(self.store.view());
-        }
-        Err(health.no_data(scope))
+        has_no_backend || health.within(scope).any(|backend| health.has_data(backend, view, now))
     }
 
     /// Returns one extension, from one backend or from its owner. An unknown name is requested from
@@ -143,7 +157,7 @@ impl Reader {
             self.lookup.enqueue_stale(entry.id(), backend);
         }
         check_owner(&entry, &self.backends)?;
-        self.still_answers(&entry, read.scope)?;
+        self.still_answers(&entry, read.scope, Instant::now())?;
         Ok(entry)
     }
 
@@ -235,10 +249,10 @@ impl Reader {
     /// # Errors
     ///
     /// `BackendUnavailable` or `BackendRefused` if it is not.
-    pub fn still_answers(&self, entry: &Entry, scope: Scope) -> Result<()> {
-        let scope = self.narrowed(scope, entry);
+    pub fn still_answers(&self, entry: &Entry, scope: Scope, now: Instant) -> Result<()> {
+        let (scope, view) = (self.narrowed(scope, entry), self.store.view());
         let mut of = self.health.within(scope).filter(|backend| entry.is_of(backend.id()));
-        if of.any(|backend| self.health.has_data(backend)) {
+        if of.any(|backend| self.health.has_data(backend, &view, now)) {
             return Ok(());
         }
         Err(self.health.no_data(scope))
@@ -254,8 +268,9 @@ impl Reader {
         let is_owned = !matches!(entry.ownership, Ownership::Undetermined(..));
         let pools =
             self.rules.merge == Merge::Union && self.backends.within(scope).nth(1).is_some();
+        let (view, now) = (self.store.view(), Instant::now());
         let mut backends = self.health.within(scope);
-        is_owned && (!pools || backends.all(|backend| self.health.is_listed(backend)))
+        is_owned && (!pools || backends.all(|one| self.health.is_listed(one, &view, now)))
     }
 
     /// The backends of a scope that can have versions of this name which are not known.

@@ -19,7 +19,6 @@ pub mod rules;
 
 use std::sync::Arc;
 
-use futures_util::FutureExt as _;
 use registry_catalog::Catalog;
 use registry_catalog::deadline::Deadline;
 use registry_catalog::index::view::View;
@@ -30,6 +29,7 @@ use registry_core::models::backend_id::BackendId;
 use registry_core::models::naming::ExtensionId;
 use registry_core::models::public_url::PublicUrl;
 use registry_core::models::scope::Scope;
+use tokio::time::Instant;
 
 use crate::answers::answer::{Answer, CachedHit};
 use crate::answers::entry::{AnswerContent, CachedAnswer, Computed, MadeFrom};
@@ -125,10 +125,10 @@ impl Answers {
         self.maker.public_url.as_ref()
     }
 
-    /// Returns the valid cached answer under the key of this query, without waiting. It counts as
-    /// a hit only when taken.
+    /// Returns the cached answer under the key of this query that is valid `now`, without waiting.
+    /// It counts as a hit only when taken.
     #[must_use]
-    pub fn cached(&self, query: &Query, key: &str) -> Option<CachedHit<'_>> {
+    pub fn cached(&self, query: &Query, key: &str, now: Instant) -> Option<CachedHit<'_>> {
         let cache = match query {
             Query::List(..) => &self.lists,
             Query::Search(..) => &self.searches,
@@ -136,20 +136,21 @@ impl Answers {
             Query::Versions(..) => &self.versions,
             Query::Release(..) | Query::Resolve(..) => &self.releases,
             Query::Readme(wanted, form) => {
-                return self.readmes.cached(self.catalog(), wanted, *form);
+                return self.readmes.cached(self.catalog(), wanted, *form, now);
             }
         };
         if !self.uses_cache(query) {
             return None;
         }
+        let catalog = self.catalog();
         let view = match query.id() {
-            Some(_) => self.catalog().store.view(),
+            Some(_) => catalog.store.view(),
             // Before the first sync cycles end, a list waits for them elsewhere.
-            None => self.catalog().reader.ready(query.scope()).now_or_never()?.ok()?,
+            None => catalog.reader.ready_at_once(query.scope(), now)?,
         };
-        let hit = cache.peek(key, &view)?;
-        self.may_serve(&hit.value).ok()?;
-        Some(CachedHit { answer: self.hit(query, hit), counters: cache.counters() })
+        let hit = cache.peek(key, &view, now)?;
+        self.may_serve(&hit.value, now).ok()?;
+        Some(CachedHit { answer: self.hit(query, hit, now), counters: cache.counters() })
     }
 
     /// Returns the answer, from a cache or the catalog. Fails as the reads of the catalog.
@@ -208,9 +209,9 @@ impl Answers {
         }
         // Waits for the first sync cycles of the backends.
         let view = catalog.reader.ready(Read { scope: query.scope(), deadline }).await?;
-        let key = query.key();
-        if let Some(hit) = cache.get(&key, &view) {
-            return Ok(self.hit(query, hit));
+        let (key, now) = (query.key(), Instant::now());
+        if let Some(hit) = cache.get(&key, &view, now) {
+            return Ok(self.hit(query, hit, now));
         }
         let answer = make(view).await?;
         cache.put(catalog, key, answer.clone());
@@ -234,10 +235,10 @@ impl Answers {
             computed.missing.extend(failing);
             return Ok(self.made(query, computed.answer, computed.missing));
         }
-        let (key, view) = (query.key(), catalog.store.view());
-        if let Some(hit) = cache.get(&key, &view) {
-            self.may_serve(&hit.value)?;
-            return Ok(self.hit(query, hit));
+        let (key, view, now) = (query.key(), catalog.store.view(), Instant::now());
+        if let Some(hit) = cache.get(&key, &view, now) {
+            self.may_serve(&hit.value, now)?;
+            return Ok(self.hit(query, hit, now));
         }
         // Taken before the read: a change during the read then keeps its result out of the cache.
         let generation = query.id().and_then(|id| view.get(id, query.scope()).cloned().map(Same));
@@ -267,17 +268,18 @@ impl Answers {
     }
 
     /// A cached answer must not outlive the time for which data of a failed backend is served.
-    fn may_serve(&self, answer: &CachedAnswer) -> Result<()> {
+    fn may_serve(&self, answer: &CachedAnswer, now: Instant) -> Result<()> {
         match &answer.made_from {
             MadeFrom::Revision(_) => Ok(()),
             MadeFrom::Extension(entry, scope) | MadeFrom::Unpinned(entry, scope, _) => {
-                self.catalog().reader.still_answers(entry, *scope)
+                self.catalog().reader.still_answers(entry, *scope, now)
             }
         }
     }
 
-    fn hit(&self, query: &Query, hit: Hit<CachedAnswer>) -> Answer {
-        let provenance = Provenance::kept(self.catalog(), query.scope(), query.id(), hit.age);
+    fn hit(&self, query: &Query, hit: Hit<CachedAnswer>, now: Instant) -> Answer {
+        let (scope, id) = (query.scope(), query.id());
+        let provenance = Provenance::kept(self.catalog(), scope, id, hit.age, now);
         Answer { content: hit.value.content, provenance, form: None }
     }
 

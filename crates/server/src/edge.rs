@@ -16,6 +16,7 @@ pub mod headers;
 pub mod middleware;
 pub mod own_address;
 pub mod panics;
+pub mod peer;
 pub mod problem;
 pub mod ranges;
 pub mod rate_limit;

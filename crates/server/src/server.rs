@@ -10,7 +10,6 @@ pub mod tls;
 mod tracked;
 mod write_deadline;
 
-use std::convert::Infallible;
 use std::future::poll_fn;
 use std::io;
 use std::net::SocketAddr;
@@ -19,11 +18,12 @@ use std::task::Poll;
 use std::time::Duration;
 
 use axum::response::Response;
+use hyper::Request;
+use hyper::body::Incoming;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
-use tower::Service;
 use tracing::{debug, info, warn};
 
 use crate::server::activity::ClientTimeouts;
@@ -119,23 +119,17 @@ impl<S> Listener<S> {
     }
 }
 
-/// A service for the requests of a connection. It must always be ready.
-pub trait Answers:
-    Service<axum::extract::Request, Response = Response, Error = Infallible, Future: Send>
-    + Clone
-    + Send
-    + Sync
-    + 'static
-{
-}
+/// A service for the requests of a connection.
+pub trait ConnectionService: Clone + Send + Sync + 'static {
+    /// A response, or the work on one.
+    type Answering: Future<Output = Response> + Send;
 
-impl<S> Answers for S where
-    S: Service<axum::extract::Request, Response = Response, Error = Infallible, Future: Send>
-        + Clone
-        + Send
-        + Sync
-        + 'static
-{
+    /// Returns the service for a connection with this peer.
+    #[must_use]
+    fn connected(&self, peer: SocketAddr) -> Self;
+
+    /// Responds to a request.
+    fn answer(&self, request: Request<Incoming>) -> Self::Answering;
 }
 
 /// Sockets and the services behind them, asked in turn.
@@ -180,7 +174,7 @@ type Accepted<S> = Option<(std::net::TcpStream, Connection, Arc<Services<S>>)>;
 
 /// Serves until told to stop, then drains. Returns once the last connection is closed or aborted.
 /// The limits hold for all listeners together.
-pub async fn serve<S: Answers>(
+pub async fn serve<S: ConnectionService>(
     listeners: Vec<Listener<S>>,
     limits: Limits,
     clients: Clients,

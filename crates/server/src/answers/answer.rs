@@ -10,6 +10,8 @@ use crate::edge::headers::{CACHE_STATUS, DEGRADED, Heads, TOTAL_COUNT};
 use crate::edge::representation::Representation;
 use crate::metrics::caches::CacheCounters;
 
+/// Value of [`CACHE_STATUS`] for current data from the cache.
+const HIT: HeaderValue = HeaderValue::from_static("extension-registry; hit");
 // Browsers run no scripts of a README, and load only its pictures.
 const README_POLICY: HeaderValue = HeaderValue::from_static(
     "default-src 'none'; img-src https:; base-uri 'none'; form-action 'none'; \
@@ -46,18 +48,26 @@ impl CachedHit<'_> {
 }
 
 impl Answer {
-    /// Returns the response, whose headers are one of `heads` and those for freshness, page and
-    /// form.
+    /// Returns the response, whose headers are one of `heads` and those for body, freshness, page
+    /// and form.
     #[must_use]
     pub fn represent(self, heads: &Heads) -> Representation {
-        let head = if self.form.is_some() { &heads.negotiated } else { &heads.plain };
-        let mut headers = head.clone();
-        self.describe(&mut headers);
+        let rendered = &self.content.rendered;
+        let mut headers = if heads.are_final {
+            rendered.head(|| self.head(heads)).clone()
+        } else {
+            self.head(heads)
+        };
+        self.provenance.describe(&mut headers);
         Representation { rendered: self.content.rendered, headers }
     }
 
-    fn describe(&self, headers: &mut HeaderMap) {
-        self.provenance.describe(headers);
+    /// Returns the headers of all responses with this content.
+    fn head(&self, heads: &Heads) -> HeaderMap {
+        let mut headers =
+            if self.form.is_some() { heads.negotiated.clone() } else { heads.plain.clone() };
+        self.content.rendered.describe(&mut headers);
+        headers.insert(CACHE_STATUS, HIT);
         if let Some(PageHeaders { total, links }) = &self.content.page {
             headers.insert(TOTAL_COUNT, total.clone());
             if let Some(links) = &links {
@@ -68,6 +78,7 @@ impl Answer {
             headers.insert(CONTENT_SECURITY_POLICY, README_POLICY);
             headers.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
         }
+        headers
     }
 }
 
@@ -76,13 +87,14 @@ impl Provenance {
         let Self { freshness, cached } = self;
         // The response is as old as its oldest part: the cache entry or the catalog's data.
         let age = cached.map_or(freshness.age, |cached| cached.max(freshness.age));
+        headers.insert(AGE, age.as_secs().into());
         let status = match (cached.is_some(), freshness.degraded.is_empty()) {
-            (true, true) => "extension-registry; hit",
+            // The head has it.
+            (true, true) => return,
             (true, false) => "extension-registry; hit; detail=stale",
             (false, true) => "extension-registry; fwd=miss",
             (false, false) => "extension-registry; fwd=miss; detail=stale",
         };
-        headers.insert(AGE, age.as_secs().into());
         headers.insert(CACHE_STATUS, HeaderValue::from_static(status));
         if !freshness.degraded.is_empty() {
             let names: Vec<&str> = freshness

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use axum::http::HeaderValue;
 use registry_catalog::index::entry::Entry;
@@ -68,19 +69,50 @@ pub struct CachedAnswer {
     pub made_from: MadeFrom,
     /// The response.
     pub content: AnswerContent,
+    current_in: LastView,
+}
+
+/// Revision of the last view in which a response was current.
+#[derive(Debug)]
+struct LastView(AtomicU64);
+
+impl Clone for LastView {
+    fn clone(&self) -> Self {
+        Self(AtomicU64::new(self.0.load(Ordering::Relaxed)))
+    }
 }
 
 impl CachedAnswer {
+    /// Creates a response made from this data.
+    #[must_use]
+    pub const fn new(made_from: MadeFrom, content: AnswerContent) -> Self {
+        // No view has this revision.
+        Self { made_from, content, current_in: LastView(AtomicU64::new(u64::MAX)) }
+    }
+
     /// Returns true if the catalog's data is unchanged.
     #[must_use]
     pub fn is_current(&self, view: &View) -> bool {
         match &self.made_from {
             MadeFrom::Revision(revision) => *revision == view.revision,
-            MadeFrom::Extension(entry, scope) => is_in(view, entry, *scope),
+            MadeFrom::Extension(entry, scope) => self.shows(view, entry, *scope),
             MadeFrom::Unpinned(entry, scope, Unpinned { release, pins }) => {
-                is_in(view, entry, *scope) && pins.of_archive(entry.id(), release).is_none()
+                self.shows(view, entry, *scope) && pins.of_archive(entry.id(), release).is_none()
             }
         }
+    }
+
+    /// Returns true if the view shows this entry. Searches each view only once.
+    fn shows(&self, view: &View, entry: &Arc<Entry>, scope: Scope) -> bool {
+        let LastView(last) = &self.current_in;
+        if last.load(Ordering::Relaxed) == view.revision {
+            return true;
+        }
+        let is_shown = view.get(entry.id(), scope).is_some_and(|now| Arc::ptr_eq(now, entry));
+        if is_shown {
+            last.store(view.revision, Ordering::Relaxed);
+        }
+        is_shown
     }
 
     /// Returns the maximum memory use, in bytes. The catalog's data is shared and not included.
@@ -89,10 +121,6 @@ impl CachedAnswer {
         let links = self.content.page.as_ref().and_then(|page| page.links.as_ref());
         self.content.rendered.weight() + links.map_or(0, HeaderValue::len) + size_of::<Self>()
     }
-}
-
-fn is_in(view: &View, entry: &Arc<Entry>, scope: Scope) -> bool {
-    view.get(entry.id(), scope).is_some_and(|now| Arc::ptr_eq(now, entry))
 }
 
 /// A response just made.

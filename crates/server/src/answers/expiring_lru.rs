@@ -50,8 +50,8 @@ impl<V: Clone> ExpiringLru<V> {
     }
 
     /// Returns the response if it is young enough and `holds`. Counts a hit or a miss.
-    pub fn get(&self, key: &str, holds: impl FnOnce(&V) -> bool) -> Option<Hit<V>> {
-        let hit = self.look_up(key, holds);
+    pub fn get(&self, key: &str, now: Instant, holds: impl FnOnce(&V) -> bool) -> Option<Hit<V>> {
+        let hit = self.look_up(key, now, holds);
         match hit {
             Some(_) => self.counters.hit(),
             None => self.counters.miss(),
@@ -60,10 +60,15 @@ impl<V: Clone> ExpiringLru<V> {
     }
 
     /// Like [`ExpiringLru::get`] without counting, for lookups that are counted elsewhere.
-    pub fn look_up(&self, key: &str, holds: impl FnOnce(&V) -> bool) -> Option<Hit<V>> {
+    pub fn look_up(
+        &self,
+        key: &str,
+        now: Instant,
+        holds: impl FnOnce(&V) -> bool,
+    ) -> Option<Hit<V>> {
         let entries = &mut self.held.lock().entries;
         let slot = entries.get(key)?;
-        let age = slot.made.elapsed();
+        let age = now.saturating_duration_since(slot.made);
         if age < self.ttl && holds(&slot.value) {
             return Some(Hit { value: slot.value.clone(), age });
         }
@@ -116,7 +121,7 @@ mod tests {
     }
 
     fn value(memo: &ExpiringLru<u32>, key: &str) -> Option<u32> {
-        memo.get(key, |_| true).map(|hit| hit.value)
+        memo.get(key, Instant::now(), |_| true).map(|hit| hit.value)
     }
 
     fn put(memo: &ExpiringLru<u32>, key: &str, value: u32) {
@@ -133,7 +138,7 @@ mod tests {
         let memo = memo(2);
         put(&memo, "a", 1);
         tokio::time::advance(Duration::from_secs(299)).await;
-        let hit = memo.get("a", |_| true).unwrap();
+        let hit = memo.get("a", Instant::now(), |_| true).unwrap();
         assert_eq!((hit.value, hit.age), (1, Duration::from_secs(299)));
         assert_eq!(memo.count(|_| true, str::to_owned), 1);
         tokio::time::advance(Duration::from_secs(1)).await;
@@ -182,7 +187,7 @@ mod tests {
         let memo = memo(2);
         put(&memo, "a", 1);
         assert_eq!(memo.count(|value| *value != 1, str::to_owned), 0);
-        assert_eq!(memo.get("a", |value| *value != 1), None);
+        assert_eq!(memo.get("a", Instant::now(), |value| *value != 1), None);
         assert_eq!(value(&memo, "a"), None);
         assert_eq!(counts(&memo), [0, 2, 0]);
         put(&memo, "a", 2);

@@ -163,7 +163,7 @@ impl Maker {
         let rows: Vec<ExtensionBody> = rows.collect();
         let rendered = Rendered::json(&rows)?;
         let content = AnswerContent { rendered, served: rows.len(), page: Some(headers) };
-        Ok(CachedAnswer { made_from: MadeFrom::Revision(revision), content })
+        Ok(CachedAnswer::new(MadeFrom::Revision(revision), content))
     }
 }
 
@@ -180,7 +180,7 @@ fn computed(
     missing: Vec<BackendId>,
 ) -> Result<Computed> {
     let content = AnswerContent { rendered: Rendered::json(body)?, served: 1, page: None };
-    let answer = CachedAnswer { made_from: MadeFrom::Extension(entry, scope), content };
+    let answer = CachedAnswer::new(MadeFrom::Extension(entry, scope), content);
     Ok(Computed { answer, is_complete: missing.is_empty(), missing })
 }
 

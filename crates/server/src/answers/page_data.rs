@@ -10,6 +10,7 @@ use registry_core::error::Result;
 use registry_core::models::backend_id::BackendId;
 use registry_core::models::naming::ExtensionId;
 use registry_core::models::scope::Scope;
+use tokio::time::Instant;
 
 use crate::answers::Answers;
 use crate::answers::answer::Answer;
@@ -93,18 +94,18 @@ impl Answers {
         rows: usize,
         make: impl FnOnce() -> Result<Rendered> + Send + 'static,
     ) -> Result<Answer> {
-        let (catalog, id) = (self.catalog(), data.id.as_ref());
+        let (catalog, id, now) = (self.catalog(), data.id.as_ref(), Instant::now());
         if data.is_kept
-            && let Some(hit) = self.pages.get(&key, &data.view)
+            && let Some(hit) = self.pages.get(&key, &data.view, now)
         {
-            let provenance = Provenance::kept(catalog, data.scope, id, hit.age);
+            let provenance = Provenance::kept(catalog, data.scope, id, hit.age, now);
             return Ok(Answer { content: hit.value.content, provenance, form: None });
         }
         let rendered = self.maker.renderer.run(rows, make).await?;
         let content = AnswerContent { rendered, served: 0, page: None };
         if data.is_kept {
             let made_from = MadeFrom::Revision(data.view.revision);
-            let answer = CachedAnswer { made_from, content: content.clone() };
+            let answer = CachedAnswer::new(made_from, content.clone());
             self.pages.put(catalog, key, answer);
         }
         let provenance = Provenance::asked(catalog, data.scope, id, data.failing.clone());

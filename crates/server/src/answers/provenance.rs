@@ -7,6 +7,7 @@ use registry_catalog::health::Freshness;
 use registry_core::models::backend_id::BackendId;
 use registry_core::models::naming::ExtensionId;
 use registry_core::models::scope::Scope;
+use tokio::time::Instant;
 
 /// Age and origin of a response.
 #[derive(Clone, Debug)]
@@ -26,14 +27,20 @@ impl Provenance {
         of: Option<&ExtensionId>,
         lacking: Vec<BackendId>,
     ) -> Self {
-        let mut freshness = catalog.health.freshness(scope, of);
+        let mut freshness = catalog.health.freshness(scope, of, Instant::now());
         freshness.lacks(lacking);
         Self { freshness, cached: None }
     }
 
     /// Creates the provenance of a cached response of this age.
     #[must_use]
-    pub fn kept(catalog: &Catalog, scope: Scope, of: Option<&ExtensionId>, age: Duration) -> Self {
-        Self { freshness: catalog.health.freshness(scope, of), cached: Some(age) }
+    pub fn kept(
+        catalog: &Catalog,
+        scope: Scope,
+        of: Option<&ExtensionId>,
+        age: Duration,
+        now: Instant,
+    ) -> Self {
+        Self { freshness: catalog.health.freshness(scope, of, now), cached: Some(age) }
     }
 }

@@ -16,6 +16,7 @@ use registry_core::error::{Error, Result};
 use registry_core::models::backend_id::BackendId;
 use registry_core::models::extension::Release;
 use registry_core::models::readme::Readme;
+use tokio::time::Instant;
 
 use crate::answers::answer::{Answer, CachedHit};
 use crate::answers::entry::{AnswerContent, Generation};
@@ -82,8 +83,8 @@ impl Readmes {
         wanted: ReadmeQuery,
         form: AcceptedForm,
     ) -> Result<Answer> {
-        let view = catalog.store.view();
-        let known = self.named.look_up(&wanted.key(), |_| true);
+        let (view, now) = (catalog.store.view(), Instant::now());
+        let known = self.named.look_up(&wanted.key(), now, |_| true);
         let Some(Hit { value: named, age }) = known else {
             // A first read, and an expired "no README", must wait for the backend.
             return self.asked(catalog, &view, wanted, form).await;
@@ -107,11 +108,11 @@ impl Readmes {
                 // Polled once to start the request, which then continues in its own task.
                 let _ = self.ask(catalog, &view, wanted).now_or_never();
             }
-            return Ok(answer(text, form, kept(catalog, &named, age, unwell && !fresh)));
+            return Ok(answer(text, form, kept(catalog, &named, age, unwell && !fresh, now)));
         }
         match self.asked(catalog, &view, wanted, form).await {
             Err(error) if !error.is_not_found() => {
-                Ok(answer(text, form, kept(catalog, &named, age, true)))
+                Ok(answer(text, form, kept(catalog, &named, age, true, Instant::now())))
             }
             answered => answered,
         }
@@ -124,14 +125,15 @@ impl Readmes {
         catalog: &Catalog,
         wanted: &ReadmeQuery,
         form: AcceptedForm,
+        now: Instant,
     ) -> Option<CachedHit<'_>> {
-        let Hit { value: named, age } = self.named.look_up(&wanted.key(), |_| true)?;
+        let Hit { value: named, age } = self.named.look_up(&wanted.key(), now, |_| true)?;
         let identity = named.readme.as_ref().ok()?;
         if !named.is_fresh(age, &self.rules, &catalog.store.view()) {
             return None;
         }
         let text = self.texts.held(identity, form)?;
-        let answer = answer(text, form, kept(catalog, &named, age, false));
+        let answer = answer(text, form, kept(catalog, &named, age, false, now));
         Some(CachedHit { answer, counters: self.counters() })
     }
 
@@ -182,7 +184,7 @@ impl Readmes {
             async move {
                 // A caller that missed just before the previous request completed arrives here just
                 // afterwards.
-                let known = named.look_up(&wanted.key(), |_| true);
+                let known = named.look_up(&wanted.key(), Instant::now(), |_| true);
                 if let Some(answer) = known.and_then(|hit| {
                     let fresh = hit.value.is_fresh(hit.age, &rules, &catalog.store.view());
                     if fresh { texts.answer(&hit.value.readme) } else { None }
@@ -235,8 +237,15 @@ fn answer(rendered: Rendered, form: AcceptedForm, provenance: Provenance) -> Ans
     }
 }
 
-fn kept(catalog: &Catalog, named: &NamedRelease, age: Duration, unwell: bool) -> Provenance {
-    let mut provenance = Provenance::kept(catalog, named.wanted.scope, Some(&named.wanted.id), age);
+fn kept(
+    catalog: &Catalog,
+    named: &NamedRelease,
+    age: Duration,
+    unwell: bool,
+    now: Instant,
+) -> Provenance {
+    let ReadmeQuery { id, scope, .. } = &named.wanted;
+    let mut provenance = Provenance::kept(catalog, *scope, Some(id), age, now);
     provenance.freshness.lacks(unwell.then_some(named.release.backend));
     provenance
 }

@@ -9,6 +9,7 @@ use registry_catalog::index::view::View;
 use registry_core::caching::bounded_lru::LruBounds;
 use registry_core::caching::single_flight::SingleFlight;
 use registry_core::error::Result;
+use tokio::time::Instant;
 
 use crate::answers::entry::{CachedAnswer, Computed, Generation};
 use crate::answers::expiring_lru::{ExpiringLru, Hit};
@@ -27,16 +28,16 @@ impl ResponseCache {
         Self { entries: ExpiringLru::new(bounds, ttl, counters), fills: SingleFlight::default() }
     }
 
-    /// Returns a valid entry, and counts a hit or a miss.
+    /// Returns an entry that is valid `now`, and counts a hit or a miss.
     #[must_use]
-    pub fn get(&self, key: &str, view: &View) -> Option<Hit<CachedAnswer>> {
-        self.entries.get(key, |answer| answer.is_current(view))
+    pub fn get(&self, key: &str, view: &View, now: Instant) -> Option<Hit<CachedAnswer>> {
+        self.entries.get(key, now, |answer| answer.is_current(view))
     }
 
     /// Returns a valid entry like [`ResponseCache::get`], without counting.
     #[must_use]
-    pub fn peek(&self, key: &str, view: &View) -> Option<Hit<CachedAnswer>> {
-        self.entries.look_up(key, |answer| answer.is_current(view))
+    pub fn peek(&self, key: &str, view: &View, now: Instant) -> Option<Hit<CachedAnswer>> {
+        self.entries.look_up(key, now, |answer| answer.is_current(view))
     }
 
     /// Computes a missing response, or joins a computation in flight, and caches the result. Each
@@ -74,7 +75,8 @@ impl ResponseCache {
         async move {
             // A caller that missed just before the previous computation completed arrives here just
             // afterwards.
-            let found = entries.look_up(&key, |answer| answer.is_current(&catalog.store.view()));
+            let view = catalog.store.view();
+            let found = entries.look_up(&key, Instant::now(), |answer| answer.is_current(&view));
             if let Some(hit) = found {
                 return Ok(Computed { answer: hit.value, missing: Vec::new(), is_complete: true });
             }

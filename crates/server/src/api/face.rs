@@ -5,6 +5,7 @@ use std::sync::Arc;
 use axum::http::header::CONTENT_TYPE;
 use axum::http::{HeaderMap, Uri};
 use bytes::Bytes;
+use tokio::time::Instant;
 
 use crate::api::errors;
 use crate::api::state::ApiState;
@@ -43,16 +44,21 @@ impl Face for JsonApi {
         request: &HeaderMap,
         coding: Option<Coding>,
         heads: &Heads,
+        now: Instant,
     ) -> Option<Representation> {
         let answers = &self.0.answers;
         let query = target.query().negotiated(request)?;
-        let hit = answers.cached(&query, target.key())?;
+        let hit = answers.cached(&query, target.key(), now)?;
         // An encoding that takes milliseconds is made elsewhere.
         if coding.is_some_and(|coding| !hit.answer.content.rendered.is_at_hand(coding)) {
             return None;
         }
         let answer = hit.take();
-        self.0.metrics.extensions_served(answer.content.served);
+        let metrics = &self.0.metrics;
+        metrics.extensions_served(answer.content.served);
+        for backend in &answer.provenance.freshness.degraded {
+            metrics.backends.stale_answer(backend.as_str());
+        }
         Some(answer.represent(heads))
     }
 

@@ -1,12 +1,13 @@
 //! Admission of requests: client token, rate limit, and permits for concurrent requests.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::IpAddr;
 use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::extract::{ConnectInfo, Request};
+use axum::extract::Request;
 use axum::http::header::{AUTHORIZATION, WWW_AUTHENTICATE};
+use axum::http::request::Parts;
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use jiff::Timestamp;
@@ -18,10 +19,11 @@ use crate::edge::cache_policy::CachePolicy;
 use crate::edge::client_address::{TrustedProxies, network_of};
 use crate::edge::client_concurrency::{ClientConcurrency, Share};
 use crate::edge::framing::one_reading;
+use crate::edge::peer::ConnectedPeer;
 use crate::edge::problem::Problem;
 use crate::edge::rate_limit::{ClientKey, RateDecision, RateLimiter};
 use crate::edge::request_limit::{RequestLimit, RequestPermit, bound_head, is_large};
-use crate::edge::surface::{is_health, is_metrics, is_overflow, on_surface};
+use crate::edge::surface::{Surface, is_health, is_metrics, on_surface};
 use crate::metrics::Metrics;
 use crate::urls::{STATUS, is_asset, is_page, is_webhook};
 
@@ -79,16 +81,25 @@ pub struct Sender(pub Option<IpAddr>);
 pub struct Unauthenticated;
 
 pub(crate) struct Admitted {
+    /// Address of the client.
+    pub(crate) address: IpAddr,
     verdict: Option<RateDecision>,
     inside: Result<Inside, Rejected>,
 }
 
 #[derive(Default)]
 struct Inside {
-    place: Option<RequestPermit>,
+    /// `None` for a request that needs no permit.
+    seat: Option<Seat>,
     client: Option<ClientName>,
     stranger: Option<Unauthenticated>,
     sender: Option<Sender>,
+}
+
+/// The owners of a request's permit, which was free when the request entered.
+struct Seat {
+    key: Option<ClientKey>,
+    address: IpAddr,
 }
 
 enum Rejected {
@@ -120,13 +131,14 @@ impl Admission {
     pub(crate) async fn admit<F: Future<Output = Response>>(
         &self,
         metrics: &Metrics,
-        Admitted { verdict, inside }: Admitted,
+        Admitted { verdict, inside, .. }: Admitted,
         mut request: Request,
         answer: impl FnOnce(Request) -> F,
         dressed: impl FnOnce(Response) -> Response,
     ) -> Response {
+        let inside = inside.and_then(|mut inside| Ok((self.permit(inside.seat.take())?, inside)));
         let mut response = match inside {
-            Ok(Inside { place, client, stranger, sender }) => {
+            Ok((permit, Inside { client, stranger, sender, .. })) => {
                 let said = request.extensions_mut();
                 if let Some(stranger) = stranger {
                     said.insert(stranger);
@@ -135,8 +147,8 @@ impl Admission {
                     said.insert(sender);
                 }
                 let response = named(client, answer(request).await);
-                match place {
-                    Some(place) => kept_for(place, response, metrics, dressed),
+                match permit {
+                    Some(permit) => kept_for(permit, response, metrics, dressed),
                     None => response,
                 }
             }
@@ -149,40 +161,40 @@ impl Admission {
     pub(crate) fn admit_at_once(
         &self,
         metrics: &Metrics,
-        Admitted { verdict, inside }: Admitted,
+        Admitted { verdict, inside, .. }: Admitted,
         many: bool,
         response: Response,
         dressed: impl FnOnce(Response) -> Response,
     ) -> Response {
-        // The permit is held only if the response may wait: large, or one of many on a connection.
-        let Inside { client, place, .. } = inside.unwrap_or_default();
+        let Inside { client, seat, .. } = inside.unwrap_or_default();
         let response = named(client, response);
-        let mut response = match place.filter(|_| many || is_large(&response)) {
-            Some(place) => kept_for(place, response, metrics, dressed),
-            None => response,
+        // A permit is needed only if the response may wait: large, or one of many on a connection.
+        let mut response = match self.permit(seat.filter(|_| many || is_large(&response))) {
+            Ok(Some(permit)) => kept_for(permit, response, metrics, dressed),
+            Ok(None) => response,
+            Err(refused) => dressed(refused.counted(metrics).into_response()),
         };
         self.tell(verdict, &mut response);
         response
     }
 
     /// Counts a request without a valid token against its address. A CORS preflight has no token.
-    pub(crate) fn enter(&self, request: &Request, preflight: bool) -> Admitted {
+    pub(crate) fn enter(&self, head: &Parts, peer: ConnectedPeer, preflight: bool) -> Admitted {
+        let address = self.proxies.client_of(peer.address, &head.headers);
         // First of all: an ambiguous head must not reach the token check under one of two readings.
-        let checked = bound_head(request).and_then(|()| one_reading(request));
-        if let Err(problem) = checked.and_then(|()| on_surface(request)) {
-            return Admitted { verdict: None, inside: Err(Rejected::Head(problem)) };
+        let checked = bound_head(head).and_then(|()| one_reading(head));
+        if let Err(problem) = checked.and_then(|()| on_surface(head, peer.surface)) {
+            return Admitted { address, verdict: None, inside: Err(Rejected::Head(problem)) };
         }
-        let address = self.address(request);
-        if is_health(request.uri().path()) {
-            return Admitted { verdict: None, inside: Ok(self.watching(request, address)) };
+        let path = head.uri.path();
+        if is_health(path) {
+            return Admitted { address, verdict: None, inside: Ok(self.watching(head, address)) };
         }
         // The token is checked before the rate limit, because it determines whose limit applies.
-        let client = if preflight { Ok(None) } else { self.client(request, address) };
+        let client = if preflight { Ok(None) } else { self.client(head, address) };
         let (client, stranger) = match client {
             // The status page shows such a client as little as health does.
-            Err(Rejected::Token(..)) if request.uri().path() == STATUS => {
-                (Ok(None), Some(Unauthenticated))
-            }
+            Err(Rejected::Token(..)) if path == STATUS => (Ok(None), Some(Unauthenticated)),
             client => (client, None),
         };
         let key = self.key(&client, address);
@@ -191,23 +203,22 @@ impl Admission {
         let inside = match over {
             Some(refused) => Err(refused),
             None => client.and_then(|client| {
-                let place = self.place(request, key, address)?;
-                let signed = is_webhook(request.uri().path());
-                let sender = signed.then(|| self.sender(address));
-                Ok(Inside { place, client, stranger, sender })
+                let seat = self.seat(path, peer.surface, key, address)?;
+                let sender = is_webhook(path).then(|| self.sender(address));
+                Ok(Inside { seat, client, stranger, sender })
             }),
         };
-        Admitted { verdict, inside }
+        Admitted { address, verdict, inside }
     }
 
-    fn watching(&self, request: &Request, address: IpAddr) -> Inside {
+    fn watching(&self, head: &Parts, address: IpAddr) -> Inside {
         // The token check is rate limited, so that health is no way around the limit on guesses.
         let stranger = self.auth.as_ref().map(|_| Unauthenticated);
         let unknown = Inside { stranger, ..Inside::default() };
-        if stranger.is_none() || !request.headers().contains_key(AUTHORIZATION) {
+        if stranger.is_none() || !head.headers.contains_key(AUTHORIZATION) {
             return unknown;
         }
-        let client = self.client(request, address);
+        let client = self.client(head, address);
         let verdict = self.take(self.key(&client, address).as_ref());
         let over = verdict.is_some_and(|verdict| verdict.retry_after.is_some());
         match client {
@@ -224,17 +235,19 @@ impl Admission {
     }
 
     /// `None` if no token is required. After too many wrong ones, even a correct guess is refused.
-    fn client(&self, request: &Request, address: IpAddr) -> Result<Option<ClientName>, Rejected> {
-        let path = request.uri().path();
-        let is_open = is_webhook(path) || is_asset(path);
-        let Some(auth) = self.auth.as_ref().filter(|_| !is_open) else { return Ok(None) };
+    fn client(&self, head: &Parts, address: IpAddr) -> Result<Option<ClientName>, Rejected> {
+        let (path, headers) = (head.uri.path(), &head.headers);
+        let Some(auth) = &self.auth else { return Ok(None) };
+        if is_webhook(path) || is_asset(path) {
+            return Ok(None);
+        }
         let key = ClientKey::Network(network_of(address));
-        if request.headers().contains_key(AUTHORIZATION)
+        if headers.contains_key(AUTHORIZATION)
             && let Some(wait) = self.guesses.wait(&key, Instant::now())
         {
             return Err(Rejected::Rate(wait));
         }
-        let client = auth.client(request.headers(), Timestamp::now());
+        let client = auth.client(headers, Timestamp::now());
         if client == Err(Refusal::Wrong) {
             self.guesses.take(key, Instant::now());
         }
@@ -244,18 +257,35 @@ impl Admission {
             .map_err(|refusal| Rejected::Token(refusal, challenge))
     }
 
-    fn place(
+    /// Fails if no permit is free. Takes none: most cached responses are sent at once.
+    fn seat(
         &self,
-        request: &Request,
+        path: &str,
+        surface: Surface,
         key: Option<ClientKey>,
         address: IpAddr,
-    ) -> Result<Option<RequestPermit>, Rejected> {
-        if is_metrics(request.uri().path()) {
+    ) -> Result<Option<Seat>, Rejected> {
+        if is_metrics(path) {
             return Ok(None);
         }
-        if is_overflow(request) {
+        if surface == Surface::Overflow {
             return Err(Rejected::RequestLimit);
         }
+        let mut concurrency = self.concurrency.iter().zip(&key);
+        if concurrency.any(|(concurrency, key)| !concurrency.has_room(key)) {
+            return Err(Rejected::ClientConcurrency);
+        }
+        let share = self.share.as_ref().map(|share| share.check(address, &self.proxies));
+        share.transpose().map_err(|_| Rejected::ClientConcurrency)?;
+        if !self.requests.has_room() {
+            return Err(Rejected::RequestLimit);
+        }
+        Ok(Some(Seat { key, address }))
+    }
+
+    /// Takes the permit. Fails if others took the last one meanwhile.
+    fn permit(&self, seat: Option<Seat>) -> Result<Option<RequestPermit>, Rejected> {
+        let Some(Seat { key, address }) = seat else { return Ok(None) };
         // The client's own limits first: a client over its limit takes no permit from others.
         let concurrency = self.concurrency.as_ref().zip(key);
         let permit = concurrency
@@ -292,29 +322,19 @@ impl Admission {
         Some(rate.take(key.clone(), Instant::now()))
     }
 
-    pub(crate) fn address(&self, request: &Request) -> IpAddr {
-        self.proxies.client_of(peer(request), request.headers())
+    /// Returns true if the peer is a trusted proxy.
+    pub(crate) fn is_proxy(&self, peer: ConnectedPeer) -> bool {
+        self.proxies.trusts(peer.address.to_canonical())
     }
-
-    /// Returns true if a trusted proxy sent the request.
-    pub(crate) fn is_of_proxy(&self, request: &Request) -> bool {
-        self.proxies.trusts(peer(request).to_canonical())
-    }
-}
-
-fn peer(request: &Request) -> IpAddr {
-    let peer = request.extensions().get::<ConnectInfo<SocketAddr>>();
-    // The listener always sets the peer. Other callers, such as tests, share one address.
-    peer.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), |peer| peer.0.ip())
 }
 
 fn kept_for(
-    place: RequestPermit,
+    permit: RequestPermit,
     response: Response,
     metrics: &Metrics,
     dressed: impl FnOnce(Response) -> Response,
 ) -> Response {
-    let kept = place.keep_for(response);
+    let kept = permit.keep_for(response);
     kept.unwrap_or_else(|| dressed(Rejected::RequestLimit.counted(metrics).into_response()))
 }
 

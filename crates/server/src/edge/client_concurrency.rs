@@ -36,6 +36,16 @@ impl Share {
         Self { concurrency: ClientConcurrency::new(each), told: AtomicBool::new(false) }
     }
 
+    /// Fails if an address has no permit left.
+    pub fn check(
+        &self,
+        address: IpAddr,
+        proxies: &TrustedProxies,
+    ) -> Result<(), ClientLimitReached> {
+        let is_free = proxies.trusts(address) || self.concurrency.has_room(&key(address));
+        if is_free { Ok(()) } else { Err(self.reached(address)) }
+    }
+
     /// Acquires a permit; `None` for a trusted proxy, which connects for many clients.
     pub fn take(
         &self,
@@ -45,14 +55,19 @@ impl Share {
         if proxies.trusts(address) {
             return Ok(None);
         }
-        if let Some(permit) = self.concurrency.take(ClientKey::Network(network_of(address))) {
-            return Ok(Some(permit));
-        }
+        self.concurrency.take(key(address)).map(Some).ok_or_else(|| self.reached(address))
+    }
+
+    fn reached(&self, address: IpAddr) -> ClientLimitReached {
         if !self.told.swap(true, Ordering::Relaxed) {
             warn!(target: LOG_TARGET, %address, "an address reached its limit of concurrent requests (429): if it is a proxy, name it in server.trusted_proxies; see server.max_requests_per_client. Logged once");
         }
-        Err(ClientLimitReached)
+        ClientLimitReached
     }
+}
+
+fn key(address: IpAddr) -> ClientKey {
+    ClientKey::Network(network_of(address))
 }
 
 /// The address is at its limit.
@@ -71,6 +86,12 @@ impl ClientConcurrency {
     #[must_use]
     pub fn new(each: NonZeroU32) -> Self {
         Self { each: each.get(), taken: Arc::default() }
+    }
+
+    /// Returns true if the client is below its limit.
+    #[must_use]
+    pub fn has_room(&self, client: &ClientKey) -> bool {
+        self.taken.lock().get(client).is_none_or(|concurrency| *concurrency < self.each)
     }
 
     /// Acquires a permit; `None` if the client is at its limit.
@@ -114,8 +135,9 @@ mod tests {
         let concurrency = ClientConcurrency::new(NonZeroU32::new(2).unwrap());
         let first = concurrency.take(network(1)).unwrap();
         let second = concurrency.take(network(1)).unwrap();
-        assert!(concurrency.take(network(1)).is_none());
-        assert!(concurrency.take(network(2)).is_some(), "others have their own");
+        assert!(!concurrency.has_room(&network(1)) && concurrency.take(network(1)).is_none());
+        assert!(concurrency.has_room(&network(2)), "others have their own");
+        assert!(concurrency.take(network(2)).is_some());
         drop(first);
         assert!(concurrency.take(network(1)).is_some());
         drop(second);

@@ -40,6 +40,9 @@ impl Coding {
     /// Returns the preferred coding; `None` for the plain body. On a tie the first coding wins.
     #[must_use]
     pub fn preferred(headers: &HeaderMap) -> Option<Self> {
+        if !headers.contains_key(ACCEPT_ENCODING) {
+            return None;
+        }
         let values = headers.get_all(ACCEPT_ENCODING).iter().filter_map(|v| v.to_str().ok());
         let ranges: Vec<(&str, f32)> =
             values.flat_map(|value| value.split(',')).map(weighed).collect();

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use axum::http::{HeaderMap, Uri};
+use tokio::time::Instant;
 
 use crate::edge::coding::Coding;
 use crate::edge::headers::Heads;
@@ -30,6 +31,7 @@ pub trait Face: ProblemRenderer {
         request: &HeaderMap,
         coding: Option<Coding>,
         heads: &Heads,
+        now: Instant,
     ) -> Option<Representation>;
 
     /// Returns the counters of the target's route.

@@ -1,7 +1,7 @@
 //! Refuses request heads that a proxy may interpret differently, and closes their connection.
 
-use axum::extract::Request;
 use axum::http::header::{HOST, TRANSFER_ENCODING};
+use axum::http::request::Parts;
 use axum::http::uri::Authority;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, Version};
 
@@ -10,11 +10,10 @@ use crate::edge::problem::Problem;
 /// Refuses requests without exactly one valid `Host`, and bodies with a transfer coding other than
 /// a single `chunked` (RFC 9112 §3.2, §6.1): the basis of request smuggling. The error is 400, or
 /// 501 for an unknown coding; the connection must be closed.
-pub fn one_reading(request: &Request) -> Result<(), Problem> {
-    let (version, headers) = (request.version(), request.headers());
-    host(version, headers)?;
+pub fn one_reading(head: &Parts) -> Result<(), Problem> {
+    host(head.version, &head.headers)?;
     // HTTP/2 frames its bodies itself.
-    if version < Version::HTTP_2 { codings(version, headers) } else { Ok(()) }
+    if head.version < Version::HTTP_2 { codings(head.version, &head.headers) } else { Ok(()) }
 }
 
 fn host(version: Version, headers: &HeaderMap) -> Result<(), Problem> {
@@ -52,10 +51,18 @@ fn is_plain(host: &[u8]) -> bool {
     let (name, rest) = host.split_at(name.count());
     let port = match rest {
         [] => true,
-        [b':', port @ ..] => matches!(port.len(), 1..=4) && port.iter().all(u8::is_ascii_digit),
+        [b':', port @ ..] => is_port(port),
         _ => false,
     };
     !name.is_empty() && port
+}
+
+/// Returns true for one to five digits that are at most 65535.
+fn is_port(text: &[u8]) -> bool {
+    let value = text.iter().try_fold(0, |value: u32, byte| {
+        byte.is_ascii_digit().then(|| 10 * value + u32::from(byte - b'0'))
+    });
+    matches!(text.len(), 1..=5) && value.is_some_and(|value| value <= u32::from(u16::MAX))
 }
 
 fn codings(version: Version, headers: &HeaderMap) -> Result<(), Problem> {
@@ -75,13 +82,14 @@ mod tests {
 
     #[test]
     fn a_plain_host_is_one_that_the_parser_takes_too() {
-        for host in ["x", "a-b.example.com", "127.0.0.1", "x:80", "x:8082", "EXAMPLE:1"] {
+        for host in ["x", "a-b.example.com", "127.0.0.1", "x:80", "x:65535", "EXAMPLE:1"] {
             assert!(is_plain(host.as_bytes()), "{host}");
             assert!(host.parse::<Authority>().is_ok(), "{host}");
         }
-        for host in
-            ["", ":80", "x:", "x:12345", "x:a", "a b", "a,b", "u@h", "[::1]", "a_b", "x:1:2"]
-        {
+        for host in [
+            "", ":80", "x:", "x:65536", "x:000080", "x:a", "a b", "a,b", "u@h", "[::1]", "a_b",
+            "x:1:2",
+        ] {
             assert!(!is_plain(host.as_bytes()), "{host}");
         }
     }

@@ -15,6 +15,8 @@ pub const TOTAL_COUNT: HeaderName = HeaderName::from_static("x-total-count");
 /// Response headers with slots for those that vary, so that later inserts move no entries.
 #[derive(Clone, Debug)]
 pub struct Heads {
+    /// True if only headers of the answer are missing, so that the rest can be kept with it.
+    pub are_final: bool,
     /// For responses in one form.
     pub plain: HeaderMap,
     /// For responses whose form depends on `Accept`.
@@ -23,7 +25,8 @@ pub struct Heads {
 
 impl Default for Heads {
     fn default() -> Self {
-        Self { plain: head("accept-encoding"), negotiated: head("accept-encoding, accept") }
+        let [plain, negotiated] = ["accept-encoding", "accept-encoding, accept"].map(head);
+        Self { are_final: false, plain, negotiated }
     }
 }
 

@@ -1,21 +1,21 @@
 //! Middleware around all responses, in a fixed order. Handlers implement none of this.
 
-use std::convert::Infallible;
+use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::task::{Context, Poll};
-use std::time::Duration;
 
-use axum::Router;
-use axum::extract::Request;
+use axum::body::{Body, Bytes, HttpBody};
 use axum::http::header::{ACCEPT, ORIGIN};
-use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Version};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, HeaderValue, Method, Request, StatusCode, Version};
 use axum::response::Response;
+use axum::{BoxError, Router};
 use futures_util::FutureExt as _;
 use futures_util::future::{self, BoxFuture, Ready, ready};
+use hyper::body::Incoming;
 use tokio::time::Instant;
 use tower::util::{Either, option_layer};
-use tower::{Layer as _, Service, ServiceExt as _};
+use tower::{Layer as _, ServiceExt as _};
 use tower_http::cors::{AllowOrigin, Cors};
 use tracing::Instrument as _;
 
@@ -27,15 +27,17 @@ use crate::edge::face::Face;
 use crate::edge::headers::Heads;
 use crate::edge::own_address::AddressRules;
 use crate::edge::panics::{self, watch_body};
+use crate::edge::peer::ConnectedPeer;
 use crate::edge::problem::{FailedRequest, rendered};
 use crate::edge::representation::Negotiation;
 use crate::edge::request_id::{self, REQUEST_ID};
-use crate::edge::request_log::{RequestRecord, count_stale, is_logged};
+use crate::edge::request_log::{RequestRecord, is_logged};
 use crate::edge::response_headers::ResponseHeaders;
 use crate::edge::surface::{OutsideBasePath, Surface};
 use crate::edge::target::without_slash;
 use crate::edge::templates::Templates;
-use crate::metrics::{Metrics, RouteCounters};
+use crate::metrics::Metrics;
+use crate::server::ConnectionService;
 
 /// Configurable middleware settings.
 #[derive(Clone, Default)]
@@ -53,11 +55,11 @@ pub struct HttpRules {
 /// A face of the service within the middleware, outermost first: admission by the head; request
 /// id, metrics, log and common headers, even on preflights; cached responses; errors, panics,
 /// codings; CORS; the router. Plain function calls: axum clones everything below a function layer
-/// for each request.
+/// for each request. A value serves the requests of one connection.
 pub struct Middleware<F> {
     state: Arc<MiddlewareState<F>>,
     inside: Either<Cors<Router>, Router>,
-    surface: Surface,
+    peer: ConnectedPeer,
 }
 
 struct MiddlewareState<F> {
@@ -75,7 +77,7 @@ struct MiddlewareState<F> {
 impl<F> Clone for Middleware<F> {
     fn clone(&self) -> Self {
         let (state, inside) = (Arc::clone(&self.state), self.inside.clone());
-        Self { state, inside, surface: self.surface }
+        Self { state, inside, peer: self.peer }
     }
 }
 
@@ -105,26 +107,49 @@ impl<F: Face> Middleware<F> {
             compresses: rules.compression,
             compressor: Compressor::default(),
         };
-        Self { state: Arc::new(state), inside, surface: Surface::Whole }
+        Self { state: Arc::new(state), inside, peer: ConnectedPeer::default() }
     }
 
     /// Returns the service for connections that get this part of the face.
     #[must_use]
     pub fn on(&self, surface: Surface) -> Self {
-        Self { surface, ..self.clone() }
+        Self { peer: ConnectedPeer { surface, ..self.peer }, ..self.clone() }
     }
 
-    async fn route(self, mut request: Request, found: FoundRoute<F::Target>) -> Response {
-        let Self { state, inside, .. } = self;
-        let begun = Instant::now();
-        let id = request_id::of(request.headers());
-        let seen = RequestRecord::of(&request, &state.admission, &id);
-        let FoundRoute { entered, target } = found;
-        let learned = target.clone().map(|target| (request.uri().clone(), target));
+    /// Responds to a request: at once if the cache has the response, or else through the router.
+    pub fn answer<B>(&self, request: Request<B>) -> Answering
+    where
+        B: HttpBody<Data = Bytes, Error: Into<BoxError>> + Send + 'static,
+    {
+        let (mut head, body) = request.into_parts();
+        if !self.state.address.enter(&mut head.uri) {
+            let base_path = self.state.address.base_path.clone();
+            head.extensions.insert(OutsideBasePath(base_path));
+        }
+        without_slash(&mut head.uri);
+        let arrival = Arrival { head, peer: self.peer, begun: Instant::now() };
+        // Admission comes before the cache: a refusal must not depend on what is cached.
+        let entered = self.state.enter(&arrival);
+        match self.state.cached(&arrival, entered) {
+            Reply::Response(response) => future::Either::Left(ready(response)),
+            Reply::Routed(found) => {
+                let body = Body::new(body);
+                future::Either::Right(self.clone().route(arrival, body, found).boxed())
+            }
+        }
+    }
+
+    async fn route(self, arrival: Arrival, body: Body, found: Found<F::Target>) -> Response {
+        let (Self { state, inside, .. }, Found { entered, target }) = (self, found);
+        let id = request_id::of(&arrival.head.headers);
+        let seen = RequestRecord::of(&arrival.head, entered.address, &id);
+        let learned = target.clone().map(|target| (arrival.head.uri.clone(), target));
+        let failed = state.failed_request(&arrival, &id);
+        let Arrival { mut head, begun, .. } = arrival;
         // Handlers of cached routes take the parsed target from here.
-        target.map(|target| request.extensions_mut().insert(target));
-        let failed = state.failed_request(&request, &id);
-        request.extensions_mut().insert(failed.own.clone());
+        target.map(|target| head.extensions.insert(target));
+        head.extensions.insert(failed.own.clone());
+        let request = Request::from_parts(head, body);
         let route = state.templates.of(seen.path());
         let span = seen.span(route);
         let work = seen.trace().scope(state.admitted(inside, request, entered, failed));
@@ -140,40 +165,30 @@ impl<F: Face> Middleware<F> {
     }
 }
 
+/// A response, or the work on one.
+pub type Answering = future::Either<Ready<Response>, BoxFuture<'static, Response>>;
+
+impl<F: Face> ConnectionService for Middleware<F> {
+    type Answering = Answering;
+
+    fn connected(&self, peer: SocketAddr) -> Self {
+        Self { peer: ConnectedPeer { address: peer.ip(), ..self.peer }, ..self.clone() }
+    }
+
+    fn answer(&self, request: Request<Incoming>) -> Answering {
+        self.answer(request)
+    }
+}
+
 fn is_answered(response: &Response) -> bool {
     response.status().is_success() || response.status() == StatusCode::NOT_MODIFIED
 }
 
-impl<F: Face> Service<Request> for Middleware<F> {
-    type Response = Response;
-    type Error = Infallible;
-    type Future = future::Either<
-        Ready<Result<Response, Infallible>>,
-        BoxFuture<'static, Result<Response, Infallible>>,
-    >;
-
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn call(&mut self, mut request: Request) -> Self::Future {
-        if self.surface != Surface::Whole {
-            request.extensions_mut().insert(self.surface);
-        }
-        if !self.state.address.enter(&mut request) {
-            let base_path = self.state.address.base_path.clone();
-            request.extensions_mut().insert(OutsideBasePath(base_path));
-        }
-        without_slash(&mut request);
-        // Admission comes before the cache: a refusal must not depend on what is cached.
-        let entered = self.state.enter(&request);
-        match self.state.cached(&request, entered) {
-            Reply::Response(response) => future::Either::Left(ready(Ok(response))),
-            Reply::Routed(found) => {
-                future::Either::Right(self.clone().route(request, found).map(Ok).boxed())
-            }
-        }
-    }
+/// A request without its body.
+struct Arrival {
+    head: Parts,
+    peer: ConnectedPeer,
+    begun: Instant,
 }
 
 /// Outcome of the look into the cache.
@@ -181,20 +196,20 @@ enum Reply<T> {
     /// The cached response.
     Response(Response),
     /// The router has to respond.
-    Routed(FoundRoute<T>),
+    Routed(Found<T>),
 }
 
 /// A request that the cache cannot answer at once.
-struct FoundRoute<T> {
+struct Found<T> {
     entered: Admitted,
     target: Option<Arc<T>>,
 }
 
 impl<F: Face> MiddlewareState<F> {
-    fn enter(&self, request: &Request) -> Admitted {
+    fn enter(&self, Arrival { head, peer, .. }: &Arrival) -> Admitted {
         // A preflight carries no token, and without CORS nothing would handle it as one.
-        let preflight = self.headers.allows_cors() && request.method() == Method::OPTIONS;
-        self.admission.enter(request, preflight)
+        let preflight = self.headers.allows_cors() && head.method == Method::OPTIONS;
+        self.admission.enter(head, *peer, preflight)
     }
 
     fn coding(&self, headers: &HeaderMap) -> Option<Coding> {
@@ -202,60 +217,53 @@ impl<F: Face> MiddlewareState<F> {
     }
 
     /// Responds from the cache if that takes no wait and no router.
-    fn cached(&self, request: &Request, entered: Admitted) -> Reply<F::Target> {
-        let reads = [Method::GET, Method::HEAD].contains(request.method());
-        let target = (reads && entered.is_let_in()).then(|| self.face.resolve(request.uri()));
+    fn cached(&self, arrival: &Arrival, entered: Admitted) -> Reply<F::Target> {
+        let Arrival { head, begun, .. } = arrival;
+        let reads = [Method::GET, Method::HEAD].contains(&head.method);
+        let target = (reads && entered.is_let_in()).then(|| self.face.resolve(&head.uri));
         let Some(target) = target.flatten() else {
-            return Reply::Routed(FoundRoute { entered, target: None });
+            return Reply::Routed(Found { entered, target: None });
         };
         // The router answers `HEAD`: it has the length of a body that it does not send.
-        if request.method() == Method::HEAD {
-            return Reply::Routed(FoundRoute { entered, target: Some(target) });
+        if head.method == Method::HEAD {
+            return Reply::Routed(Found { entered, target: Some(target) });
         }
-        let begun = Instant::now();
         // A panic here must become a 500 as behind the router, not an aborted connection.
-        let answering = AssertUnwindSafe(|| self.represent(request, &target));
+        let answering = AssertUnwindSafe(|| self.represent(&head.headers, &target, *begun));
         let response = match catch_unwind(answering) {
             Ok(Some(response)) => response,
-            Ok(None) => return Reply::Routed(FoundRoute { entered, target: Some(target) }),
-            Err(panic) => self.failed(request, panics::failure(&*panic, &self.metrics)),
+            Ok(None) => return Reply::Routed(Found { entered, target: Some(target) }),
+            Err(panic) => self.failed(arrival, panics::failure(&*panic, &self.metrics)),
         };
         // Many concurrent responses of one connection may wait in memory; with HTTP/1 there is only
         // one.
-        let many = request.version() >= Version::HTTP_2;
+        let (many, address) = (head.version >= Version::HTTP_2, entered.address);
         let mut response =
             self.admission.admit_at_once(&self.metrics, entered, many, response, |refusal| {
-                self.failed(request, refusal)
+                self.failed(arrival, refusal)
             });
-        let id = request_id::of(request.headers());
-        self.observe(request, self.face.counters(&target), begun.elapsed(), &id, &response);
+        let (id, took) = (request_id::of(&head.headers), begun.elapsed());
+        let counters = self.face.counters(&target);
+        counters.observe(response.status().as_u16(), took.as_secs_f64());
+        if is_logged(&response) {
+            RequestRecord::of(head, address, &id).log(counters.route(), took, &response);
+        }
         response.headers_mut().insert(REQUEST_ID, id);
         Reply::Response(response)
     }
 
-    fn observe(
+    fn represent(
         &self,
-        request: &Request,
-        counters: &RouteCounters,
-        took: Duration,
-        id: &HeaderValue,
-        response: &Response,
-    ) {
-        counters.observe(response.status().as_u16(), took.as_secs_f64());
-        count_stale(response, &self.metrics);
-        if is_logged(response) {
-            let seen = RequestRecord::of(request, &self.admission, id);
-            seen.log(counters.route(), took, response);
-        }
-    }
-
-    fn represent(&self, request: &Request, target: &F::Target) -> Option<Response> {
-        let (headers, coding) = (request.headers(), self.coding(request.headers()));
+        headers: &HeaderMap,
+        target: &F::Target,
+        begun: Instant,
+    ) -> Option<Response> {
+        let coding = self.coding(headers);
         let Some(origin) = headers.get(ORIGIN) else {
-            let found = self.face.cached(target, headers, coding, &self.heads)?;
+            let found = self.face.cached(target, headers, coding, &self.heads, begun)?;
             return Some(found.respond(headers, coding));
         };
-        let found = self.face.cached(target, headers, coding, &Heads::default())?;
+        let found = self.face.cached(target, headers, coding, &Heads::default(), begun)?;
         let mut response = found.respond(headers, coding);
         response.extensions_mut().insert(CachePolicy::Revalidate);
         let mut response = self.headers.cross_origin(response, Some(origin.clone()));
@@ -266,7 +274,7 @@ impl<F: Face> MiddlewareState<F> {
     async fn admitted(
         &self,
         inside: Either<Cors<Router>, Router>,
-        request: Request,
+        request: Request<Body>,
         entered: Admitted,
         failed: FailedRequest,
     ) -> Response {
@@ -292,10 +300,10 @@ impl<F: Face> MiddlewareState<F> {
         admitted.await
     }
 
-    fn failed(&self, request: &Request, failure: Response) -> Response {
-        let origin = request.headers().get(ORIGIN).cloned();
-        let id = request_id::of(request.headers());
-        self.failure(failure, &self.failed_request(request, &id), origin.as_ref())
+    fn failed(&self, arrival: &Arrival, failure: Response) -> Response {
+        let headers = &arrival.head.headers;
+        let (origin, id) = (headers.get(ORIGIN), request_id::of(headers));
+        self.failure(failure, &self.failed_request(arrival, &id), origin)
     }
 
     /// Renders an error that the router's layers have not seen, with all headers.
@@ -311,17 +319,16 @@ impl<F: Face> MiddlewareState<F> {
         failure
     }
 
-    fn failed_request(&self, request: &Request, id: &HeaderValue) -> FailedRequest {
-        let headers = request.headers();
+    fn failed_request(&self, arrival: &Arrival, id: &HeaderValue) -> FailedRequest {
+        let Parts { uri, headers, .. } = &arrival.head;
         let accept = headers.get_all(ACCEPT).iter().filter_map(|accept| accept.to_str().ok());
-        let is_of_proxy = self.admission.is_of_proxy(request);
-        let own = self.address.address(request.uri(), headers, is_of_proxy);
+        let own = self.address.address(uri, headers, self.admission.is_proxy(arrival.peer));
         if own.is_prefix_ignored {
             self.metrics.process.prefix_ignored();
         }
         FailedRequest {
             accept: accept.collect::<Vec<_>>().join(","),
-            target: request.uri().clone(),
+            target: uri.clone(),
             own,
             id: id.clone(),
         }
@@ -330,15 +337,13 @@ impl<F: Face> MiddlewareState<F> {
 
 #[cfg(test)]
 mod tests {
-    use axum::body::Body;
     use axum::http::Uri;
     use axum::routing::get;
-    use bytes::Bytes;
-    use tower::ServiceExt as _;
 
     use super::*;
     use crate::edge::problem::{Problem, ProblemRenderer};
     use crate::edge::representation::Representation;
+    use crate::metrics::RouteCounters;
 
     struct Plain;
 
@@ -363,6 +368,7 @@ mod tests {
             _: &HeaderMap,
             _: Option<Coding>,
             _: &Heads,
+            _: Instant,
         ) -> Option<Representation> {
             None
         }
@@ -380,7 +386,7 @@ mod tests {
         let templates = Arc::new(Templates::new(Vec::new()));
         let router = Middleware::new(router, Plain, templates, metrics.clone(), &rules);
         let request = Request::builder().uri("/").header("host", "x").body(Body::empty()).unwrap();
-        let response = router.oneshot(request).await.unwrap();
+        let response = router.answer(request).await;
         assert_eq!(response.status(), StatusCode::INTERNAL_SERVER_ERROR);
         assert_eq!(response.headers()["cache-control"], "no-store");
         let body = axum::body::to_bytes(response.into_body(), 1000).await.unwrap();

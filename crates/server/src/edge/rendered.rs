@@ -1,9 +1,10 @@
-//! Response bodies with their entity tag and encodings, each computed once.
+//! Response bodies with their entity tag, encodings and headers, each computed once.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 
-use axum::http::HeaderValue;
+use axum::http::header::{CONTENT_TYPE, ETAG};
+use axum::http::{HeaderMap, HeaderValue};
 use bytes::Bytes;
 use registry_core::error::{Error, ErrorKind, Result};
 use registry_core::models::digest::Digest;
@@ -15,6 +16,8 @@ use crate::edge::coding::Coding;
 const AT_ONCE: usize = 16 * 1024;
 // Memory for encodings beyond the length of the body: short bodies are not compressed as well.
 const SPARE: usize = 2048;
+// Memory for the head: about 14 headers, without the values that others share.
+const HEAD: usize = 2048;
 const JSON: &str = "application/json";
 
 /// A response body, cheap to clone.
@@ -30,6 +33,7 @@ struct RenderedBody {
     spare: AtomicUsize,
     /// One cell per entry of [`Coding::ALL`]; empty if the encoding would not be shorter.
     encoded: [OnceLock<Bytes>; Coding::ALL.len()],
+    head: OnceLock<HeaderMap>,
 }
 
 impl Rendered {
@@ -82,8 +86,8 @@ impl Rendered {
 
     fn of(body: Bytes, etag: Option<HeaderValue>, content_type: &'static str) -> Self {
         let spare = AtomicUsize::new(body.len() + SPARE);
-        let encoded = Default::default();
-        Self(Arc::new(RenderedBody { body, etag, content_type, spare, encoded }))
+        let (encoded, head) = Default::default();
+        Self(Arc::new(RenderedBody { body, etag, content_type, spare, encoded, head }))
     }
 
     /// Returns the plain bytes.
@@ -102,6 +106,18 @@ impl Rendered {
     #[must_use]
     pub fn content_type(&self) -> &'static str {
         self.0.content_type
+    }
+
+    /// Adds the headers of the plain body.
+    pub fn describe(&self, headers: &mut HeaderMap) {
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static(self.content_type()));
+        self.etag().into_iter().for_each(|etag| drop(headers.insert(ETAG, etag.clone())));
+    }
+
+    /// Returns the headers that all responses with this body share. The first caller makes them.
+    #[must_use]
+    pub fn head(&self, make: impl FnOnce() -> HeaderMap) -> &HeaderMap {
+        self.0.head.get_or_init(make)
     }
 
     /// Returns true if the encoded bytes exist or are cheap to compute.
@@ -129,10 +145,10 @@ impl Rendered {
         self.0.spare.fetch_update(order, order, |spare| spare.checked_sub(bytes)).is_ok()
     }
 
-    /// Returns the maximum memory use with all encodings, in bytes.
+    /// Returns the maximum memory use with head and all encodings, in bytes.
     #[must_use]
     pub fn weight(&self) -> usize {
-        2 * self.0.body.len() + SPARE + size_of::<RenderedBody>()
+        2 * self.0.body.len() + SPARE + HEAD + size_of::<RenderedBody>()
     }
 }
 

@@ -1,9 +1,7 @@
 //! Response bodies in memory: the one place that decides on 304 and on content codings.
 
 use axum::body::Body;
-use axum::http::header::{
-    CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, ETAG, IF_NONE_MATCH, VARY,
-};
+use axum::http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, IF_NONE_MATCH, VARY};
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 
@@ -18,14 +16,16 @@ use crate::edge::rendered::Rendered;
 pub struct Representation {
     /// The body.
     pub rendered: Rendered,
-    /// Headers besides those of the body.
+    /// Headers of a response with the plain body.
     pub headers: HeaderMap,
 }
 
 impl From<Rendered> for Representation {
     fn from(rendered: Rendered) -> Self {
         let vary = HeaderValue::from_static("accept-encoding");
-        Self { rendered, headers: HeaderMap::from_iter([(VARY, vary)]) }
+        let mut headers = HeaderMap::from_iter([(VARY, vary)]);
+        rendered.describe(&mut headers);
+        Self { rendered, headers }
     }
 }
 
@@ -34,15 +34,10 @@ impl Representation {
     #[must_use]
     pub fn respond(self, request: &HeaderMap, coding: Option<Coding>) -> Response {
         let Self { rendered, mut headers } = self;
-        if let Some(etag) = rendered.etag() {
-            headers.insert(ETAG, etag.clone());
-        }
         if is_known(&rendered, request) {
-            // Slots for headers of the body must not stay.
             headers.remove(CONTENT_TYPE);
             return response(StatusCode::NOT_MODIFIED, headers, Body::empty());
         }
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static(rendered.content_type()));
         let encoded = coding.and_then(|coding| Some((coding, rendered.encoded(coding)?)));
         let body = match encoded {
             Some((coding, body)) => {

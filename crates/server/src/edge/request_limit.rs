@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use axum::body::Body;
-use axum::extract::Request;
 use axum::http::StatusCode;
+use axum::http::request::Parts;
 use axum::response::Response;
 use http_body_util::BodyExt as _;
 use hyper::body::Body as _;
@@ -20,13 +20,13 @@ const HEADERS_MAX: usize = 64;
 const HEADERS_SIZE_MAX: usize = 16 * 1024;
 
 /// Refuses long heads with 414 or 431. The listener refuses those over 28 KiB without a body.
-pub fn bound_head(request: &Request) -> Result<(), Problem> {
-    let target = request.uri().path_and_query().map_or(0, |target| target.as_str().len());
+pub fn bound_head(head: &Parts) -> Result<(), Problem> {
+    let target = head.uri.path_and_query().map_or(0, |target| target.as_str().len());
     if target > TARGET_MAX {
         let message = format!("The request target is longer than {TARGET_MAX} bytes");
         return Err(Problem::new(StatusCode::URI_TOO_LONG, message));
     }
-    let headers = request.headers();
+    let headers = &head.headers;
     let size: usize = headers.iter().map(|(name, value)| name.as_str().len() + value.len()).sum();
     if headers.len() > HEADERS_MAX || size > HEADERS_SIZE_MAX {
         let message = format!(
@@ -56,6 +56,12 @@ impl RequestLimit {
         let places = requests.min(Semaphore::MAX_PERMITS);
         let [places, large_kib] = [places, LARGE_KIB].map(|room| Arc::new(Semaphore::new(room)));
         Self { places, large_kib }
+    }
+
+    /// Returns true if a permit is free.
+    #[must_use]
+    pub fn has_room(&self) -> bool {
+        self.places.available_permits() > 0
     }
 
     /// Acquires a permit; `None` if all are taken.

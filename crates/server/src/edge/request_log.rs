@@ -4,15 +4,15 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use axum::body::HttpBody as _;
-use axum::extract::Request;
 use axum::http::header::CONTENT_LENGTH;
+use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, Method, Uri, Version};
 use axum::response::Response;
 use registry_core::trace::Trace;
 use tracing::field::Empty;
 use tracing::{Level, Span, info, info_span, warn};
 
-use crate::edge::admission::{Admission, ClientName};
+use crate::edge::admission::ClientName;
 use crate::edge::headers::DEGRADED;
 use crate::edge::problem::Problem;
 use crate::edge::request_id;
@@ -34,15 +34,15 @@ pub struct RequestRecord {
 }
 
 impl RequestRecord {
-    /// Captures a request before it is passed on.
+    /// Captures a request of the client at this address before it is passed on.
     #[must_use]
-    pub fn of(request: &Request, admission: &Admission, id: &HeaderValue) -> Self {
+    pub fn of(head: &Parts, address: IpAddr, id: &HeaderValue) -> Self {
         Self {
-            method: request.method().clone(),
-            target: request.uri().clone(),
-            version: request.version(),
-            address: admission.address(request),
-            trace: request_id::trace(id, request.headers()),
+            method: head.method.clone(),
+            target: head.uri.clone(),
+            version: head.version,
+            address,
+            trace: request_id::trace(id, &head.headers),
         }
     }
 
@@ -103,7 +103,7 @@ pub fn is_logged(response: &Response) -> bool {
 }
 
 /// Counts the backends whose part of a response is stale or missing.
-pub fn count_stale(response: &Response, metrics: &Metrics) {
+fn count_stale(response: &Response, metrics: &Metrics) {
     stale_parts(response.headers()).for_each(|backend| metrics.backends.stale_answer(backend));
 }
 

@@ -80,8 +80,9 @@ impl ResponseHeaders {
     /// of the content.
     #[must_use]
     pub fn heads(&self) -> Heads {
-        let Heads { plain, negotiated } = Heads::default();
-        Heads { plain: self.prepared(plain), negotiated: self.prepared(negotiated) }
+        let Heads { plain, negotiated, .. } = Heads::default();
+        let [plain, negotiated] = [plain, negotiated].map(|head| self.prepared(head));
+        Heads { are_final: true, plain, negotiated }
     }
 
     fn prepared(&self, head: HeaderMap) -> HeaderMap {

@@ -1,7 +1,7 @@
 //! The part of the API that a connection gets, by its listener and the limits on connections.
 
-use axum::extract::Request;
 use axum::http::StatusCode;
+use axum::http::request::Parts;
 
 use crate::edge::problem::Problem;
 use crate::urls::{Route as _, SystemRoute};
@@ -37,19 +37,19 @@ pub(super) fn is_metrics(path: &str) -> bool {
 pub(super) struct OutsideBasePath(pub(super) String);
 
 /// Refuses requests that the surface of their connection never serves.
-pub(super) fn on_surface(request: &Request) -> Result<(), Problem> {
-    let path = request.uri().path();
-    if let Some(OutsideBasePath(base_path)) = request.extensions().get() {
+pub(super) fn on_surface(head: &Parts, surface: Surface) -> Result<(), Problem> {
+    let path = head.uri.path();
+    if let Some(OutsideBasePath(base_path)) = head.extensions.get() {
         let message = format!("No resource at this path; everything lies below {base_path}/");
         return Err(Problem::new(StatusCode::NOT_FOUND, message));
     }
-    match request.extensions().get() {
-        Some(Surface::PlainHttp) => {
+    match surface {
+        Surface::PlainHttp => {
             let message =
                 "This port speaks HTTPS: write https:// in the address instead of http://";
             Err(Problem::bad_request(message).closing())
         }
-        Some(Surface::Monitoring) if !is_health(path) && !is_metrics(path) => {
+        Surface::Monitoring if !is_health(path) && !is_metrics(path) => {
             let message = format!(
                 "This port serves only {} and {}; everything else is on server.port",
                 HEALTH.map(|route| route.relative()).join(", "),
@@ -61,19 +61,15 @@ pub(super) fn on_surface(request: &Request) -> Result<(), Problem> {
     }
 }
 
-pub(super) fn is_overflow(request: &Request) -> bool {
-    request.extensions().get() == Some(&Surface::Overflow)
-}
-
 #[cfg(test)]
 mod tests {
-    use axum::body::Body;
+    use axum::http::Request;
 
     use super::*;
 
     fn passes(surface: Surface, path: &str) -> bool {
-        let request = Request::get(path).extension(surface).body(Body::empty()).unwrap();
-        on_surface(&request).is_ok()
+        let (head, ()) = Request::get(path).body(()).unwrap().into_parts();
+        on_surface(&head, surface).is_ok()
     }
 
     #[test]

@@ -1,15 +1,14 @@
 //! Normalization of request targets for routes, limits, caches and metrics.
 
-use axum::extract::Request;
 use axum::http::Uri;
 use axum::http::uri::PathAndQuery;
 
 use crate::urls::BASE;
 
 /// Removes one trailing slash from an API path. Two slashes are left in place and match no route.
-pub fn without_slash(request: &mut Request) {
-    if let Some(uri) = bare(request.uri()) {
-        *request.uri_mut() = uri;
+pub fn without_slash(target: &mut Uri) {
+    if let Some(uri) = bare(target) {
+        *target = uri;
     }
 }
 

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use axum::http::{HeaderMap, Uri};
 use bytes::Bytes;
+use tokio::time::Instant;
 
 use crate::api::face::JsonApi;
 use crate::api::targets::Target;
@@ -52,8 +53,9 @@ impl Face for ApiAndPages {
         request: &HeaderMap,
         coding: Option<Coding>,
         heads: &Heads,
+        now: Instant,
     ) -> Option<Representation> {
-        self.api.cached(target, request, coding, heads)
+        self.api.cached(target, request, coding, heads, now)
     }
 
     fn counters<'a>(&self, target: &'a Target) -> &'a RouteCounters {

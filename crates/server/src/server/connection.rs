@@ -6,8 +6,6 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::body::Body;
-use axum::extract::ConnectInfo;
 use axum::response::Response;
 use hyper::body::Incoming;
 use hyper::service::service_fn;
@@ -27,7 +25,7 @@ use crate::server::permits::HeldPermits;
 use crate::server::tls::{Protocol, ServerTls, protocol_of};
 use crate::server::tracked::{Tracked, TrackedResponse};
 use crate::server::write_deadline::WriteDeadline;
-use crate::server::{Answers, HEAD_MAX, Services, Stop, stopped};
+use crate::server::{ConnectionService, HEAD_MAX, Services, Stop, stopped};
 
 const STREAMS_MAX: u32 = 100;
 /// Maximum number of streams that an HTTP/2 client may open and reset before they are processed;
@@ -50,7 +48,7 @@ pub(super) struct Connection {
 
 impl Connection {
     /// Serves until the client closes, exceeds a timeout, or is idle during shutdown.
-    pub(super) async fn serve<S: Answers>(
+    pub(super) async fn serve<S: ConnectionService>(
         self,
         stream: std::net::TcpStream,
         services: Arc<Services<S>>,
@@ -89,7 +87,7 @@ impl Connection {
         }
     }
 
-    async fn http<S: Answers>(
+    async fn http<S: ConnectionService>(
         &self,
         stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
         builder: auto::Builder<TokioExecutor>,
@@ -98,7 +96,8 @@ impl Connection {
         mut stop: watch::Receiver<Stop>,
     ) {
         let stream = Tracked::new(stream, Arc::clone(activity));
-        let service = service_fn(|request| self.answer(request, router.clone(), activity));
+        let router = router.connected(self.peer);
+        let service = service_fn(|request| self.answer(request, &router, activity));
         let mut connection =
             std::pin::pin!(builder.serve_connection(TokioIo::new(stream), service));
         let mut overdue = std::pin::pin!(activity.overdue());
@@ -118,10 +117,10 @@ impl Connection {
         }
     }
 
-    fn answer<S: Answers>(
+    fn answer<S: ConnectionService>(
         &self,
         request: Request<Incoming>,
-        mut router: S,
+        router: &S,
         activity: &Arc<Activity>,
     ) -> impl Future<Output = Result<Response<TrackedResponse>, Infallible>> + use<S> {
         let version = request.version();
@@ -131,10 +130,8 @@ impl Connection {
             activity.give_up();
         }
         let ticket = activity.begin(version, stream.flatten());
-        let mut request = request.map(Body::new);
-        request.extensions_mut().insert(ConnectInfo(self.peer));
-        let answered = router.call(request);
-        async move { Ok(answered.await?.map(|body| TrackedResponse::new(body, ticket, version))) }
+        let answered = router.answer(request);
+        async move { Ok(answered.await.map(|body| TrackedResponse::new(body, ticket, version))) }
     }
 }
 
