@@ -16,8 +16,9 @@
 
 #[path = "catalog_scale/generated.rs"]
 mod generated;
+#[path = "catalog_scale/service.rs"]
+mod service;
 
-use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -26,23 +27,16 @@ use axum::http::Request;
 use generated::{Generated, hash, id};
 use http_body_util::BodyExt as _;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
-use registry_catalog::{Catalog, Merge, Rules};
+use registry_catalog::Catalog;
 use registry_core::models::scope::Scope;
-use registry_server::answers::rules::ResponseCacheRules;
-use registry_server::answers::{Answers, CACHES};
-use registry_server::api::routes::{Api, ApiParts, api, templates};
-use registry_server::api::state::{CertificateState, Draining};
-use registry_server::artifacts::Artifacts;
-use registry_server::edge::middleware::HttpRules;
-use registry_server::metrics::Metrics;
-use registry_server::pages::settings::PageSettings;
+use registry_server::api::routes::Api;
 use rustix::time::{ClockId, clock_gettime};
+use service::{rules, service};
 use tokio::time::Instant;
 
 const EXTENSIONS: usize = 100_000;
 const SEARCHES_EACH: usize = 200;
 const PUBLICATIONS: usize = 20;
-const TTL: Duration = Duration::from_mins(5);
 
 const P99_MAX: Duration = Duration::from_millis(5);
 const RESIDENT_MAX_MB: usize = 400;
@@ -92,7 +86,8 @@ async fn main() {
     let before = resident_mb();
     let backend = Arc::new(Generated::new(EXTENSIONS));
     let catalog = Catalog::new(vec![backend.clone()], rules());
-    let router = service(&catalog);
+    // Each search is made anew.
+    let router = service(&catalog, false);
     let begun = Instant::now();
     let _sync = catalog.syncer.start();
     while catalog.store.view().entries(Scope::All).len() < EXTENSIONS {
@@ -112,48 +107,6 @@ async fn main() {
     for p99 in [searched, again] {
         assert!(p99 < P99_MAX, "one in a hundred searches takes {p99:.2?}");
     }
-}
-
-fn rules() -> Rules {
-    let (full_sweep, negative_ttl) = (Duration::from_hours(1), Duration::from_secs(10));
-    Rules {
-        merge: Merge::Owner,
-        allow_takeover: false,
-        ttl: TTL,
-        stale_while_revalidate: TTL,
-        stale_if_error: Duration::from_hours(24),
-        full_sweep,
-        negative_ttl,
-        accept_changes: false,
-        max_bytes: usize::MAX,
-    }
-}
-
-/// The whole service but its socket.
-fn service(catalog: &Arc<Catalog>) -> Api {
-    let routes = templates();
-    let routes: Vec<&str> = routes.iter().map(String::as_str).collect();
-    let metrics = Metrics::new(&CACHES, &routes).unwrap();
-    let capacity = NonZeroUsize::new(1000).unwrap();
-    let rules = ResponseCacheRules {
-        capacity,
-        ttl: TTL,
-        stale_if_error: TTL,
-        negative_ttl: TTL,
-        // Each search is made anew.
-        lists: false,
-        metadata: true,
-    };
-    let parts = ApiParts {
-        answers: Answers::new(Arc::clone(catalog), rules, None, &metrics),
-        artifacts: Artifacts::passing(metrics.cache("artifact"), metrics.artifacts().clone()),
-        receivers: Vec::new(),
-        metrics,
-        draining: Draining::default(),
-        certificate: CertificateState::default(),
-        pages: PageSettings::default(),
-    };
-    api(parts, &HttpRules { compression: true, ..HttpRules::default() }).unwrap()
 }
 
 /// Searches of every kind, one after the other; answers with the 99th percentile of them all.

@@ -188,8 +188,9 @@ pub fn hash(number: usize, salt: usize) -> usize {
     usize::try_from(z ^ (z >> 31)).unwrap()
 }
 
-fn number_of(id: &ExtensionId) -> usize {
-    id.name.as_str().rsplit_once('-').unwrap().1.parse().unwrap()
+fn number_of(id: &ExtensionId) -> Result<usize> {
+    let number = id.name.as_str().rsplit_once('-').and_then(|(_, number)| number.parse().ok());
+    number.ok_or_else(|| Error::not_found(format!("Extension {id} was not generated")))
 }
 
 #[async_trait]
@@ -204,11 +205,11 @@ impl Backend for Generated {
     }
 
     async fn extension(&self, id: &ExtensionId) -> Result<Extension> {
-        Ok(Extension::new(id.clone(), self.releases(number_of(id))))
+        Ok(Extension::new(id.clone(), self.releases(number_of(id)?)))
     }
 
     async fn version(&self, id: &ExtensionId, tag: &Tag) -> Result<Release> {
-        let release = self.releases(number_of(id)).into_iter().find(|release| release.tag == *tag);
+        let release = self.releases(number_of(id)?).into_iter().find(|release| release.tag == *tag);
         release.ok_or_else(|| Error::not_found(format!("Extension {id} has no tag {tag}")))
     }
 

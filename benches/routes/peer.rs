@@ -58,7 +58,8 @@ impl Drop for Peer {
 /// Serves until the process is ended. Prints the address.
 pub(crate) fn serve(origin: &str, header: &str, targets: &Path) {
     let header = header.split_once(": ").map(|(name, value)| {
-        let name = ["if-none-match", "accept-encoding"].into_iter().find(|known| *known == name);
+        let names = ["accept", "if-none-match", "accept-encoding"];
+        let name = names.into_iter().find(|known| *known == name);
         (name.unwrap(), value.to_owned())
     });
     let targets = std::fs::read_to_string(targets).unwrap();

@@ -94,7 +94,8 @@ pub(crate) fn check(measured: &[Measured]) {
     assert!(broken.is_empty(), "broken promises:\n{}", broken.join("\n"));
 }
 
-fn median(mut values: Vec<f64>) -> f64 {
+/// Middle value.
+pub(crate) fn median(mut values: Vec<f64>) -> f64 {
     values.sort_by(f64::total_cmp);
     values[values.len() / 2]
 }

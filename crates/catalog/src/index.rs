@@ -8,6 +8,7 @@ mod list;
 mod next_view;
 mod owners;
 mod patch;
+pub mod rows;
 mod stored_delta;
 pub mod view;
 

@@ -6,6 +6,7 @@ mod errors;
 pub mod explanation;
 pub mod health;
 pub mod index;
+mod known_rows;
 pub mod listing;
 mod lookup;
 pub mod ownership;

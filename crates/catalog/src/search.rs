@@ -6,13 +6,13 @@ mod segment;
 mod tally;
 pub(crate) mod words;
 
-use std::iter::Peekable;
 use std::ops::Range;
 use std::sync::Arc;
 
 use registry_core::models::extension::Extension;
 use registry_core::models::naming::ExtensionType;
 
+use crate::known_rows::known_row;
 use crate::search::near::{Letters, NearMisses};
 use crate::search::segment::{Doc, Segment};
 use crate::search::tally::{Rank, Tally};
@@ -43,7 +43,8 @@ struct IndexedRow {
     extension_type: ExtensionType,
 }
 
-type RowPosition<'a, T> = (&'a IndexedRow, &'a Arc<T>);
+/// Place in the list, row and entry.
+type RowPosition<'a, T> = (usize, &'a IndexedRow, &'a Arc<T>);
 
 impl<T> Default for SearchIndex<T> {
     fn default() -> Self {
@@ -62,7 +63,7 @@ impl<T: AsRef<Arc<Extension>>> SearchIndex<T> {
     /// are found by pointer, so a few differences cost little, however long the list is.
     #[must_use]
     pub fn next(&self, entries: Arc<[Arc<T>]>) -> Self {
-        let mut known = self.entries.iter().zip(&self.rows).peekable();
+        let mut known = self.entries.iter().zip(self.rows.iter().copied()).peekable();
         let mut fresh = Vec::new();
         let mut numbers = self.docs()..;
         let mut rows = Vec::with_capacity(entries.len());
@@ -86,6 +87,13 @@ impl<T: AsRef<Arc<Extension>>> SearchIndex<T> {
     /// ties in the order of the list. A query without a letter or digit matches nothing.
     #[must_use]
     pub fn search(&self, query: &str, extension_type: Option<ExtensionType>) -> Vec<&Arc<T>> {
+        let places = self.find(query, extension_type).into_iter();
+        places.filter_map(|at| self.entries.get(at)).collect()
+    }
+
+    /// Returns the places in the list of the entries that [`SearchIndex::search`] finds.
+    #[must_use]
+    pub fn find(&self, query: &str, extension_type: Option<ExtensionType>) -> Vec<usize> {
         let mut tally = Tally::new(self.docs());
         let mut words = query_words(query);
         // Rare words first: the search ends at the first word that leaves no match.
@@ -93,27 +101,34 @@ impl<T: AsRef<Arc<Extension>>> SearchIndex<T> {
         // Matches so far, once they are few: later words skip the rest of the list.
         let mut left: Option<Vec<RowPosition<'_, T>>> = None;
         for word in &words {
-            self.count(word, left.as_deref(), &mut tally);
+            // Better ranks first.
+            self.count_names(word, &mut tally);
+            self.count_texts(word, &mut tally);
+            self.count_near(word, left.as_deref(), &mut tally);
             match tally.ends_word() {
                 0 => return Vec::new(),
                 matched if matched < self.rows.len() / LITTLE => {
-                    let places = self.places(left.as_deref());
-                    left = Some(places.filter(|(row, _)| tally.rank(row.doc).is_some()).collect());
+                    let rows = self.places(left.as_deref());
+                    left = Some(rows.filter(|(_, row, _)| tally.rank(row.doc).is_some()).collect());
                 }
                 _ => {}
             }
         }
-        // The type is filtered last, since the tally covers all types.
-        let mut by_rank: [Vec<&Arc<T>>; Rank::COUNT] = Default::default();
-        self.places(left.as_deref()).for_each(|(row, entry)| {
-            if let Some(of_rank) =
-                tally.rank(row.doc).and_then(|rank| by_rank.get_mut(rank as usize))
-                && extension_type.is_none_or(|wanted| wanted == row.extension_type)
-            {
-                of_rank.push(entry);
-            }
-        });
-        by_rank.concat()
+        self.ranked(&tally, left.as_deref(), extension_type)
+    }
+
+    /// Returns the entries whose names equal a name, begin with it, or differ from it by a typing
+    /// error; best first, ties in the order of the list.
+    #[must_use]
+    pub fn named_like(&self, name: &str) -> Vec<&Arc<T>> {
+        let mut tally = Tally::new(self.docs());
+        for word in query_words(name) {
+            self.count_names(&word, &mut tally);
+            self.count_near(&word, None, &mut tally);
+            tally.ends_word();
+        }
+        let places = self.ranked(&tally, None, None).into_iter();
+        places.filter_map(|at| self.entries.get(at)).collect()
     }
 
     fn places<'a, 'l>(
@@ -121,14 +136,32 @@ impl<T: AsRef<Arc<Extension>>> SearchIndex<T> {
         left: Option<&'l [RowPosition<'a, T>]>,
     ) -> impl Iterator<Item = RowPosition<'a, T>> + use<'a, 'l, T> {
         // One iterator type for both cases: one half of the chain is always empty.
-        let all = if left.is_none() { usize::MAX } else { 0 };
-        let all = self.rows.iter().zip(self.entries.iter()).take(all);
+        let count = if left.is_none() { usize::MAX } else { 0 };
+        let all = self.rows.iter().zip(self.entries.iter()).enumerate().take(count);
+        let all = all.map(|(at, (row, entry))| (at, row, entry));
         all.chain(left.unwrap_or_default().iter().copied())
     }
 
-    /// Counts better ranks first. Near misses are in no index, so remaining names are compared.
-    fn count(&self, word: &QueryWord, left: Option<&[RowPosition<'_, T>]>, tally: &mut Tally) {
-        self.count_names(word, tally);
+    /// Orders matches by rank. The type is filtered last, since the tally covers all types.
+    fn ranked(
+        &self,
+        tally: &Tally,
+        left: Option<&[RowPosition<'_, T>]>,
+        extension_type: Option<ExtensionType>,
+    ) -> Vec<usize> {
+        let mut by_rank: [Vec<usize>; Rank::COUNT] = Default::default();
+        self.places(left).for_each(|(at, row, _)| {
+            if let Some(of_rank) =
+                tally.rank(row.doc).and_then(|rank| by_rank.get_mut(rank as usize))
+                && extension_type.is_none_or(|wanted| wanted == row.extension_type)
+            {
+                of_rank.push(at);
+            }
+        });
+        by_rank.concat()
+    }
+
+    fn count_texts(&self, word: &QueryWord, tally: &mut Tally) {
         let mut start = 0;
         for segment in &self.segments {
             if let Some(term) = segment.find(word.plain()) {
@@ -137,8 +170,12 @@ impl<T: AsRef<Arc<Extension>>> SearchIndex<T> {
             }
             start += segment.docs();
         }
+    }
+
+    /// Near misses are in no index, so the names that are left are compared.
+    fn count_near(&self, word: &QueryWord, left: Option<&[RowPosition<'_, T>]>, tally: &mut Tally) {
         let Some(near) = NearMisses::of(word.typed()) else { return };
-        self.places(left).for_each(|(row, entry)| {
+        self.places(left).for_each(|(_, row, entry)| {
             // Cheapest test first: the letters rule out almost every name without a look at it.
             if near.may_have(row.letters) && tally.wants(row.doc) && near.has(name(entry)) {
                 tally.hit(row.doc, Rank::NearMiss);
@@ -229,29 +266,6 @@ impl IndexedRow {
     fn new(extension: &Extension, doc: Doc) -> Self {
         let extension_type = extension.id().extension_type;
         Self { letters: Letters::of(extension.id().name.as_str()), doc, extension_type }
-    }
-}
-
-/// Returns the row that an entry had in the previous list. Skips earlier entries, which are gone.
-fn known_row<'a, T: AsRef<Arc<Extension>> + 'a>(
-    known: &mut Peekable<impl Iterator<Item = (&'a Arc<T>, &'a IndexedRow)>>,
-    entry: &Arc<T>,
-) -> Option<IndexedRow> {
-    loop {
-        let (before, row) = *known.peek()?;
-        if Arc::ptr_eq(before, entry) {
-            known.next();
-            return Some(*row);
-        }
-        let (before, now) = (T::as_ref(before), T::as_ref(entry));
-        if before.id() > now.id() {
-            return None;
-        }
-        known.next();
-        if before.id() == now.id() {
-            // A change of owner makes a new entry for the same extension, whose words are the same.
-            return Arc::ptr_eq(before, now).then_some(*row);
-        }
     }
 }
 

@@ -1,4 +1,4 @@
-//! The next list of one scope, with its search index.
+//! The next list of one scope, with its rows and its search index.
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use crate::index::patch::{EntryChanges, is_same, patched};
 use crate::index::view::{Entries, List};
 
 impl List {
-    /// Shares entries and search index with an equal list: that of all backends, or the last.
+    /// Shares entries, rows and search index with an equal list: that of all backends, or the last.
     pub(super) fn next(
         scope: Scope,
         changes: &EntryChanges,
@@ -21,14 +21,15 @@ impl List {
         let entries = patched(&previous.entries, changes, |entry| !entry.is_orphan());
         let orphans = patched(&previous.orphans, changes, Entry::is_orphan);
         if let Some(all) = all.filter(|all| is_same(&all.entries, &entries)) {
-            let (entries, search) = (Arc::clone(&all.entries), Arc::clone(&all.search));
-            return Self { scope, entries, orphans, search };
+            let Self { entries, rows, search, .. } = all.clone();
+            return Self { scope, entries, rows, orphans, search };
         }
-        let search = if previous.search.is_of(&entries) {
-            Arc::clone(&previous.search)
+        let (rows, search) = if previous.search.is_of(&entries) {
+            (Arc::clone(&previous.rows), Arc::clone(&previous.search))
         } else {
-            Arc::new(previous.search.next(Entries::clone(&entries)))
+            let rows = previous.rows.next(&previous.entries, &entries);
+            (Arc::new(rows), Arc::new(previous.search.next(Entries::clone(&entries))))
         };
-        Self { scope, entries, orphans, search }
+        Self { scope, entries, rows, orphans, search }
     }
 }

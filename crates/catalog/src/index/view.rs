@@ -7,6 +7,7 @@ use registry_core::models::naming::{ExtensionId, ExtensionType};
 use registry_core::models::scope::Scope;
 
 use crate::index::entry::Entry;
+use crate::index::rows::{Row, Rows};
 use crate::search::SearchIndex;
 
 /// Entries ordered by id.
@@ -22,10 +23,14 @@ pub struct View {
     pub(super) lists: Vec<List>,
 }
 
-#[derive(Debug, Default)]
+/// A listed extension with its row.
+pub type Listed<'v> = (&'v Arc<Entry>, Row<'v>);
+
+#[derive(Clone, Debug, Default)]
 pub(super) struct List {
     pub(super) scope: Scope,
     pub(super) entries: Entries,
+    pub(super) rows: Arc<Rows>,
     /// Names that a later backend has and whose owner removed them: found by name, never listed.
     pub(super) orphans: Entries,
     pub(super) search: Arc<SearchIndex<Entry>>,
@@ -38,15 +43,23 @@ impl View {
         self.list_of(scope).map_or(&[], |list| &list.entries)
     }
 
+    /// Every listed extension of a scope with its row, by name and then type.
+    pub fn rows(&self, scope: Scope) -> impl Iterator<Item = Listed<'_>> {
+        let list = self.list_of(scope).into_iter();
+        list.flat_map(|list| list.entries.iter().zip(list.rows.iter()))
+    }
+
     /// The extensions of a scope, of one type only where one is given.
     pub fn list(
         &self,
         extension_type: Option<ExtensionType>,
         scope: Scope,
     ) -> impl Iterator<Item = &Arc<Entry>> {
-        self.entries(scope).iter().filter(move |entry| {
-            extension_type.is_none_or(|wanted| wanted == entry.id().extension_type)
-        })
+        let rows = self.rows(scope);
+        let of_type = rows.filter(move |(_, row)| {
+            extension_type.is_none_or(|wanted| wanted == row.extension_type)
+        });
+        of_type.map(|(entry, _)| entry)
     }
 
     /// The entries of one scope, and of one type, that match a query; best first.
@@ -59,6 +72,32 @@ impl View {
     ) -> Vec<&Arc<Entry>> {
         let list = self.list_of(scope);
         list.map_or_else(Vec::new, |list| list.search.search(query, extension_type))
+    }
+
+    /// The entries that [`View::search`] returns, with their rows.
+    pub fn search_rows<'v>(
+        &'v self,
+        query: &str,
+        extension_type: Option<ExtensionType>,
+        scope: Scope,
+    ) -> impl Iterator<Item = Listed<'v>> + use<'v> {
+        let list = self.list_of(scope);
+        let places = list.map(|list| list.search.find(query, extension_type)).unwrap_or_default();
+        places
+            .into_iter()
+            .filter_map(move |at| list.and_then(|list| list.entries.get(at).zip(list.rows.get(at))))
+    }
+
+    /// The entries of one scope with similar names; best first. Other texts do not count.
+    #[must_use]
+    pub fn named_like(&self, name: &str, scope: Scope) -> Vec<&Arc<Entry>> {
+        self.list_of(scope).map_or_else(Vec::new, |list| list.search.named_like(name))
+    }
+
+    /// Returns the hash that rows of this scope have of a keyword, given without regard to case.
+    #[must_use]
+    pub fn keyword_hash(&self, folded: &str, scope: Scope) -> u64 {
+        self.list_of(scope).map_or(0, |list| list.rows.hash_of(folded))
     }
 
     /// One extension, from its owner within the scope. Orphans are found too.

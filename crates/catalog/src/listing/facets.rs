@@ -9,9 +9,9 @@ use registry_core::models::naming::ExtensionType;
 
 use crate::backend_order::BackendOrder;
 use crate::index::entry::Entry;
-use crate::index::view::View;
-use crate::listing::filter::{ListFilter, keywords_of};
-use crate::search::words::fold;
+use crate::index::rows::KeywordMark;
+use crate::index::view::{Listed, View};
+use crate::listing::filter::ListFilter;
 
 /// Counts of extensions. Each count is the length of the list that the restriction leads to; empty
 /// ones are left out.
@@ -29,7 +29,7 @@ pub struct Facets {
 
 impl Facets {
     /// Counts the extensions of a view within a filter; `keywords_max` of the keywords. One pass for
-    /// types, one for keywords, and one for each backend.
+    /// types and keywords, and one for each backend.
     #[must_use]
     pub fn count(
         view: &View,
@@ -37,7 +37,7 @@ impl Facets {
         backends: &BackendOrder,
         keywords_max: usize,
     ) -> Self {
-        Self::of(filter, backends, keywords_max, |filter| filter.select(view).collect())
+        Self::of(filter, backends, keywords_max, |filter| filter.select(view))
     }
 
     /// Counts the extensions that match a search, like [`Facets::count`].
@@ -52,25 +52,24 @@ impl Facets {
         Self::of(filter, backends, keywords_max, |filter| filter.found(view, words))
     }
 
-    fn of<'a>(
+    fn of<'v, I: Iterator<Item = Listed<'v>>>(
         filter: &ListFilter,
         backends: &BackendOrder,
         keywords_max: usize,
-        select: impl Fn(&ListFilter) -> Vec<&'a Arc<Entry>>,
+        select: impl Fn(&ListFilter) -> I,
     ) -> Self {
         let mut types = ExtensionType::ALL.map(|extension_type| (extension_type, 0));
         let mut keywords = KeywordCounts::default();
-        for entry in select(&ListFilter { extension_type: None, ..filter.clone() }) {
-            let of = entry.id().extension_type;
-            let counts = types.iter_mut().filter(|(one, _)| *one == of);
+        for (entry, row) in select(&ListFilter { extension_type: None, ..filter.clone() }) {
+            let counts = types.iter_mut().filter(|(one, _)| *one == row.extension_type);
             counts.for_each(|(_, count)| *count += 1);
-            if filter.extension_type.is_none_or(|wanted| wanted == of) {
-                keywords.add(entry);
+            if filter.extension_type.is_none_or(|wanted| wanted == row.extension_type) {
+                row.keywords.iter().for_each(|keyword| keywords.add(entry, keyword));
             }
         }
         let backends = backends.iter().map(|backend| {
             let filter = ListFilter { scope: backend.into(), ..filter.clone() };
-            (backend, select(&filter).len())
+            (backend, select(&filter).count())
         });
         Self {
             types: types.into_iter().filter(|(_, count)| *count > 0).collect(),
@@ -80,44 +79,64 @@ impl Facets {
     }
 }
 
-/// Numbers of extensions by keyword, as spelled.
+/// Numbers of extensions by keyword, as spelled: the hashes of a mark are the key.
 #[derive(Default)]
-struct KeywordCounts<'a>(HashMap<&'a str, usize>);
+struct KeywordCounts<'v>(HashMap<(u64, u32), KeywordCount<'v>>);
 
-impl<'a> KeywordCounts<'a> {
-    fn add(&mut self, entry: &'a Entry) {
-        let keywords = keywords_of(entry);
-        for (at, keyword) in keywords.iter().enumerate() {
-            // An extension counts once, however often it repeats a keyword.
-            let mut before = keywords.iter().take(at);
-            if !before.any(|one| is_same(one, keyword)) {
-                *self.0.entry(keyword).or_default() += 1;
-            }
-        }
+/// Number of extensions that have a keyword, one of which spells it.
+#[derive(Clone, Copy)]
+struct KeywordCount<'v> {
+    count: usize,
+    mark: KeywordMark,
+    entry: &'v Arc<Entry>,
+}
+
+impl<'v> KeywordCounts<'v> {
+    fn add(&mut self, entry: &'v Arc<Entry>, mark: &KeywordMark) {
+        let new = KeywordCount { count: 0, mark: *mark, entry };
+        self.0.entry((mark.folded, mark.spelled)).or_insert(new).count += 1;
     }
 
     /// Joins spellings, and returns the keywords that most extensions have.
     fn most_frequent(self, max: usize) -> Vec<(String, usize)> {
-        let mut spelled: Vec<(&str, usize)> = self.0.into_iter().collect();
-        // The most frequent spelling comes first and stands for the others.
-        spelled.sort_unstable_by_key(|(keyword, count)| (Reverse(*count), *keyword));
-        let mut places: HashMap<String, usize> = HashMap::with_capacity(spelled.len());
-        let mut joined: Vec<(&str, usize)> = Vec::with_capacity(spelled.len());
-        for (keyword, count) in spelled {
-            let at = *places.entry(fold(keyword)).or_insert(joined.len());
-            match joined.get_mut(at) {
-                Some((_, sum)) => *sum += count,
-                None => joined.push((keyword, count)),
+        let mut joined: HashMap<u64, (usize, KeywordCount<'_>)> =
+            HashMap::with_capacity(self.0.len());
+        for one in self.0.into_values() {
+            match joined.get_mut(&one.mark.folded) {
+                Some((sum, shown)) => {
+                    *sum += one.count;
+                    if one.is_shown_before(shown) {
+                        *shown = one;
+                    }
+                }
+                None => {
+                    joined.insert(one.mark.folded, (one.count, one));
+                }
             }
         }
-        joined.sort_by_key(|(keyword, count)| (Reverse(*count), *keyword));
-        joined.into_iter().take(max).map(|(keyword, count)| (keyword.to_owned(), count)).collect()
+        let mut counts: Vec<(usize, KeywordCount<'_>)> = joined.into_values().collect();
+        // The texts of few keywords are compared: those that come last, of equal counts, and before.
+        if let Some(last) = max.checked_sub(1).filter(|last| *last < counts.len()) {
+            let (_, (least, _), _) =
+                counts.select_nth_unstable_by_key(last, |(sum, _)| Reverse(*sum));
+            let least = *least;
+            counts.retain(|(sum, _)| *sum >= least);
+        }
+        counts.sort_by_cached_key(|(sum, one)| (Reverse(*sum), one.text()));
+        let most = counts.into_iter().take(max);
+        most.map(|(sum, one)| (one.text().to_owned(), sum)).collect()
     }
 }
 
-fn is_same(some: &str, other: &str) -> bool {
-    let is_ascii = some.is_ascii() && other.is_ascii();
-    some.eq_ignore_ascii_case(other) || !is_ascii && fold(some) == fold(other)
+impl<'v> KeywordCount<'v> {
+    fn text(&self) -> &'v str {
+        self.mark.text_of(&self.entry.extension).unwrap_or_default()
+    }
+
+    /// The most frequent spelling stands for the others.
+    fn is_shown_before(&self, other: &Self) -> bool {
+        other.count.cmp(&self.count).then_with(|| self.text().cmp(other.text())).is_lt()
+    }
 }
 
 #[cfg(test)]

@@ -6,7 +6,8 @@ use registry_core::models::naming::ExtensionType;
 use registry_core::models::scope::Scope;
 
 use crate::index::entry::Entry;
-use crate::index::view::View;
+use crate::index::rows::Row;
+use crate::index::view::{Listed, View};
 use crate::listing::keyword::Keyword;
 
 /// Restriction of a list.
@@ -32,40 +33,47 @@ pub enum ListOrder {
 }
 
 impl ListFilter {
-    /// Returns the selected extensions of a view, by name.
-    pub fn select<'v>(&self, view: &'v View) -> impl Iterator<Item = &'v Arc<Entry>> {
-        view.list(self.extension_type, self.scope).filter(|entry| self.has_keywords(entry))
+    /// Returns the selected extensions of a view with their rows, by name.
+    pub fn select<'v>(&self, view: &'v View) -> impl Iterator<Item = Listed<'v>> + use<'v> {
+        let (extension_type, wanted) = (self.extension_type, self.wanted(view));
+        view.rows(self.scope).filter(move |(_, row)| {
+            extension_type.is_none_or(|wanted| wanted == row.extension_type)
+                && has_keywords(row, &wanted)
+        })
     }
 
     /// Returns the selected extensions of a view in an order. Takes time by the length of the list.
     #[must_use]
     pub fn ordered<'v>(&self, view: &'v View, order: ListOrder) -> Vec<&'v Arc<Entry>> {
-        let mut entries: Vec<&Arc<Entry>> = self.select(view).collect();
-        order.apply(&mut entries);
-        entries
+        order.apply(self.select(view).collect())
     }
 
-    /// Returns the selected extensions of a view that match a search, best first.
-    #[must_use]
-    pub fn found<'v>(&self, view: &'v View, words: &str) -> Vec<&'v Arc<Entry>> {
-        let mut found = view.search(words, self.extension_type, self.scope);
-        found.retain(|entry| self.has_keywords(entry));
-        found
+    /// Returns the selected extensions of a view that match a search, with their rows; best first.
+    pub fn found<'v>(
+        &self,
+        view: &'v View,
+        words: &str,
+    ) -> impl Iterator<Item = Listed<'v>> + use<'v> {
+        let wanted = self.wanted(view);
+        let found = view.search_rows(words, self.extension_type, self.scope);
+        found.filter(move |(_, row)| has_keywords(row, &wanted))
     }
 
-    pub(super) fn has_keywords(&self, entry: &Entry) -> bool {
-        self.keywords.iter().all(|wanted| keywords_of(entry).iter().any(|one| wanted.is(one)))
+    fn wanted(&self, view: &View) -> Vec<u64> {
+        let hashes = self.keywords.iter().map(|one| view.keyword_hash(one.folded(), self.scope));
+        hashes.collect()
     }
 }
 
 impl ListOrder {
     /// Sorts extensions that are in the order of names, or of matches, which is kept.
-    pub fn apply(self, entries: &mut [&Arc<Entry>]) {
+    #[must_use]
+    pub fn apply(self, mut listed: Vec<Listed<'_>>) -> Vec<&Arc<Entry>> {
         if self == Self::Published {
-            let published = |entry: &Entry| entry.extension.latest()?.published_at;
             // A stable sort: those of one time, or without a time, keep their order.
-            entries.sort_by_cached_key(|entry| std::cmp::Reverse(published(entry)));
+            listed.sort_by_key(|(_, row)| std::cmp::Reverse(row.latest_at));
         }
+        listed.into_iter().map(|(entry, _)| entry).collect()
     }
 
     /// Returns the word of `?sort=`.
@@ -78,7 +86,6 @@ impl ListOrder {
     }
 }
 
-/// The keywords of the latest release.
-pub(super) fn keywords_of(entry: &Entry) -> &[Box<str>] {
-    entry.extension.latest().map_or(&[], |release| &release.about.keywords)
+fn has_keywords(row: &Row<'_>, wanted: &[u64]) -> bool {
+    wanted.iter().all(|wanted| row.keywords.iter().any(|keyword| keyword.folded == *wanted))
 }

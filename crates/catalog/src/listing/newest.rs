@@ -23,12 +23,38 @@ pub struct NewRelease {
     pub published_at: Timestamp,
 }
 
-/// Place of a release: time, then the positions of the extension and of the release in their lists,
-/// of which the first ones are preferred.
-type Place = (Timestamp, Reverse<usize>, Reverse<usize>);
+/// The greatest of many values: no more than `count` are held.
+struct Greatest<T> {
+    /// The least of the greatest is on top, so most values cost one comparison.
+    heap: BinaryHeap<Reverse<T>>,
+    count: usize,
+}
+
+impl<T: Ord> Greatest<T> {
+    const fn new(count: usize) -> Self {
+        Self { heap: BinaryHeap::new(), count }
+    }
+
+    fn offer(&mut self, one: T) {
+        if self.heap.len() < self.count {
+            self.heap.push(Reverse(one));
+        } else if let Some(mut least) = self.heap.peek_mut()
+            && one > least.0
+        {
+            *least = Reverse(one);
+        }
+    }
+
+    /// Returns them in descending order.
+    fn into_sorted(self) -> impl Iterator<Item = T> {
+        // Ascending in `Reverse` is descending.
+        self.heap.into_sorted_vec().into_iter().map(|Reverse(one)| one)
+    }
+}
 
 /// Returns the releases of a scope, and of one type where one is given, that were published last,
-/// newest first: at most `count`, none without a time of publication. Visits every release once.
+/// newest first: at most `count`, none without a time of publication. Compares the newest time of
+/// every extension, and the releases of at most `count` extensions.
 #[must_use]
 pub fn newest(
     view: &View,
@@ -37,27 +63,24 @@ pub fn newest(
     count: usize,
 ) -> Vec<NewRelease> {
     let entries = view.entries(scope);
-    let mut heap: BinaryHeap<Reverse<Place>> = BinaryHeap::new();
-    for (at, entry) in entries.iter().enumerate() {
-        if extension_type.is_some_and(|wanted| wanted != entry.id().extension_type) {
-            continue;
+    // Of equal times those of the first extension and release are preferred.
+    let mut extensions = Greatest::new(count);
+    for (at, (_, row)) in view.rows(scope).enumerate() {
+        let is_wanted = extension_type.is_none_or(|wanted| wanted == row.extension_type);
+        if let Some(newest_at) = row.newest_at.filter(|_| is_wanted) {
+            extensions.offer((newest_at, Reverse(at)));
         }
-        for (of, release) in entry.extension.releases().iter().enumerate() {
-            let Some(published_at) = release.published_at else { continue };
-            let place = (published_at, Reverse(at), Reverse(of));
-            // The heap holds the oldest of the newest on top, so most releases cost a comparison.
-            if heap.len() < count {
-                heap.push(Reverse(place));
-            } else if let Some(mut oldest) = heap.peek_mut()
-                && place > oldest.0
-            {
-                *oldest = Reverse(place);
+    }
+    let mut releases = Greatest::new(count);
+    for (_, Reverse(at)) in extensions.into_sorted() {
+        let of = entries.get(at).map_or(&[][..], |entry| entry.extension.releases());
+        for (of, release) in of.iter().enumerate() {
+            if let Some(published_at) = release.published_at {
+                releases.offer((published_at, Reverse(at), Reverse(of)));
             }
         }
     }
-    // Ascending in `Reverse` is newest first.
-    let places = heap.into_sorted_vec().into_iter();
-    let found = places.filter_map(|Reverse((published_at, Reverse(at), Reverse(of)))| {
+    let found = releases.into_sorted().filter_map(|(published_at, Reverse(at), Reverse(of))| {
         let entry = Arc::clone(entries.get(at)?);
         let release = Arc::clone(entry.extension.releases().get(of)?);
         Some(NewRelease { entry, release, published_at })

@@ -11,8 +11,9 @@ use crate::models::fault::ExtensionFault;
 
 const STEP: usize = 16;
 const COUNTERS: usize = 2 * size_of::<usize>();
-// Overhead per extension, in bytes: catalog, lists, owner table, search index of the name.
-const BESIDE: usize = 768;
+// Overhead per extension, in bytes: catalog, lists and their rows, owner table, search index of the
+// name.
+const BESIDE: usize = 864;
 // Bytes of search index per byte of indexed text: words and positions.
 const SEARCHED: usize = 2;
 

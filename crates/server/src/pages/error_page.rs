@@ -13,7 +13,6 @@ use registry_web::pages::error_page::{ErrorPage, LocalAddress};
 use registry_web::pages::status::FaultView;
 
 use crate::edge::problem::{FailedRequest, Problem};
-use crate::pages::matched_text::{description_contains, name_contains};
 use crate::pages::models::{page_fault, reference};
 use crate::pages::page_state::Pages;
 use crate::pages::response::{HTML, restrict};
@@ -95,13 +94,9 @@ fn other_types(id: &ExtensionId) -> impl Iterator<Item = ExtensionId> {
     others.map(|extension_type| ExtensionId { extension_type, ..id.clone() })
 }
 
-/// Returns extensions with similar names: those that a search finds by name, not by other texts.
+/// Returns extensions with similar names.
 fn near(view: &View, id: &ExtensionId) -> Vec<ExtensionRef> {
-    let wanted = id.name.as_str().to_lowercase();
-    let found = view.search(&wanted, None, Scope::All).into_iter();
-    let by_name = found
-        .filter(|entry| name_contains(entry, &wanted) || !description_contains(entry, &wanted));
-    let others = by_name.map(|entry| entry.id());
+    let others = view.named_like(id.name.as_str(), Scope::All).into_iter().map(|entry| entry.id());
     let others = others.filter(|one| !one.name.as_str().eq_ignore_ascii_case(id.name.as_str()));
     others.take(NEAR_MAX).map(reference).collect()
 }

@@ -33,7 +33,8 @@ pub async fn newest_versions(
     let extension_type = subject(&file)?;
     let data = pages.api.answers.list_data(Scope::All).await?;
     let view = data.view.clone();
-    let page = feed_page(format!("feed {file}"), view.entries(Scope::All).len());
+    let rows = KeptPage::rows_of_a_pass(&view);
+    let page = feed_page(format!("feed {file}"), rows);
     let render = move |site: &Site, _: &SeenBackends| {
         let newest = newest(&view, extension_type, Scope::All, ENTRIES);
         let entries = newest

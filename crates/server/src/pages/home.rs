@@ -25,8 +25,8 @@ const NEWEST: usize = 10;
 pub async fn home(State(pages): State<Pages>, request: PageRequest) -> Result<Response, Problem> {
     let data = pages.api.answers.list_data(Scope::All).await?;
     let media_type = if request.names_html { HTML } else { PLAIN };
-    // The newest releases are found among all of them.
-    let rows = data.view.entries(Scope::All).len();
+    // Extensions are counted, and the newest releases are found among all.
+    let rows = KeptPage::rows_of_a_pass(&data.view);
     let page =
         KeptPage { name: format!("home {media_type}"), media_type, is_negotiated: true, rows };
     let (view, settings) = (data.view.clone(), pages.settings.clone());

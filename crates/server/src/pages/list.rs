@@ -23,8 +23,6 @@ use crate::pages::page_state::{KeptPage, Pages};
 use crate::pages::seen_backends::SeenBackends;
 
 const KEYWORDS: usize = 20;
-/// Rows are few, but every extension is visited to count the facets.
-const VISITS_OF_A_ROW: usize = 20;
 
 /// Responds with a list.
 pub async fn list(
@@ -52,7 +50,8 @@ async fn respond(
     params: ListParams,
 ) -> Result<Response, Problem> {
     let data = pages.api.answers.list_data(params.filter.scope).await?;
-    let rows = data.view.entries(Scope::All).len() / VISITS_OF_A_ROW;
+    // Rows are few, but every extension is visited to count the facets.
+    let rows = KeptPage::rows_of_a_pass(&data.view);
     let page = KeptPage::html(format!("list {}", params.key()), rows);
     let (view, backends) = (Arc::clone(&data.view), pages.catalog().backends.clone());
     let render = move |site: &Site, seen: &SeenBackends| {
@@ -72,11 +71,7 @@ fn model(
     let words = query.words.as_deref();
     let found = match words {
         None => filter.ordered(view, order),
-        Some(words) => {
-            let mut found = filter.found(view, words);
-            order.apply(&mut found);
-            found
-        }
+        Some(words) => order.apply(filter.found(view, words).collect()),
     };
     let facets = match words {
         None => Facets::count(view, &filter, backends, KEYWORDS),

@@ -24,6 +24,9 @@ use crate::pages::response::{HTML, restrict};
 use crate::pages::seen_backends::SeenBackends;
 use crate::pages::settings::PageSettings;
 
+/// Extensions whose rows are compared in the time in which one is rendered.
+const VISITS_OF_A_ROW: usize = 20;
+
 /// State shared by all pages.
 #[derive(Clone)]
 pub struct Pages {
@@ -47,6 +50,12 @@ pub struct KeptPage {
 }
 
 impl KeptPage {
+    /// Returns the number of rows that take as long as a pass over all extensions.
+    #[must_use]
+    pub fn rows_of_a_pass(view: &View) -> usize {
+        view.entries(Scope::All).len() / VISITS_OF_A_ROW
+    }
+
     /// Returns an HTML page with this number of rows.
     #[must_use]
     pub const fn html(name: String, rows: usize) -> Self {
