@@ -13,7 +13,6 @@ use registry_catalog::listing::newest::newest;
 use registry_core::models::scope::Scope;
 use registry_server::api::routes::Api;
 use rustix::time::{ClockId, clock_gettime};
-use tower::ServiceExt as _;
 
 use crate::generated::{Generated, id};
 use crate::service::{rules, service};
@@ -98,7 +97,7 @@ async fn load(router: &Api, target: &str, number: usize) {
         .header("accept", "text/html")
         .body(Body::empty())
         .unwrap();
-    let response = router.clone().oneshot(request).await.unwrap();
+    let response = router.answer(request).await;
     assert!(!response.status().is_server_error(), "{target}: {}", response.status());
     response.into_body().collect().await.unwrap();
 }

@@ -122,3 +122,25 @@ async fn everything_lies_below_the_base_path() {
     let got = served.visit("/base/api/v1/extensions?limit=1").await;
     assert!(got.header("link").starts_with("</base/api/v1/extensions?"), "{}", got.header("link"));
 }
+
+#[tokio::test]
+async fn a_slash_at_the_end_leads_to_the_page_without_it() {
+    let address = AddressRules { base_path: "/base".to_owned(), ..AddressRules::default() };
+    let http = HttpRules { address, ..Setup::default().http };
+    let served = Served::with(vec![sample()], Setup { http, ..Setup::default() }).await;
+    for (target, expected) in [
+        ("/extensions/?type=provider&q=/", "/base/extensions?type=provider&q=/"),
+        ("/provider/aws/", "/base/provider/aws"),
+        ("/provider/aws/v/1.2.0/files/?path=a", "/base/provider/aws/v/1.2.0/files?path=a"),
+        ("/provider/aws/v/1.2.0/files/a/b/", "/base/provider/aws/v/1.2.0/files/a/b"),
+    ] {
+        let got = served.visit(&format!("/base{target}")).await;
+        assert_eq!(got.status, StatusCode::PERMANENT_REDIRECT, "{target}");
+        assert_eq!(got.header("location"), expected);
+    }
+    for target in ["//evil.example/", "/%2F%2Fevil.example/", "/%5Cevil.example/", "/nowhere/"] {
+        let got = served.visit(&format!("/base{target}")).await;
+        assert_eq!(got.status, StatusCode::NOT_FOUND, "{target}");
+        assert_eq!(got.header("location"), "", "{target}");
+    }
+}

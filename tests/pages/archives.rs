@@ -11,7 +11,7 @@ use registry_testing::scripted::Scripted;
 use reqwest::StatusCode;
 use tar::EntryType;
 
-use super::assert_shows;
+use super::{assert_shows, attributes};
 use crate::support::archives::{File, gzip, tar};
 use crate::support::served::{BROWSER, Served, Setup};
 
@@ -87,6 +87,34 @@ async fn provenance_names_the_owner_and_what_to_look_at() {
     served.get("/extensions/provider/aws/1.1.0").await;
     let html = served.visit("/provider/aws/v/1.1.0/provenance").await.text();
     assert_shows("pinned", &html, &["aws.tar.gz", "from the registry"]);
+}
+
+#[tokio::test]
+async fn an_address_by_digest_never_has_other_bytes() {
+    let backend = Arc::new(archives());
+    let served = Served::over(vec![Arc::clone(&backend) as _]).await;
+    served.catalog.reader.ready(Scope::All).await.unwrap();
+    let html = served.visit("/provider/aws/v/1.1.0/provenance").await.text();
+    let link = attributes(&html, "href").into_iter().find(|link| link.contains("/digest/"));
+    let link = link.unwrap().strip_prefix("http://x").unwrap().to_owned();
+    let by_version = served.get("/extensions/provider/aws/1.1.0").await;
+    let by_digest = served.visit(&link).await;
+    assert_eq!(by_digest.status, StatusCode::OK);
+    assert!(by_digest.body == by_version.body);
+    assert_eq!(by_digest.header("cache-control"), "public, max-age=31536000, immutable");
+    assert_eq!(by_digest.header("etag"), by_version.header("etag"));
+    backend.publish(&id("provider/aws"), tag("1.1.0"), about("d", &[]), "other bytes");
+    served.catalog.syncer.sync(Scope::All).await.unwrap();
+    let moved = served.visit(&link).await;
+    assert_eq!(moved.status, StatusCode::BAD_GATEWAY, "{}", moved.text());
+    for (digest, status) in [
+        (format!("sha256:{}", "0".repeat(64)), StatusCode::NOT_FOUND),
+        ("sha256:0".to_owned(), StatusCode::BAD_REQUEST),
+        ("latest".to_owned(), StatusCode::BAD_REQUEST),
+    ] {
+        let got = served.visit(&format!("/provider/aws/digest/{digest}")).await;
+        assert_eq!(got.status, status, "{digest}");
+    }
 }
 
 #[tokio::test]

@@ -1,7 +1,9 @@
 //! Pages for browsers: the same reads as the API's, as HTML. Answers come from `answers`.
 
+pub mod archive_by_digest;
 pub mod archive_tree;
 pub mod badges;
+pub mod bare_path;
 pub mod changes;
 pub mod difference;
 pub mod error_page;

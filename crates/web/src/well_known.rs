@@ -35,7 +35,7 @@ pub fn open_search(site: &Site) -> Result<String> {
 #[must_use]
 pub fn robots(site: &Site) -> String {
     let prefix = site.links.prefix();
-    let refused = ["/api/", "/search", "/v2/", "/*/files", "/*/changes", "/status"];
+    let refused = ["/api/", "/search", "/v2/", "/*/files", "/*/digest/", "/*/changes", "/status"];
     let lines = refused.map(|path| format!("Disallow: {prefix}{path}\n"));
     format!("User-agent: *\n{}", lines.concat())
 }

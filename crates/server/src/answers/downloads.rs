@@ -1,5 +1,7 @@
 //! Downloads of archives and assets: the file of a release, its bytes, and errors within them.
 
+mod by_digest;
+
 use std::ops::Range;
 use std::sync::Arc;
 

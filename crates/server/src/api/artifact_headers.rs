@@ -16,13 +16,7 @@ use crate::edge::cache_policy::CachePolicy;
 pub(crate) const REPR_DIGEST: HeaderName = HeaderName::from_static("repr-digest");
 
 /// Sets the headers common to all responses for this artifact.
-pub fn describe(
-    response: &mut Response,
-    release: &Release,
-    artifact: &Artifact,
-    etag: &str,
-    asked: &Tag,
-) {
+pub fn describe(response: &mut Response, artifact: &Artifact, etag: &str) {
     set(response, ETAG, etag);
     set(response, ACCEPT_RANGES, "bytes");
     set(response, CONTENT_TYPE, "application/octet-stream");
@@ -34,9 +28,6 @@ pub fn describe(
         };
         let encoded = BASE64_STANDARD.encode(digest.to_bytes());
         set(response, REPR_DIGEST, &format!("{algorithm}=:{encoded}:"));
-    }
-    if let Some(policy) = policy_of(release, artifact, asked) {
-        response.extensions_mut().insert(policy);
     }
 }
 

@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
-use axum::http::{StatusCode, Uri};
+use axum::http::{Method, StatusCode, Uri};
+use axum::response::{IntoResponse as _, Response};
 use registry_core::backend::webhook::WebhookReceiver;
 use registry_core::models::backend_id::BackendId;
 use utoipa::OpenApi as _;
@@ -32,7 +33,9 @@ use crate::edge::middleware::{HttpRules, Middleware};
 use crate::edge::rendered::Rendered;
 use crate::edge::templates::Templates;
 use crate::metrics::Metrics;
+use crate::pages::bare_path;
 use crate::pages::face::ApiAndPages;
+use crate::pages::page_request::PageRequest;
 use crate::pages::page_state::Pages;
 use crate::pages::routes as pages;
 use crate::pages::settings::PageSettings;
@@ -174,16 +177,37 @@ pub fn api(parts: ApiParts, rules: &HttpRules) -> serde_json::Result<Api> {
         None => (router, Vec::new()),
     };
     let of_api = templates().into_iter().map(|template| (template.clone(), template));
-    let labeled = Arc::new(Templates::labeled(of_api.chain(page_templates)));
-    let router = with_fallbacks(router, Arc::new(Templates::new(templates())));
+    let labeled = Templates::labeled(of_api.chain(page_templates.clone()));
+    let fallbacks =
+        Fallbacks { api: Templates::new(templates()), pages: Templates::labeled(page_templates) };
+    let router = fallbacks.of(router);
     let face = ApiAndPages { api: JsonApi(state), pages };
-    Ok(Middleware::new(router, face, labeled, metrics, rules))
+    Ok(Middleware::new(router, face, Arc::new(labeled), metrics, rules))
 }
 
-/// Adds the limit on bodies, and a fallback that suggests paths.
-fn with_fallbacks(router: Router, templates: Arc<Templates>) -> Router {
-    router
-        .fallback(move |uri: Uri| ready(nothing_at(uri.path(), &templates)))
-        .method_not_allowed_fallback(|| async { StatusCode::METHOD_NOT_ALLOWED })
-        .layer(DefaultBodyLimit::max(BODY_MAX))
+/// Responses to paths without a route.
+struct Fallbacks {
+    api: Templates,
+    pages: Templates,
+}
+
+impl Fallbacks {
+    /// Adds the limit on bodies and the fallbacks to a router.
+    fn of(self, router: Router) -> Router {
+        let fallbacks = Arc::new(self);
+        router
+            .fallback(move |method: Method, uri: Uri, request: PageRequest| {
+                ready(fallbacks.respond(&method, &uri, &request))
+            })
+            .method_not_allowed_fallback(|| async { StatusCode::METHOD_NOT_ALLOWED })
+            .layer(DefaultBodyLimit::max(BODY_MAX))
+    }
+
+    /// Leads to the page whose address has no slash at its end, or suggests a path.
+    fn respond(&self, method: &Method, uri: &Uri, request: &PageRequest) -> Response {
+        let is_read = [Method::GET, Method::HEAD].contains(method);
+        let redirect = is_read.then(|| bare_path::redirect(uri, &request.own, &self.pages));
+        let response = redirect.flatten();
+        response.unwrap_or_else(|| nothing_at(uri.path(), &self.api).into_response())
+    }
 }

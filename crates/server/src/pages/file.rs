@@ -14,6 +14,7 @@ use crate::api::handlers::files::raw;
 use crate::archives::Fetch;
 use crate::edge::problem::Problem;
 use crate::pages::archive_tree::{self, cached_index, requested};
+use crate::pages::bare_path::redirect_within;
 use crate::pages::find_version::find_version;
 use crate::pages::models::file_digest;
 use crate::pages::page_request::{PageRequest, VersionPath};
@@ -45,6 +46,9 @@ pub async fn file(
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
     let FilePathParam { path } = params.params()?;
+    if let Some(redirect) = redirect_within(&uri, &request.own) {
+        return Ok(redirect);
+    }
     respond(&pages, &request, version, &path, &QueryString::of(&uri)?, &headers).await
 }
 

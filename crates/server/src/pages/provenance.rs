@@ -61,10 +61,16 @@ fn model(
         head: shown.head(site, seen),
         ownership: ownership(explained),
         pin: pin_of(&shown.release, pin),
-        permanent: None,
+        permanent: permanent(shown, site),
         table: table(&explained.version_table()),
         notable_files: notable,
     }
+}
+
+/// Returns the address of the archive by its digest, if that is known.
+fn permanent(shown: &ShownVersion, site: &Site) -> Option<String> {
+    let digest = archive_digest(&shown.release)?;
+    Some(site.links.extension(&shown.id()).archive(&digest))
 }
 
 fn ownership(explained: &Explanation) -> OwnershipView {

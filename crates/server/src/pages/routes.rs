@@ -6,8 +6,8 @@ use registry_core::models::naming::ExtensionType;
 
 use crate::pages::page_state::Pages;
 use crate::pages::{
-    badges, changes, feeds, file, files, home, list, overview, provenance, reference, static_files,
-    status, versions,
+    archive_by_digest, badges, changes, feeds, file, files, home, list, overview, provenance,
+    reference, static_files, status, versions,
 };
 use crate::urls::STATUS;
 
@@ -38,6 +38,7 @@ fn of_extension() -> Vec<(&'static str, MethodRouter<Pages>)> {
         ("/{name}/versions", get(versions::versions)),
         ("/{name}/changes", get(changes::changes)),
         ("/{name}/feed.atom", get(feeds::versions)),
+        ("/{name}/digest/{digest}", get(archive_by_digest::archive)),
         ("/{name}/v/{tag}", get(overview::version)),
         ("/{name}/v/{tag}/provenance", get(provenance::provenance)),
         ("/{name}/v/{tag}/files", get(files::files)),

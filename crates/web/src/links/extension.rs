@@ -2,6 +2,7 @@
 
 pub mod version;
 
+use crate::digest::DigestView;
 use crate::extension_ref::ExtensionRef;
 use crate::links::Links;
 use crate::links::extension::version::VersionLinks;
@@ -68,6 +69,12 @@ impl<'a> ExtensionLinks<'a> {
         format!("{}/changes", self.path())
     }
 
+    /// Returns the address of the archive with a digest, which never has other bytes.
+    #[must_use]
+    pub fn archive(self, digest: &DigestView) -> String {
+        self.at(&format!("/digest/{digest}"))
+    }
+
     /// Returns the address of the feed.
     #[must_use]
     pub fn feed(self) -> String {
@@ -97,5 +104,10 @@ mod tests {
             "/provider/aws/changes?from=1.0.0%40gitea&to=1.0.0%2Bb%40oci&backend=oci"
         );
         assert_eq!(pages.changes_form(), "/provider/aws/changes");
+        let hex = "0".repeat(64);
+        assert_eq!(
+            pages.archive(&hex.parse().unwrap()),
+            format!("/provider/aws/digest/sha256:{hex}?backend=oci")
+        );
     }
 }

@@ -9,15 +9,17 @@ use axum::http::header::{CONTENT_LENGTH, CONTENT_RANGE};
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode};
 use axum::response::{IntoResponse, Response};
 use registry_core::error::{Error, ErrorKind};
+use registry_core::models::digest::Digest;
 use registry_core::models::tag::Tag;
 
 use crate::answers::downloads::{DownloadQuery, RequestedFile};
-use crate::api::artifact_headers::{describe, etag_of, set};
+use crate::api::artifact_headers::{describe, etag_of, policy_of, set};
 use crate::api::extract::{PathParams, QueryString};
 use crate::api::openapi::ReadResponses;
 use crate::api::params::{AssetParam, IdParams, ScopeParams, TagParam, VersionPathParam};
 use crate::api::state::ApiState;
 use crate::artifacts::{DownloadOrigin, Opened};
+use crate::edge::cache_policy::CachePolicy;
 use crate::edge::conditional::client_has;
 use crate::edge::headers::CACHE_STATUS;
 use crate::edge::problem::Problem;
@@ -56,28 +58,76 @@ pub async fn download(
     let scope = query.scope(api.answers.catalog())?;
     let query = DownloadQuery { id, version, asset, scope };
     let found = api.downloads.find(&query).await?;
+    Ok(respond(&api, &method, found, Address::Version(&query.version), &headers).await?)
+}
+
+/// What the address of a download names.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Address<'a> {
+    /// A version, a tag or `latest`.
+    Version(&'a Tag),
+    /// A digest, which other bytes never have.
+    Digest(&'a Digest),
+}
+
+/// Responds with a file, a part, or headers only.
+pub(crate) async fn respond(
+    api: &ApiState,
+    method: &Method,
+    found: RequestedFile,
+    address: Address<'_>,
+    headers: &HeaderMap,
+) -> Result<Response, Error> {
     if method == Method::HEAD {
         let found = api.downloads.sized(found).await?;
-        return Ok(head(&found, &query.version, &headers));
+        address.check(&found)?;
+        return Ok(head(&found, address, headers));
     }
     // A replaced file gets a new identifier at its backend, so the cached one is unknown there.
-    match send(&api, found.clone(), &query.version, &headers).await {
+    match send(api, found.clone(), address, headers).await {
         Err(error) if error.is_not_found() => {
             let again = api.downloads.find_again(found).await?;
-            Ok(send(&api, again, &query.version, &headers).await?)
+            send(api, again, address, headers).await
         }
-        sent => Ok(sent?),
+        sent => sent,
+    }
+}
+
+impl Address<'_> {
+    /// Fails if the backend has other bytes than the address names.
+    fn check(self, found: &RequestedFile) -> Result<(), Error> {
+        match self {
+            Self::Digest(digest) if found.artifact.digest.as_ref() != Some(digest) => {
+                let (id, version) = (&found.id, found.release.version.as_str());
+                let message = format!("The archive of {id} {version} has another digest now");
+                Err(Error::faulty(message))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn describe(self, response: &mut Response, found: &RequestedFile, etag: &str) {
+        let RequestedFile { artifact, release, .. } = found;
+        describe(response, artifact, etag);
+        let policy = match self {
+            Self::Version(version) => policy_of(release, artifact, version),
+            Self::Digest(_) => Some(CachePolicy::Immutable),
+        };
+        if let Some(policy) = policy {
+            response.extensions_mut().insert(policy);
+        }
     }
 }
 
 async fn send(
     api: &ApiState,
     found: RequestedFile,
-    version: &Tag,
+    address: Address<'_>,
     headers: &HeaderMap,
 ) -> Result<Response, Error> {
     let found = api.downloads.verified(api.downloads.sized(found).await?).await?;
-    let RequestedFile { artifact, release, .. } = &found;
+    address.check(&found)?;
+    let artifact = &found.artifact;
     let etag = etag_of(artifact);
     let mut response = match wanted(headers, artifact.size, &etag) {
         // The entity tag decides first: `If-None-Match` takes precedence over `Range` (RFC 9110
@@ -93,19 +143,18 @@ async fn send(
             return Err(Error::new(kind, "The range lies outside the artifact"));
         }
     };
-    describe(&mut response, release, artifact, &etag, version);
+    address.describe(&mut response, &found, &etag);
     Ok(response)
 }
 
-fn head(found: &RequestedFile, version: &Tag, headers: &HeaderMap) -> Response {
-    let RequestedFile { artifact, release, .. } = found;
-    let etag = etag_of(artifact);
+fn head(found: &RequestedFile, address: Address<'_>, headers: &HeaderMap) -> Response {
+    let etag = etag_of(&found.artifact);
     let mut response = if client_has(headers, &etag) {
         StatusCode::NOT_MODIFIED.into_response()
     } else {
-        length_of(artifact.size)
+        length_of(found.artifact.size)
     };
-    describe(&mut response, release, artifact, &etag, version);
+    address.describe(&mut response, found, &etag);
     response
 }
 
