@@ -12,18 +12,23 @@ const CONTEXT: usize = 3;
 
 /// Difference of two texts.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Diff<'a> {
+pub enum Diff {
     /// The changes. No hunks if the texts are equal.
-    Hunks {
-        /// Changes with their context, in order.
-        hunks: Vec<Hunk<'a>>,
-        /// Number of added lines.
-        added: usize,
-        /// Number of removed lines.
-        removed: usize,
-    },
+    Hunks(TextDiff),
     /// The changes are not worth showing: they take too many lines or too much time.
     TooDifferent,
+}
+
+/// Two texts and where they differ.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TextDiff {
+    old: String,
+    new: String,
+    groups: Vec<Vec<DiffOp>>,
+    /// Number of added lines.
+    pub added: usize,
+    /// Number of removed lines.
+    pub removed: usize,
 }
 
 /// Changes that are close together, with their context.
@@ -46,13 +51,29 @@ pub struct DiffLine<'a> {
     pub has_newline: bool,
 }
 
+impl TextDiff {
+    /// Returns the changes with their context, in order.
+    #[must_use]
+    pub fn hunks(&self) -> Vec<Hunk<'_>> {
+        let (old, new) = (lines(&self.old), lines(&self.new));
+        self.groups.iter().map(|group| hunk(group, &old, &new)).collect()
+    }
+
+    /// Returns true if the texts are equal.
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
+        self.groups.is_empty()
+    }
+}
+
 /// Compares two texts. `TooDifferent` if that takes longer than [`Bounds::diff_time`] from the start
 /// that the caller gives, or if the hunks have more than [`Bounds::diff_lines`] lines.
-pub fn diff_text<'a>(old: &'a str, new: &'a str, bounds: &Bounds, start: Instant) -> Diff<'a> {
+#[must_use]
+pub fn diff_text(old: String, new: String, bounds: &Bounds, start: Instant) -> Diff {
     let deadline = start + bounds.diff_time;
-    let old: Vec<&str> = old.split_inclusive('\n').collect();
-    let new: Vec<&str> = new.split_inclusive('\n').collect();
-    let changes = capture_diff_slices_deadline(Algorithm::Myers, &old, &new, Some(deadline));
+    let (old_lines, new_lines) = (lines(&old), lines(&new));
+    let changes =
+        capture_diff_slices_deadline(Algorithm::Myers, &old_lines, &new_lines, Some(deadline));
     // Past the deadline the crate gives up silently, and its changes are larger than necessary.
     if !deadline.elapsed().is_zero() {
         return Diff::TooDifferent;
@@ -61,14 +82,18 @@ pub fn diff_text<'a>(old: &'a str, new: &'a str, bounds: &Bounds, start: Instant
     if groups.iter().flatten().map(line_count).sum::<usize>() > bounds.diff_lines {
         return Diff::TooDifferent;
     }
-    let hunks: Vec<Hunk<'_>> = groups.iter().map(|group| hunk(group, &old, &new)).collect();
-    let lines = hunks.iter().flat_map(|hunk| &hunk.lines);
     let (mut added, mut removed) = (0, 0);
-    for line in lines {
-        added += usize::from(line.old.is_none());
-        removed += usize::from(line.new.is_none());
+    for change in groups.iter().flatten() {
+        if !matches!(change, DiffOp::Equal { .. }) {
+            added += change.new_range().len();
+            removed += change.old_range().len();
+        }
     }
-    Diff::Hunks { hunks, added, removed }
+    Diff::Hunks(TextDiff { old, new, groups, added, removed })
+}
+
+fn lines(text: &str) -> Vec<&str> {
+    text.split_inclusive('\n').collect()
 }
 
 impl fmt::Display for Hunk<'_> {

@@ -29,7 +29,7 @@ mod zip;
 
 pub use bounds::{Bound, Bounds, ByteCount};
 pub use compare::{Comparison, EntryChange, compare, find_pair};
-pub use diff::{Diff, DiffLine, Hunk, diff_text};
+pub use diff::{Diff, DiffLine, Hunk, TextDiff, diff_text};
 pub use entry::{Entry, Kind, Mark};
 pub use error::{Error, Location, Result};
 pub use file::{FileContent, copy_file, read_file, read_files};

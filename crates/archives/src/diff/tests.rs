@@ -11,13 +11,20 @@ fn now_and(offset: i8) -> Instant {
     if offset < 0 { now.checked_sub(hour).unwrap() } else { now + hour }
 }
 
-fn diff<'a>(old: &'a str, new: &'a str) -> Diff<'a> {
-    diff_text(old, new, &Bounds::default(), now_and(1))
+fn diff(old: &str, new: &str) -> Diff {
+    diff_within(old, new, &Bounds::default())
+}
+
+fn diff_within(old: &str, new: &str, bounds: &Bounds) -> Diff {
+    diff_text(old.to_owned(), new.to_owned(), bounds, now_and(1))
 }
 
 /// Lines of each hunk as `old new text`, and the numbers of added and removed lines.
-fn shown(diff: &Diff<'_>) -> (Vec<Vec<String>>, usize, usize) {
-    let Diff::Hunks { hunks, added, removed } = diff else { panic!("{diff:?}") };
+fn shown(diff: &Diff) -> (Vec<Vec<String>>, usize, usize) {
+    let Diff::Hunks(text) = diff else { panic!("{diff:?}") };
+    let TextDiff { added, removed, .. } = text;
+    let hunks = text.hunks();
+    assert_eq!(hunks.is_empty(), text.is_empty());
     let number = |at: Option<usize>| at.map_or("-".to_owned(), |at| at.to_string());
     let line = |line: &DiffLine<'_>| {
         let end = if line.has_newline { "" } else { "$" };
@@ -59,14 +66,15 @@ fn hunks_beyond_the_bound_are_too_different() {
     let old: String = (0..100).map(|n| format!("old {n}\n")).collect();
     let new = old.replace("old", "new");
     let bounds = Bounds { diff_lines: 200, ..Bounds::default() };
-    assert_eq!(shown(&diff_text(&old, &new, &bounds, now_and(1))).1, 100);
+    assert_eq!(shown(&diff_within(&old, &new, &bounds)).1, 100);
     let bounds = Bounds { diff_lines: 199, ..Bounds::default() };
-    assert_eq!(diff_text(&old, &new, &bounds, now_and(1)), Diff::TooDifferent);
+    assert_eq!(diff_within(&old, &new, &bounds), Diff::TooDifferent);
 }
 
 #[test]
 fn a_late_difference_is_too_different() {
-    assert_eq!(diff_text("a\n", "b\n", &Bounds::default(), now_and(-1)), Diff::TooDifferent);
+    let late = diff_text("a\n".to_owned(), "b\n".to_owned(), &Bounds::default(), now_and(-1));
+    assert_eq!(late, Diff::TooDifferent);
 }
 
 #[test]
@@ -76,7 +84,7 @@ fn hunks_are_written_in_the_unified_format() {
         ("", "a\n", "@@ -0,0 +1,1 @@\n+a\n"),
         ("a", "a\n", "@@ -1,1 +1,1 @@\n-a\n\\ No newline at end of file\n+a\n"),
     ] {
-        let Diff::Hunks { hunks, .. } = diff(old, new) else { panic!("{old:?} {new:?}") };
-        assert_eq!(hunks[0].to_string(), text);
+        let Diff::Hunks(diff) = diff(old, new) else { panic!("{old:?} {new:?}") };
+        assert_eq!(diff.hunks()[0].to_string(), text);
     }
 }

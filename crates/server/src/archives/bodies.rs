@@ -47,17 +47,18 @@ pub fn change(change: &FileChange) -> FileChangeBody {
 
 fn diff(text: &TextChange) -> DiffBody {
     let state = match text {
-        TextChange::Lines { .. } => "text",
+        TextChange::Lines(_) => "text",
         TextChange::Binary => "binary",
         TextChange::TooLong => "too_long",
         TextChange::TooDifferent => "too_different",
         TextChange::LeftOut => "left_out",
     };
     let mut body = DiffBody { state: state.to_owned(), added: None, removed: None, unified: None };
-    if let TextChange::Lines { added, removed, unified } = text {
-        body.added = Some(*added);
-        body.removed = Some(*removed);
-        body.unified = Some(unified.clone());
+    if let TextChange::Lines(diff) = text {
+        body.added = Some(diff.added);
+        body.removed = Some(diff.removed);
+        // Without the header of the files.
+        body.unified = Some(diff.hunks().iter().map(ToString::to_string).collect());
     }
     body
 }

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use registry_archives::{
-    Bounds, Diff, Entry, EntryChange, FileContent, Kind, Result, compare, diff_text, find_pair,
-    read_files,
+    Bounds, Diff, Entry, EntryChange, FileContent, Kind, Result, TextDiff, compare, diff_text,
+    find_pair, read_files,
 };
 use registry_core::error;
 use tokio::time::Instant;
@@ -50,14 +50,7 @@ pub struct FileChange {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum TextChange {
     /// Lines that differ.
-    Lines {
-        /// Number of added lines.
-        added: usize,
-        /// Number of removed lines.
-        removed: usize,
-        /// The hunks in the unified format, without the header of the files.
-        unified: String,
-    },
+    Lines(TextDiff),
     /// One of them is not text.
     Binary,
     /// One of them has more than 512 KiB.
@@ -124,7 +117,7 @@ fn changes(
     let [old, new] = sides;
     let old = contents(old, read.iter().map(|change| &*change.from.path), bounds)?;
     let new = contents(new, read.iter().map(|change| &*change.to.path), bounds)?;
-    let (mut contents, started) = (old.iter().zip(&new), Instant::now());
+    let (mut contents, started) = (old.into_iter().zip(new), Instant::now());
     let changes = changed.iter().zip(plans).map(|(EntryChange { from, to }, plan)| {
         let text = match plan {
             Plan::Nothing => None,
@@ -168,8 +161,8 @@ fn contents<'a>(
 }
 
 fn text_change(
-    old: &FileContent,
-    new: &FileContent,
+    old: FileContent,
+    new: FileContent,
     bounds: &Bounds,
     started: Instant,
 ) -> TextChange {
@@ -184,10 +177,7 @@ fn text_change(
     match diff_text(old, new, bounds, Instant::now().into_std()) {
         Diff::TooDifferent => TextChange::TooDifferent,
         // The bytes differ where neither is text.
-        Diff::Hunks { hunks, .. } if hunks.is_empty() => TextChange::Binary,
-        Diff::Hunks { hunks, added, removed } => {
-            let unified = hunks.iter().map(ToString::to_string).collect();
-            TextChange::Lines { added, removed, unified }
-        }
+        Diff::Hunks(diff) if diff.is_empty() => TextChange::Binary,
+        Diff::Hunks(diff) => TextChange::Lines(diff),
     }
 }

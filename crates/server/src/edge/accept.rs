@@ -1,4 +1,4 @@
-//! Content negotiation for READMEs (RFC 9110, §12.5.1).
+//! Content negotiation (RFC 9110, §12.5.1): the form of READMEs, and clients that ask for pages.
 
 use axum::http::HeaderMap;
 use axum::http::header::ACCEPT;
@@ -25,10 +25,9 @@ impl AcceptedForm {
     /// Returns the preferred form, Markdown by default; `None` if neither form is acceptable.
     #[must_use]
     pub fn preferred(headers: &HeaderMap) -> Option<Self> {
-        let values = headers.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok());
-        let ranges: Vec<&str> = values.flat_map(|value| value.split(',')).map(str::trim).collect();
+        let ranges: Vec<MediaRange> = values(headers).flat_map(media_ranges).collect();
         // An absent or empty header accepts every form.
-        if ranges.iter().all(|range| range.is_empty()) {
+        if ranges.is_empty() {
             return Some(Self::Markdown);
         }
         let (markdown, html) = (quality(&ranges, "markdown"), quality(&ranges, "html"));
@@ -41,19 +40,45 @@ impl AcceptedForm {
     }
 }
 
-/// Returns the weight of `text/{subtype}`, 0 to 1. The most specific range decides.
-fn quality(ranges: &[&str], subtype: &str) -> f32 {
-    let weighed = ranges.iter().filter_map(|range| {
+/// Returns the values of `Accept`.
+pub(crate) fn values(headers: &HeaderMap) -> impl Iterator<Item = &str> {
+    headers.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok())
+}
+
+/// Returns true if media ranges of `Accept` name HTML. `*/*` does not: command-line clients send it.
+#[must_use]
+pub fn names_html(accept: &str) -> bool {
+    media_ranges(accept).any(|range| range.name == "text/html" && range.weight > 0.0)
+}
+
+/// A media range of `Accept` with its weight.
+struct MediaRange {
+    /// In lower case.
+    name: String,
+    /// 0 to 1.
+    weight: f32,
+}
+
+fn media_ranges(accept: &str) -> impl Iterator<Item = MediaRange> {
+    let ranges = accept.split(',').map(str::trim).filter(|range| !range.is_empty());
+    ranges.filter_map(|range| {
         let mut parts = range.split(';').map(|part| part.trim().to_ascii_lowercase());
-        let range = parts.next()?;
-        let specific = match range.strip_prefix("text/") {
+        let name = parts.next()?;
+        let weight = parts.find_map(|part| part.strip_prefix("q=")?.parse().ok());
+        Some(MediaRange { name, weight: weight.unwrap_or(1.0) })
+    })
+}
+
+/// Returns the weight of `text/{subtype}`, 0 to 1. The most specific range decides.
+fn quality(ranges: &[MediaRange], subtype: &str) -> f32 {
+    let weighed = ranges.iter().filter_map(|MediaRange { name, weight }| {
+        let specific = match name.strip_prefix("text/") {
             Some(given) if given == subtype => 3,
             Some("*") => 2,
-            _ if range == "*/*" => 1,
+            _ if name == "*/*" => 1,
             _ => return None,
         };
-        let weight = parts.find_map(|part| part.strip_prefix("q=")?.parse::<f32>().ok());
-        Some((specific, weight.unwrap_or(1.0)))
+        Some((specific, *weight))
     });
     weighed.max_by_key(|(specific, _)| *specific).map_or(0.0, |(_, weight)| weight)
 }
@@ -88,5 +113,20 @@ mod tests {
             assert_eq!(AcceptedForm::preferred(&headers), expected, "{accept}");
         }
         assert_eq!(AcceptedForm::preferred(&HeaderMap::new()), markdown);
+    }
+
+    #[test]
+    fn only_browsers_name_html() {
+        for (accept, expected) in [
+            ("text/html,application/xhtml+xml,*/*;q=0.8", true),
+            ("application/json, Text/HTML;q=0.1", true),
+            ("*/*", false),
+            ("", false),
+            ("text/*", false),
+            ("text/html;q=0", false),
+            ("text/html; level=1; q=0.0", false),
+        ] {
+            assert_eq!(names_html(accept), expected, "{accept}");
+        }
     }
 }

@@ -5,7 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use axum::body::{Body, Bytes, HttpBody};
-use axum::http::header::{ACCEPT, ORIGIN};
+use axum::http::header::ORIGIN;
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, Method, Request, StatusCode, Version};
 use axum::response::Response;
@@ -19,6 +19,7 @@ use tower::{Layer as _, ServiceExt as _};
 use tower_http::cors::{AllowOrigin, Cors};
 use tracing::Instrument as _;
 
+use crate::edge::accept;
 use crate::edge::admission::{Admission, Admitted};
 use crate::edge::cache_policy::{Audience, CachePolicy};
 use crate::edge::coding::Coding;
@@ -321,13 +322,12 @@ impl<F: Face> MiddlewareState<F> {
 
     fn failed_request(&self, arrival: &Arrival, id: &HeaderValue) -> FailedRequest {
         let Parts { uri, headers, .. } = &arrival.head;
-        let accept = headers.get_all(ACCEPT).iter().filter_map(|accept| accept.to_str().ok());
         let own = self.address.address(uri, headers, self.admission.is_proxy(arrival.peer));
         if own.is_prefix_ignored {
             self.metrics.process.prefix_ignored();
         }
         FailedRequest {
-            accept: accept.collect::<Vec<_>>().join(","),
+            accept: accept::values(headers).collect::<Vec<_>>().join(","),
             target: uri.clone(),
             own,
             id: id.clone(),

@@ -1,6 +1,6 @@
 //! Differences of archives as models of pages.
 
-use registry_archives::{Entry, Kind};
+use registry_archives::{DiffLine, Entry, Hunk, Kind};
 use registry_web::pages::changes::{DiffView, FileChangeView, HunkView, LineKind, LineView};
 
 use crate::archives::difference::{ArchiveDifference, FileChange, TextChange};
@@ -36,7 +36,9 @@ fn changed(change: &FileChange) -> FileChangeView {
         size_after: size(&change.to),
         diff: match &change.text {
             None => DiffView::Lines(Vec::new()),
-            Some(TextChange::Lines { unified, .. }) => DiffView::Lines(hunks(unified)),
+            Some(TextChange::Lines(diff)) => {
+                DiffView::Lines(diff.hunks().iter().map(hunk).collect())
+            }
             Some(TextChange::Binary) => DiffView::Binary,
             Some(TextChange::TooLong | TextChange::TooDifferent | TextChange::LeftOut) => {
                 DiffView::TooDifferent
@@ -45,57 +47,21 @@ fn changed(change: &FileChange) -> FileChangeView {
     }
 }
 
-/// Parses hunks in the unified format. Lines outside of a hunk, and the remark about a missing line
-/// break, are left out.
-fn hunks(unified: &str) -> Vec<HunkView> {
-    let mut hunks: Vec<HunkView> = Vec::new();
-    for line in unified.split('\n') {
-        if let Some(ranges) = line.strip_prefix("@@ ") {
-            let (old_start, new_start) = (start(ranges, '-'), start(ranges, '+'));
-            hunks.push(HunkView { old_start, new_start, lines: Vec::new() });
-            continue;
-        }
-        let mut characters = line.chars();
-        let kind = match characters.next() {
-            Some(' ') => LineKind::Context,
-            Some('+') => LineKind::Added,
-            Some('-') => LineKind::Removed,
-            _ => continue,
-        };
-        if let Some(hunk) = hunks.last_mut() {
-            hunk.lines.push(LineView { kind, text: characters.as_str().to_owned() });
-        }
-    }
-    hunks
-}
-
-/// Returns the first line of a range, such as 3 of `-3,7`.
-fn start(ranges: &str, sign: char) -> usize {
-    let range = ranges.split(' ').find_map(|range| range.strip_prefix(sign));
-    range.and_then(|range| range.split(',').next()?.parse().ok()).unwrap_or_default()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn hunks_are_read_from_the_unified_format() {
-        let unified = "@@ -3,2 +3,3 @@\n a\n-b\n+@@ c\n+d\n@@ -9 +10,0 @@\n-e\n\\ No newline\n";
-        let hunks = hunks(unified);
-        let starts: Vec<_> = hunks.iter().map(|hunk| (hunk.old_start, hunk.new_start)).collect();
-        assert_eq!(starts, [(3, 3), (9, 10)]);
-        let lines: Vec<_> =
-            hunks[0].lines.iter().map(|line| (line.kind, line.text.as_str())).collect();
-        assert_eq!(
-            lines,
-            [
-                (LineKind::Context, "a"),
-                (LineKind::Removed, "b"),
-                (LineKind::Added, "@@ c"),
-                (LineKind::Added, "d"),
-            ]
-        );
-        assert_eq!(hunks[1].lines.len(), 1);
+fn hunk(hunk: &Hunk<'_>) -> HunkView {
+    let first = |number: fn(&DiffLine<'_>) -> Option<usize>| {
+        hunk.lines.iter().find_map(number).unwrap_or_default()
+    };
+    let lines = hunk.lines.iter().map(|line| LineView {
+        kind: match (line.old, line.new) {
+            (Some(_), None) => LineKind::Removed,
+            (None, Some(_)) => LineKind::Added,
+            _ => LineKind::Context,
+        },
+        text: line.text.to_owned(),
+    });
+    HunkView {
+        old_start: first(|line| line.old),
+        new_start: first(|line| line.new),
+        lines: lines.collect(),
     }
 }

@@ -8,6 +8,7 @@ use tokio::time::Instant;
 
 use crate::api::face::JsonApi;
 use crate::api::targets::Target;
+use crate::edge::accept::names_html;
 use crate::edge::coding::Coding;
 use crate::edge::face::Face;
 use crate::edge::headers::Heads;
@@ -16,7 +17,6 @@ use crate::edge::representation::Representation;
 use crate::metrics::RouteCounters;
 use crate::pages::error_page;
 use crate::pages::page_state::Pages;
-use crate::pages::response::names_html;
 use crate::urls::is_page;
 
 /// The API and the pages.

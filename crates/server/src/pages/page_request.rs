@@ -1,7 +1,6 @@
 //! Parts of a request that pages depend on.
 
 use axum::extract::FromRequestParts;
-use axum::http::header::ACCEPT;
 use axum::http::request::Parts;
 use registry_core::models::naming::{ExtensionId, ExtensionType};
 use registry_core::models::scope::Scope;
@@ -10,10 +9,10 @@ use serde::Deserialize;
 
 use crate::api::extract::{PathParams, QueryString};
 use crate::api::params::bad_request;
+use crate::edge::accept::{names_html, values};
 use crate::edge::own_address::OwnAddress;
 use crate::edge::problem::Problem;
 use crate::pages::page_state::Pages;
-use crate::pages::response::names_html;
 
 /// Address of the service for a client, and the form that it asks for.
 #[derive(Clone, Debug)]
@@ -28,8 +27,7 @@ impl<S: Send + Sync> FromRequestParts<S> for PageRequest {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
-        let accept = parts.headers.get_all(ACCEPT).iter().filter_map(|one| one.to_str().ok());
-        let names_html = accept.into_iter().any(names_html);
+        let names_html = values(&parts.headers).any(names_html);
         // The middleware sets the address.
         let own = parts.extensions.get::<OwnAddress>().cloned().unwrap_or_default();
         Ok(Self { own, names_html })

@@ -1,4 +1,4 @@
-//! Headers of pages, and the form that a client asks for.
+//! Headers of pages.
 
 use axum::http::header::{CONTENT_SECURITY_POLICY, REFERRER_POLICY};
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
@@ -28,38 +28,9 @@ pub fn restrict(headers: &mut HeaderMap, remote_images: bool) {
     headers.insert(PERMISSIONS_POLICY, HeaderValue::from_static(PERMISSIONS));
 }
 
-/// Returns true if media ranges of `Accept` name HTML. `*/*` does not: command-line clients send it.
-#[must_use]
-pub fn names_html(accept: &str) -> bool {
-    accept.split(',').any(|range| {
-        let mut parts = range.split(';').map(str::trim);
-        let is_html = parts.next().is_some_and(|name| name.eq_ignore_ascii_case("text/html"));
-        let is_refused = parts.any(|part| {
-            let weight = part.strip_prefix("q=").map(str::parse::<f32>);
-            weight.is_some_and(|weight| weight == Ok(0.0))
-        });
-        is_html && !is_refused
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn only_browsers_name_html() {
-        for (accept, expected) in [
-            ("text/html,application/xhtml+xml,*/*;q=0.8", true),
-            ("application/json, Text/HTML;q=0.1", true),
-            ("*/*", false),
-            ("", false),
-            ("text/*", false),
-            ("text/html;q=0", false),
-            ("text/html; level=1; q=0.0", false),
-        ] {
-            assert_eq!(names_html(accept), expected, "{accept}");
-        }
-    }
 
     #[test]
     fn pictures_of_other_hosts_are_allowed_only_where_configured() {
