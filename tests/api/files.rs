@@ -15,8 +15,8 @@ use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use tar::EntryType;
 
-use crate::support::archives::{File, gzip, packed, tar};
 use crate::support::served::{Got, Served};
+use registry_testing::archives::{File, gzip, packed, tar};
 
 const FILES: &str = "/extensions/provider/aws/1.0.0/files";
 

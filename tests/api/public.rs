@@ -19,8 +19,8 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-use crate::support::archives::{File, packed};
 use crate::support::served::Served;
+use registry_testing::archives::{File, packed};
 
 /// Reads a value, and writes the same again.
 fn read_back<T: DeserializeOwned + Serialize + Debug>(value: &Value) -> T {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use registry_core::models::backend_id::BackendId;
 use registry_core::models::scope::Scope;
+use registry_testing::archives::{File, gzip, tar};
 use registry_testing::ids::{about, id, tag};
 use registry_testing::memory::MemoryBackend;
 use registry_testing::scripted::Scripted;
@@ -12,7 +13,6 @@ use reqwest::StatusCode;
 use tar::EntryType;
 
 use super::{assert_shows, attributes};
-use crate::support::archives::{File, gzip, tar};
 use crate::support::served::{BROWSER, Served, Setup};
 
 fn archives() -> MemoryBackend {

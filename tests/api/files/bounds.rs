@@ -6,9 +6,9 @@ use registry_testing::ids::id;
 use reqwest::StatusCode;
 
 use super::{FILES, backend, fails, file, paths, serving};
-use crate::support::archives::{File, packed, tar};
 use crate::support::layouts;
 use crate::support::served::Served;
+use registry_testing::archives::{File, packed, tar};
 
 #[tokio::test]
 async fn invalid_parameters_are_named_with_their_bounds() {

@@ -7,8 +7,8 @@ use serde_json::{Value, json};
 use tar::EntryType;
 
 use super::{backend, fails, paths};
-use crate::support::archives::{File, packed};
 use crate::support::served::Served;
+use registry_testing::archives::{File, packed};
 
 const NEW: &str = "/extensions/provider/aws/2.0.0/files";
 

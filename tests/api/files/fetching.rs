@@ -15,8 +15,8 @@ use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 
 use super::{FILES, fails, file};
-use crate::support::archives::{File, packed};
 use crate::support::served::{Served, Setup};
+use registry_testing::archives::{File, packed};
 
 /// A registry with three versions, which counts what it sends.
 fn registry() -> Scripted {

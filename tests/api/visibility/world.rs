@@ -20,8 +20,8 @@ use registry_testing::scripted_registry::ScriptedRegistry;
 use serde_json::json;
 use tempfile::TempDir;
 
-use crate::support::archives::{File, tar};
 use crate::support::layouts::{publish, publish_with};
+use registry_testing::archives::{File, tar};
 
 /// Stands in every text and in all bytes of what nobody may see, and in nothing else.
 pub(super) const UNSEEN: &str = "wombat";

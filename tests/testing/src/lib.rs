@@ -17,6 +17,7 @@
     reason = "a test fails by a panic, and its helpers are read in the test"
 )]
 
+pub mod archives;
 pub mod canary;
 pub mod certificates;
 pub mod chaos;
