@@ -20,7 +20,17 @@
     return element;
   }
 
-  function themes() {
+  var seen = new WeakSet(), status = null;
+  // Calls `act` with each new element.
+  function parsed(selector, act) {
+    all(selector).forEach(function (element) {
+      if (seen.has(element)) return;
+      seen.add(element);
+      act(element);
+    });
+  }
+
+  function addTheme() {
     var nav = document.querySelector('.top nav');
     var dark = matchMedia('(prefers-color-scheme: dark)');
     var button = make('button', { type: 'button' }, nav);
@@ -37,37 +47,47 @@
     label();
   }
 
-  function copies() {
-    if (!navigator.clipboard) return;
-    var status = make('div', { className: 'vh', role: 'status' }, document.body);
-    all('[data-copy]').forEach(function (source) {
-      var isBlock = source.tagName === 'PRE';
-      var what = isBlock ? 'Copy these lines' : 'Copy the whole value';
-      var button = make('button', { type: 'button', className: 'copy', textContent: 'Copy' });
-      button.setAttribute('aria-label', what);
-      if (isBlock) source.prepend(button); else source.after(button);
-      button.addEventListener('click', function () {
-        var text = isBlock ? source.querySelector('code').textContent : source.dataset.copy;
-        navigator.clipboard.writeText(text.replace(/\n$/, '')).then(function () {
-          button.textContent = 'Copied';
-          status.textContent = 'Copied';
-        }, function () { status.textContent = button.textContent = 'Not allowed'; });
-        setTimeout(function () { button.textContent = 'Copy'; status.textContent = ''; }, 1500);
-      });
+  function addCopy(source) {
+    var isBlock = source.tagName === 'PRE';
+    var button = make('button', { type: 'button', className: 'copy', textContent: 'Copy' });
+    button.setAttribute('aria-label', isBlock ? 'Copy these lines' : 'Copy the whole value');
+    if (isBlock) source.prepend(button); else source.after(button);
+    button.addEventListener('click', function () {
+      var text = isBlock ? source.querySelector('code').textContent : source.dataset.copy;
+      function say(words) { status.textContent = button.textContent = words; }
+      navigator.clipboard.writeText(text.replace(/\n$/, '')).then(function () { say('Copied'); }, function () { say('Failed'); });
+      setTimeout(function () { button.textContent = 'Copy'; status.textContent = ''; }, 1500);
     });
   }
 
-  function installs() {
-    var kinds = all('details[data-kind]');
+  function showInstall() {
     var quick = document.querySelector('[data-quick] code');
     function show(one) { if (quick) quick.textContent = one.querySelector('code').textContent; }
-    kinds.forEach(function (one) {
+    all('details[data-kind]').forEach(function (one) {
       if (one.dataset.kind === keep('install')) { one.open = true; show(one); }
       one.addEventListener('toggle', function () {
         if (one.open) { keep('install', one.dataset.kind); show(one); }
       });
     });
   }
+
+  function showTab() {
+    var tab = document.querySelector('.tabs [aria-current]');
+    // On narrow screens the current tab may lie outside of the view.
+    if (tab) tab.parentNode.scrollLeft = tab.offsetLeft - tab.parentNode.offsetLeft - 40;
+  }
+
+  // What the script adds is added while the page is parsed, before it is painted, so that nothing moves.
+  // An element is complete when the next one has begun.
+  function added() {
+    parsed('body', function (body) { status = make('div', { className: 'vh', role: 'status' }, body); });
+    parsed('main', addTheme);
+    parsed('.tabs + *', showTab);
+    parsed('.install + *', showInstall);
+    if (navigator.clipboard) parsed('[data-copy]', addCopy);
+  }
+  var parsing = new MutationObserver(added);
+  parsing.observe(root, { childList: true, subtree: true });
 
   function keys(input) {
     var help = null;
@@ -194,12 +214,8 @@
 
   document.addEventListener('DOMContentLoaded', function () {
     var input = document.getElementById('q');
-    var tab = document.querySelector('.tabs [aria-current]');
-    // On narrow screens the current tab may lie outside of the view.
-    if (tab) tab.parentNode.scrollLeft = tab.offsetLeft - tab.parentNode.offsetLeft - 40;
-    themes();
-    copies();
-    installs();
+    parsing.disconnect();
+    added();
     keys(input);
     suggestions(input);
     lines();
