@@ -133,7 +133,8 @@ async fn notes_of(pages: &Pages, shown: &ShownVersion, release: &Release) -> Not
     Notes {
         version: release.version.as_str().to_owned(),
         published_at: release.published_at,
-        text: text.map(|markdown| within_page(&page_of(&markdown), pages.settings.remote_images)),
+        text: text
+            .map(|markdown| within_page(&page_of(&markdown), 3, pages.settings.remote_images)),
     }
 }
 

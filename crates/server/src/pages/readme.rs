@@ -65,7 +65,7 @@ impl FoundReadme {
         match self {
             Self::Page(page) => {
                 let page = String::from_utf8_lossy(page.body());
-                ReadmeView::Page(within_page(&page, remote_images))
+                ReadmeView::Page(within_page(&page, 1, remote_images))
             }
             Self::Missing => ReadmeView::Missing,
             Self::Unavailable => ReadmeView::Unavailable,

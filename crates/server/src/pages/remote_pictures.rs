@@ -4,15 +4,15 @@ use registry_web::clean_html::CleanHtml;
 
 use crate::answers::markdown::fragment_of;
 
-/// Returns the content of a sanitized document for a page. Pictures of other hosts become links unless
-/// they are allowed.
+/// Returns the content of a sanitized document for a page, below a heading of the level `above`. Pictures
+/// of other hosts become links unless they are allowed.
 #[must_use]
-pub fn within_page(document: &str, remote_images: bool) -> CleanHtml {
+pub fn within_page(document: &str, above: u8, remote_images: bool) -> CleanHtml {
     let fragment = fragment_of(document);
     if remote_images {
-        CleanHtml::trusted(fragment)
+        CleanHtml::trusted(fragment, above)
     } else {
-        CleanHtml::trusted(&as_links(fragment))
+        CleanHtml::trusted(&as_links(fragment), above)
     }
 }
 

@@ -146,6 +146,7 @@ fn changes() -> ChangesPage {
             published_at: Some(time("2026-09-03T10:00:00Z")),
             text: Some(CleanHtml::trusted(
                 "<p>Kubernetes 1.31 by default.</p><ul><li>Debian 13</li></ul>",
+                3,
             )),
         }],
         comparison: ComparisonView::Files(vec![

@@ -99,7 +99,7 @@ fn overview(site: &Site) -> OverviewPage {
     };
     let kept = |backend: &str, standing| KeptAt { backend: backend.to_owned(), standing };
     OverviewPage {
-        readme: ReadmeView::Page(CleanHtml::trusted(README)),
+        readme: ReadmeView::Page(CleanHtml::trusted(README, 1)),
         install: install::lines(&target(site, &head)),
         facts: Facts {
             published_at: Some(time("2026-09-03T10:00:00Z")),
