@@ -62,6 +62,21 @@ async fn the_files_of_an_archive_are_shown() {
 }
 
 #[tokio::test]
+async fn the_notice_of_an_old_version_leads_to_a_file_that_the_latest_has() {
+    let served = local().await;
+    // Which files the latest version has is known once its archive was read.
+    served.visit("/provider/aws/v/1.1.0/files").await;
+    for (path, latest) in [
+        ("aws/main.sh", "/provider/aws/v/1.1.0/files/aws/main.sh"),
+        ("aws/gone.txt", "/provider/aws/v/1.1.0/files"),
+    ] {
+        let html = served.visit(&format!("/provider/aws/v/1.0.0/files/{path}")).await.text();
+        assert_shows(path, &html, &[&format!("href=\"{latest}\">Go to 1.1.0")]);
+        assert_eq!(served.visit(latest).await.status, StatusCode::OK);
+    }
+}
+
+#[tokio::test]
 async fn two_versions_are_compared() {
     let served = local().await;
     for path in ["/provider/aws/changes", "/provider/aws/changes?from=1.0.0&to=1.1.0"] {

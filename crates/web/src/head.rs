@@ -67,7 +67,7 @@ pub(crate) struct HeadView<'a> {
 }
 
 impl ExtensionHead {
-    /// Returns the head with its links. `file` is the file on the page.
+    /// Returns the head with its links. `file` is the file on the page, if the latest version has it.
     pub(crate) fn view<'a>(
         &'a self,
         links: &'a Links,

@@ -3,6 +3,7 @@
 use axum::response::Response;
 use registry_archives::{Entry, Kind};
 use registry_core::error::{Error, ErrorKind};
+use registry_core::models::extension::Release;
 use registry_core::models::scope::Scope;
 use registry_core::models::tag::Tag;
 use registry_web::pages::files::{Contents, EntryKind, EntryRow, FilesPage};
@@ -55,10 +56,10 @@ pub async fn requested(
     pages.api.downloads.find(&query).await
 }
 
-/// Returns the entries of the archive of a version if they were read before. Does not wait.
+/// Returns the entries of the archive of a release if they were read before. Does not wait.
 #[must_use]
-pub fn cached_index(pages: &Pages, shown: &ShownVersion) -> Option<IndexedArchive> {
-    let digest = shown.release.artifact.chosen()?.digest.as_ref()?;
+pub fn cached_index(pages: &Pages, release: &Release) -> Option<IndexedArchive> {
+    let digest = release.artifact.chosen()?.digest.as_ref()?;
     pages.api.archives.indexed_as(digest)
 }
 

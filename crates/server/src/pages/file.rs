@@ -65,7 +65,7 @@ pub async fn respond(
     let FileParams { raw: is_raw, fetch } = query.params()?;
     let (data, mut shown) = find_version(pages, of, Some(tag.clone())).await?;
     let found = requested(pages, &shown, &shown.release.tag, shown.scope).await?;
-    let is_wanted = fetch.is_some() || cached_index(pages, &shown).is_some();
+    let is_wanted = fetch.is_some() || cached_index(pages, &shown.release).is_some();
     let fetch = if is_wanted { Fetch::IfNeeded } else { Fetch::Never };
     if is_raw.is_some() && (is_wanted || pages.api.archives.is_at_hand(&found)) {
         return Ok(raw(&pages.api, &tag, &found, path, headers).await?);
@@ -87,7 +87,12 @@ pub async fn respond(
         _ => FileContents::Binary,
     };
     shown.files = Some(archive_tree::count(&archive.indexed));
-    let name = format!("file {}\n{}\n{}", shown.key(), archive.indexed.digest, entry.path);
+    let latest = shown.entry.extension.latest();
+    let is_in_latest = latest
+        .and_then(|latest| cached_index(pages, latest))
+        .is_some_and(|latest| latest.index.entry(path).is_some());
+    let digest = archive.indexed.digest;
+    let name = format!("file {}\n{digest}\n{}\n{is_in_latest}", shown.key(), entry.path);
     let rows = usize::try_from(entry.size / BYTES_OF_A_ROW).unwrap_or(usize::MAX);
     let render = move |site: &Site, seen: &SeenBackends| {
         let file = FilePage {
@@ -96,6 +101,7 @@ pub async fn respond(
             size: entry.size,
             mode: entry.mode.unwrap_or_default(),
             digest: file_digest(&entry),
+            is_in_latest,
             contents,
         };
         file.render(site)

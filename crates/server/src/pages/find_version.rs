@@ -36,6 +36,6 @@ pub async fn find_version(
     };
     let view = Arc::clone(&data.view);
     let mut shown = ShownVersion { view, entry, release, scope, is_pinned, files: None };
-    shown.files = cached_index(pages, &shown).as_ref().map(count);
+    shown.files = cached_index(pages, &shown.release).as_ref().map(count);
     Ok((data, shown))
 }

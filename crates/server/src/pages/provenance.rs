@@ -35,7 +35,7 @@ pub async fn provenance(
     let (data, shown) = find_version(&pages, of, Some(tag)).await?;
     let explained = pages.catalog().explainer.explain(shown.entry.id())?;
     let pin = pages.catalog().pins.of_archive(shown.entry.id(), &shown.release);
-    let archive = cached_index(&pages, &shown);
+    let archive = cached_index(&pages, &shown.release);
     // Pins and read archives are no part of the view.
     let name = format!("provenance {}\n{pin:?}\n{:?}", shown.key(), explained.standing);
     let page = KeptPage::html(name, shown.entry.extension.releases().len());

@@ -24,6 +24,8 @@ pub struct FilePage {
     pub mode: u32,
     /// Digest of the contents.
     pub digest: Option<DigestView>,
+    /// True if the latest version is known to have a file of this path.
+    pub is_in_latest: bool,
     /// Contents.
     pub contents: FileContents,
 }
@@ -63,7 +65,8 @@ impl FilePage {
             is_unindexed: true,
             ..PageLayout::default()
         };
-        let view = head.view(&site.links, Tab::Files, Some(&self.path));
+        let kept = self.is_in_latest.then_some(self.path.as_str());
+        let view = head.view(&site.links, Tab::Files, kept);
         let links = site.links.extension(&head.id).at_tag(&head.version.tag);
         rendered("file.html", &FileTemplate { site, layout, view, page: self, links })
     }

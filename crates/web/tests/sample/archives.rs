@@ -100,6 +100,7 @@ fn file() -> FilePage {
         size: 9_312,
         mode: 0o755,
         digest: Some(digest(9)),
+        is_in_latest: true,
         contents: FileContents::Text(text.repeat(6)),
     }
 }
