@@ -34,7 +34,10 @@ impl ListPage {
             FilterGroup { label: "Keyword", filters: self.keyword_filters(links) },
             FilterGroup { label: "Order", filters: self.orders(links) },
         ];
-        groups.into_iter().filter(|group| !group.filters.is_empty()).collect()
+        // A single filter that is off would leave the same list.
+        let is_choice =
+            |filters: &[Filter]| filters.len() > 1 || filters.iter().any(|one| one.is_on);
+        groups.into_iter().filter(|group| is_choice(&group.filters)).collect()
     }
 
     fn type_filters(&self, links: &Links) -> Vec<Filter> {
