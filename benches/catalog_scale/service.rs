@@ -14,17 +14,17 @@ use registry_server::edge::middleware::HttpRules;
 use registry_server::metrics::Metrics;
 use registry_server::pages::settings::PageSettings;
 
-const TTL: Duration = Duration::from_secs(300);
+const TTL: Duration = Duration::from_mins(5);
 
 /// Rules of the catalog.
 pub fn rules() -> Rules {
-    let (full_sweep, negative_ttl) = (Duration::from_secs(3600), Duration::from_secs(10));
+    let (full_sweep, negative_ttl) = (Duration::from_hours(1), Duration::from_secs(10));
     Rules {
         merge: Merge::Owner,
         allow_takeover: false,
         ttl: TTL,
         stale_while_revalidate: TTL,
-        stale_if_error: Duration::from_secs(86_400),
+        stale_if_error: Duration::from_hours(24),
         full_sweep,
         negative_ttl,
         accept_changes: false,

@@ -41,7 +41,7 @@ pub(crate) async fn measure() -> Vec<String> {
         for number in 0..TIMES {
             let before = spent();
             load(&router, &target, number).await;
-            times.push(spent() - before);
+            times.push(spent().saturating_sub(before));
         }
         broken.extend(report(kind, times, PAGE_MAX));
     }
@@ -106,7 +106,7 @@ fn times(mut work: impl FnMut()) -> Vec<Duration> {
     let each = (0..TIMES).map(|_| {
         let before = spent();
         work();
-        spent() - before
+        spent().saturating_sub(before)
     });
     each.collect()
 }

@@ -62,7 +62,7 @@ fn is_port(text: &[u8]) -> bool {
     let value = text.iter().try_fold(0, |value: u32, byte| {
         byte.is_ascii_digit().then(|| 10 * value + u32::from(byte - b'0'))
     });
-    matches!(text.len(), 1..=5) && value.is_some_and(|value| value <= u32::from(u16::MAX))
+    matches!(text.len(), 1..=5) && value.is_some_and(|value| u16::try_from(value).is_ok())
 }
 
 fn codings(version: Version, headers: &HeaderMap) -> Result<(), Problem> {

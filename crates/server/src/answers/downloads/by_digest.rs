@@ -34,20 +34,18 @@ impl Downloads {
             return Ok(file);
         }
         let view = self.catalog.store.view();
-        let copies = backends.within(scope).filter_map(|backend| view.get(id, backend.into()));
-        if let Some(file) = copies.filter_map(|copy| with_digest(copy, digest)).next() {
+        let mut copies = backends.within(scope).filter_map(|backend| view.get(id, backend.into()));
+        if let Some(file) = copies.find_map(|copy| with_digest(copy, digest)) {
             return Ok(file);
         }
         let whole = reader.find_whole(id, scope).await?;
-        with_digest(&whole, digest).ok_or_else(|| match whole.extension.unread().next() {
-            Some(_) => {
+        with_digest(&whole, digest).ok_or_else(|| {
+            if whole.extension.unread().next().is_some() {
                 let message = format!("Not every version of {id} could be read");
-                Error::unavailable(message, RETRY_AFTER)
+                return Error::unavailable(message, RETRY_AFTER);
             }
-            None => {
-                let message = format!("No version of {id} has an archive with the digest {digest}");
-                Error::not_found(message)
-            }
+            let message = format!("No version of {id} has an archive with the digest {digest}");
+            Error::not_found(message)
         })
     }
 }
