@@ -141,9 +141,7 @@ async fn a_path_in_a_wrong_place_names_the_right_one() {
     let served = open().await;
     let entrance = ["/api/v1/extensions", "/api/v1/openapi.json", "/api/v1/health"];
     for (target, named) in [
-        ("/docs/", &entrance[..]),
-        ("/api/", &entrance),
-        ("/api/v1", &entrance),
+        ("/api/v1", &entrance[..]),
         ("/api/v1/", &entrance),
         ("/health", &["/api/v1/health"]),
         ("/health/", &["/api/v1/health"]),
@@ -152,7 +150,6 @@ async fn a_path_in_a_wrong_place_names_the_right_one() {
         ("/live", &["/api/v1/health/live"]),
         ("/metrics?x=y", &["/api/v1/metrics"]),
         ("/openapi.json", &["/api/v1/openapi.json"]),
-        ("/extensions/", &["/api/v1/extensions"]),
         ("/extensions/provider/aws/versions", &["/api/v1/extensions/provider/aws/versions"]),
         ("/nope", &["/api/v1/openapi.json"]),
         ("/api/v1/nope", &["/api/v1/openapi.json"]),

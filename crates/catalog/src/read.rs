@@ -45,6 +45,12 @@ impl Read {
     pub fn now(scope: Scope) -> Self {
         Self { scope, deadline: Deadline::of_a_read() }
     }
+
+    /// Waits for a lookup, at most until the deadline.
+    async fn wait<T>(self, health: &Health, lookup: impl Future<Output = Result<T>>) -> Result<T> {
+        let outcome = self.deadline.wait(self.scope, lookup).await;
+        outcome.map_err(|error| health.explain_timeout(self.scope, error))
+    }
 }
 
 impl From<BackendId> for Read {
@@ -169,7 +175,7 @@ impl Reader {
             return Err(not_found(id));
         }
         // Budgeted, because a caller may have made the name up.
-        self.wait(read, self.lookup.extension(id, scope)).await?;
+        read.wait(&self.health, self.lookup.extension(id, scope)).await?;
         if let Some(entry) = self.store.view().get(id, scope) {
             return check_owner(entry, &self.backends).map(|()| Arc::clone(entry));
         }
@@ -196,8 +202,8 @@ impl Reader {
             return Ok(entry);
         }
         // Only the owner is read if it alone can have more versions.
-        let narrowed = Read { scope: self.narrowed(scope, &entry), ..read };
-        self.wait(narrowed, self.lookup.extension(&id, narrowed.scope)).await?;
+        let narrowed = Read { scope: narrowed(self.rules.merge, scope, &entry), ..read };
+        narrowed.wait(&self.health, self.lookup.extension(&id, narrowed.scope)).await?;
         let entry = self.find(&id, read).await?;
         if !has(&entry.extension) {
             self.negative.put(key);
@@ -240,7 +246,7 @@ impl Reader {
     /// Any failure of a backend except `NotFound`.
     pub async fn refresh(&self, id: &ExtensionId, read: impl Into<Read>) -> Result<()> {
         let read = read.into();
-        self.wait(read, self.lookup.refresh(id, read.scope)).await
+        read.wait(&self.health, self.lookup.refresh(id, read.scope)).await
     }
 
     /// Checks that the data of one of the entry's backends, or of the owner, is young enough to be
@@ -250,17 +256,12 @@ impl Reader {
     ///
     /// `BackendUnavailable` or `BackendRefused` if it is not.
     pub fn still_answers(&self, entry: &Entry, scope: Scope, now: Instant) -> Result<()> {
-        let (scope, view) = (self.narrowed(scope, entry), self.store.view());
+        let (scope, view) = (narrowed(self.rules.merge, scope, entry), self.store.view());
         let mut of = self.health.within(scope).filter(|backend| entry.is_of(backend.id()));
         if of.any(|backend| self.health.has_data(backend, &view, now)) {
             return Ok(());
         }
         Err(self.health.no_data(scope))
-    }
-
-    async fn wait<T>(&self, read: Read, lookup: impl Future<Output = Result<T>>) -> Result<T> {
-        let outcome = read.deadline.wait(read.scope, lookup).await;
-        outcome.map_err(|error| self.health.explain_timeout(read.scope, error))
     }
 
     /// Returns true if the first cycles of other backends cannot change this entry.
@@ -272,12 +273,12 @@ impl Reader {
         let mut backends = self.health.within(scope);
         is_owned && (!pools || backends.all(|one| self.health.is_listed(one, &view, now)))
     }
+}
 
-    /// The backends of a scope that can have versions of this name which are not known.
-    fn narrowed(&self, scope: Scope, entry: &Entry) -> Scope {
-        match (self.rules.merge, entry.ownership) {
-            (Merge::Owner, Ownership::Owned(owner)) => owner.into(),
-            _ => scope,
-        }
+/// Returns the backends of a scope that can have versions of this name which are not known.
+fn narrowed(merge: Merge, scope: Scope, entry: &Entry) -> Scope {
+    match (merge, entry.ownership) {
+        (Merge::Owner, Ownership::Owned(owner)) => owner.into(),
+        _ => scope,
     }
 }

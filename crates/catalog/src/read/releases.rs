@@ -152,7 +152,8 @@ impl Reader {
         if self.negative.has(&key) {
             return Err(no_version(id, tag));
         }
-        let found = self.wait(Read { scope, ..read }, self.lookup.tag(id, tag, backend)).await;
+        let found =
+            Read { scope, ..read }.wait(&self.health, self.lookup.tag(id, tag, backend)).await;
         match found {
             Ok(release) if release.artifact.is_usable() => Ok(Some(release)),
             Err(error) if !error.is_not_found() => Err(error),
@@ -201,7 +202,7 @@ impl Reader {
         read: Read,
     ) -> Result<Arc<Release>> {
         let scope = release.backend.into();
-        self.wait(Read { scope, ..read }, self.lookup.release(id, release)).await
+        Read { scope, ..read }.wait(&self.health, self.lookup.release(id, release)).await
     }
 }
 
