@@ -1,5 +1,7 @@
 //! Logging to standard error, as text or JSON.
 
+mod clock;
+mod plain_fields;
 mod queue;
 mod writer;
 
@@ -10,6 +12,8 @@ use prometheus::IntCounterVec;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::ParseError;
 
+use crate::logging::clock::LogClock;
+use crate::logging::plain_fields::PlainFields;
 use crate::logging::queue::{Lines, Queue};
 use crate::logging::writer::LogWriter;
 
@@ -37,14 +41,16 @@ pub fn init(level: &str, json: bool, dropped: &IntCounterVec) -> Result<Log, Log
     let queue = Arc::new(Queue::new(dropped));
     let log = tracing_subscriber::fmt()
         .with_env_filter(filter)
-        .with_writer(Lines(Arc::clone(&queue)))
-        // Escape sequences would corrupt a log that is redirected to a file or a collector.
-        .with_ansi(io::stderr().is_terminal());
+        .with_timer(LogClock::default())
+        .with_writer(Lines(Arc::clone(&queue)));
     if json {
         // A line has the list of its spans, of which the current one is the last.
-        log.json().flatten_event(true).with_current_span(false).init();
-    } else {
+        log.json().flatten_event(true).with_current_span(false).with_ansi(false).init();
+    } else if io::stderr().is_terminal() {
         log.init();
+    } else {
+        // Escape sequences would corrupt a log that is redirected to a file or a collector.
+        log.with_ansi(false).fmt_fields(PlainFields).init();
     }
     Ok(Log(LogWriter::start(queue, io::stderr())?))
 }

@@ -163,7 +163,7 @@ impl Reader {
             self.lookup.enqueue_stale(entry.id(), backend);
         }
         check_owner(&entry, &self.backends)?;
-        self.still_answers(&entry, read.scope, Instant::now())?;
+        self.still_answers(&entry, read.scope, &self.store.view(), Instant::now())?;
         Ok(entry)
     }
 
@@ -255,10 +255,16 @@ impl Reader {
     /// # Errors
     ///
     /// `BackendUnavailable` or `BackendRefused` if it is not.
-    pub fn still_answers(&self, entry: &Entry, scope: Scope, now: Instant) -> Result<()> {
-        let (scope, view) = (narrowed(self.rules.merge, scope, entry), self.store.view());
+    pub fn still_answers(
+        &self,
+        entry: &Entry,
+        scope: Scope,
+        view: &View,
+        now: Instant,
+    ) -> Result<()> {
+        let scope = narrowed(self.rules.merge, scope, entry);
         let mut of = self.health.within(scope).filter(|backend| entry.is_of(backend.id()));
-        if of.any(|backend| self.health.has_data(backend, &view, now)) {
+        if of.any(|backend| self.health.has_data(backend, view, now)) {
             return Ok(());
         }
         Err(self.health.no_data(scope))

@@ -61,6 +61,7 @@ impl Trace {
         tracestate: impl Iterator<Item = &'a str>,
     ) -> Self {
         let given = traceparent.and_then(parse);
+        let given = given.map(|(trace, flags)| (trace.to_owned(), flags.to_owned()));
         let state = given.is_some().then(|| state_of(tracestate)).flatten();
         Self(Arc::new(Ids { request: request.to_owned(), given, state, made: OnceLock::new() }))
     }
@@ -101,6 +102,12 @@ impl Trace {
     }
 }
 
+/// Returns the trace id of a `traceparent`; `None` if that is invalid.
+#[must_use]
+pub fn given_id(traceparent: &str) -> Option<&str> {
+    parse(traceparent).map(|(trace, _)| trace)
+}
+
 /// Returns the context of the current task.
 #[must_use]
 pub fn current() -> Option<Trace> {
@@ -116,7 +123,7 @@ pub async fn carried<T>(trace: Option<Trace>, work: impl Future<Output = T>) -> 
 }
 
 /// Parses trace id and flags of `00-<32 hex>-<16 hex>-<2 hex>`; ids of zeros are invalid.
-fn parse(text: &str) -> Option<(String, String)> {
+fn parse(text: &str) -> Option<(&str, &str)> {
     let mut parts = text.split('-');
     let (version, trace) = (parts.next()?, parts.next()?);
     let (parent, flags) = (parts.next()?, parts.next()?);
@@ -124,7 +131,7 @@ fn parse(text: &str) -> Option<(String, String)> {
     let sane = is_hex(version, 2) && version != "ff" && (version != "00" || parts.next().is_none());
     let hex = is_hex(trace, 32) && is_hex(parent, 16) && is_hex(flags, 2);
     let ids = [trace, parent].iter().all(|id| id.bytes().any(|byte| byte != b'0'));
-    (sane && hex && ids).then(|| (trace.to_owned(), flags.to_owned()))
+    (sane && hex && ids).then_some((trace, flags))
 }
 
 fn is_hex(part: &str, length: usize) -> bool {

@@ -149,8 +149,8 @@ impl Answers {
             None => catalog.reader.ready_at_once(query.scope(), now)?,
         };
         let hit = cache.peek(key, &view, now)?;
-        self.may_serve(&hit.value, now).ok()?;
-        Some(CachedHit { answer: self.hit(query, hit, now), counters: cache.counters() })
+        let answer = self.hit(query, hit, &view, now).ok()?;
+        Some(CachedHit { answer, counters: cache.counters() })
     }
 
     /// Returns the answer, from a cache or the catalog. Fails as the reads of the catalog.
@@ -211,7 +211,7 @@ impl Answers {
         let view = catalog.reader.ready(Read { scope: query.scope(), deadline }).await?;
         let (key, now) = (query.key(), Instant::now());
         if let Some(hit) = cache.get(&key, &view, now) {
-            return Ok(self.hit(query, hit, now));
+            return self.hit(query, hit, &view, now);
         }
         let answer = make(view).await?;
         cache.put(catalog, key, answer.clone());
@@ -237,8 +237,7 @@ impl Answers {
         }
         let (key, view, now) = (query.key(), catalog.store.view(), Instant::now());
         if let Some(hit) = cache.get(&key, &view, now) {
-            self.may_serve(&hit.value, now)?;
-            return Ok(self.hit(query, hit, now));
+            return self.hit(query, hit, &view, now);
         }
         // Taken before the read: a change during the read then keeps its result out of the cache.
         let generation = query.id().and_then(|id| view.get(id, query.scope()).cloned().map(Same));
@@ -267,20 +266,30 @@ impl Answers {
         }
     }
 
+    fn hit(
+        &self,
+        query: &Query,
+        hit: Hit<CachedAnswer>,
+        view: &View,
+        now: Instant,
+    ) -> Result<Answer> {
+        let (scope, id) = (query.scope(), query.id());
+        let provenance = Provenance::kept(self.catalog(), scope, id, hit.age, now);
+        // Data without a staleness mark is young enough.
+        if !provenance.freshness.degraded.is_empty() {
+            self.may_serve(&hit.value, view, now)?;
+        }
+        Ok(Answer { content: hit.value.content, provenance, form: None })
+    }
+
     /// A cached answer must not outlive the time for which data of a failed backend is served.
-    fn may_serve(&self, answer: &CachedAnswer, now: Instant) -> Result<()> {
+    fn may_serve(&self, answer: &CachedAnswer, view: &View, now: Instant) -> Result<()> {
         match &answer.made_from {
             MadeFrom::Revision(_) => Ok(()),
             MadeFrom::Extension(entry, scope) | MadeFrom::Unpinned(entry, scope, _) => {
-                self.catalog().reader.still_answers(entry, *scope, now)
+                self.catalog().reader.still_answers(entry, *scope, view, now)
             }
         }
-    }
-
-    fn hit(&self, query: &Query, hit: Hit<CachedAnswer>, now: Instant) -> Answer {
-        let (scope, id) = (query.scope(), query.id());
-        let provenance = Provenance::kept(self.catalog(), scope, id, hit.age, now);
-        Answer { content: hit.value.content, provenance, form: None }
     }
 
     fn made(&self, query: &Query, answer: CachedAnswer, missing: Vec<BackendId>) -> Answer {

@@ -142,10 +142,13 @@ impl SystemRoute {
         }
     }
 
-    /// Returns true if a request with this path is for this endpoint.
+    /// Returns the endpoint at this path; `None` for other routes.
     #[must_use]
-    pub fn is_at(self, path: &str) -> bool {
-        path.strip_prefix(BASE) == Some(self.path())
+    pub fn at(path: &str) -> Option<Self> {
+        let path = path.strip_prefix(BASE)?;
+        [Self::Health, Self::Live, Self::Ready, Self::Metrics]
+            .into_iter()
+            .find(|route| route.path() == path)
     }
 }
 
@@ -252,8 +255,8 @@ mod tests {
             search.absolute(&public),
             "https://x.example/registry/api/v1/extensions/search?q=a%20b%2Bc&limit=10&offset=20"
         );
-        assert!(SystemRoute::Live.is_at("/api/v1/health/live"));
-        assert!(!SystemRoute::Live.is_at("/health/live"));
+        assert_eq!(SystemRoute::at("/api/v1/health/live"), Some(SystemRoute::Live));
+        assert_eq!(SystemRoute::at("/health/live"), None);
         assert!(is_webhook("/api/v1/webhooks/gitea") && !is_webhook("/api/v1/webhooks"));
     }
 }

@@ -1,5 +1,7 @@
 //! The answer to a query, and the headers that describe it.
 
+use std::cell::RefCell;
+
 use axum::http::header::{AGE, CONTENT_SECURITY_POLICY, LINK, REFERRER_POLICY};
 use axum::http::{HeaderMap, HeaderValue};
 
@@ -82,12 +84,26 @@ impl Answer {
     }
 }
 
+/// Returns the value of `Age`. Most responses of one second have the same.
+fn age_value(seconds: u64) -> HeaderValue {
+    thread_local! {
+        static LAST: RefCell<(u64, HeaderValue)> =
+            const { RefCell::new((0, HeaderValue::from_static("0"))) };
+    }
+    LAST.with_borrow_mut(|(last, value)| {
+        if *last != seconds {
+            (*last, *value) = (seconds, seconds.into());
+        }
+        value.clone()
+    })
+}
+
 impl Provenance {
     fn describe(&self, headers: &mut HeaderMap) {
         let Self { freshness, cached } = self;
         // The response is as old as its oldest part: the cache entry or the catalog's data.
         let age = cached.map_or(freshness.age, |cached| cached.max(freshness.age));
-        headers.insert(AGE, age.as_secs().into());
+        headers.insert(AGE, age_value(age.as_secs()));
         let status = match (cached.is_some(), freshness.degraded.is_empty()) {
             // The head has it.
             (true, true) => return,

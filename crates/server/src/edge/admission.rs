@@ -25,7 +25,7 @@ use crate::edge::rate_limit::{ClientKey, RateDecision, RateLimiter};
 use crate::edge::request_limit::{RequestLimit, RequestPermit, bound_head, is_large};
 use crate::edge::surface::{Surface, is_health, is_metrics, on_surface};
 use crate::metrics::Metrics;
-use crate::urls::{STATUS, is_asset, is_page, is_webhook};
+use crate::urls::{STATUS, SystemRoute, is_asset, is_page, is_webhook};
 
 const REQUESTS_MAX: usize = 5000;
 const GUESSES: Rate =
@@ -187,7 +187,8 @@ impl Admission {
             return Admitted { address, verdict: None, inside: Err(Rejected::Head(problem)) };
         }
         let path = head.uri.path();
-        if is_health(path) {
+        let route = SystemRoute::at(path);
+        if is_health(route) {
             return Admitted { address, verdict: None, inside: Ok(self.watching(head, address)) };
         }
         // The token is checked before the rate limit, because it determines whose limit applies.
@@ -203,7 +204,7 @@ impl Admission {
         let inside = match over {
             Some(refused) => Err(refused),
             None => client.and_then(|client| {
-                let seat = self.seat(path, peer.surface, key, address)?;
+                let seat = self.seat(route, peer.surface, key, address)?;
                 let sender = is_webhook(path).then(|| self.sender(address));
                 Ok(Inside { seat, client, stranger, sender })
             }),
@@ -260,12 +261,12 @@ impl Admission {
     /// Fails if no permit is free. Takes none: most cached responses are sent at once.
     fn seat(
         &self,
-        path: &str,
+        route: Option<SystemRoute>,
         surface: Surface,
         key: Option<ClientKey>,
         address: IpAddr,
     ) -> Result<Option<Seat>, Rejected> {
-        if is_metrics(path) {
+        if is_metrics(route) {
             return Ok(None);
         }
         if surface == Surface::Overflow {

@@ -6,6 +6,9 @@ use axum::http::header::IF_NONE_MATCH;
 /// Returns true if `If-None-Match` has this entity tag, by weak comparison (RFC 9110 §13.1.2).
 #[must_use]
 pub fn client_has(headers: &HeaderMap, etag: &str) -> bool {
+    if !headers.contains_key(IF_NONE_MATCH) {
+        return false;
+    }
     let ours = opaque(etag);
     headers
         .get_all(IF_NONE_MATCH)

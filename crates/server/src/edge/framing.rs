@@ -47,8 +47,9 @@ fn is_authority(host: &HeaderValue) -> bool {
 
 /// Returns true for letters, digits, dots and dashes, and perhaps a port.
 fn is_plain(host: &[u8]) -> bool {
-    let name = host.iter().take_while(|byte| byte.is_ascii_alphanumeric() || b".-".contains(byte));
-    let (name, rest) = host.split_at(name.count());
+    let is_of_name = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-');
+    let end = host.iter().position(|byte| !is_of_name(byte)).unwrap_or(host.len());
+    let (name, rest) = host.split_at(end);
     let port = match rest {
         [] => true,
         [b':', port @ ..] => is_port(port),

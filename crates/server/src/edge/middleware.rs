@@ -32,7 +32,7 @@ use crate::edge::peer::ConnectedPeer;
 use crate::edge::problem::{FailedRequest, rendered};
 use crate::edge::representation::Negotiation;
 use crate::edge::request_id::{self, REQUEST_ID};
-use crate::edge::request_log::{RequestRecord, is_logged};
+use crate::edge::request_log::{LoggedRequest, RequestRecord, is_logged};
 use crate::edge::response_headers::ResponseHeaders;
 use crate::edge::surface::{OutsideBasePath, Surface};
 use crate::edge::target::without_slash;
@@ -247,7 +247,7 @@ impl<F: Face> MiddlewareState<F> {
         let counters = self.face.counters(&target);
         counters.observe(response.status().as_u16(), took.as_secs_f64());
         if is_logged(&response) {
-            RequestRecord::of(head, address, &id).log(counters.route(), took, &response);
+            LoggedRequest::of(head, address, &id).log(counters.route(), took, &response);
         }
         response.headers_mut().insert(REQUEST_ID, id);
         Reply::Response(response)

@@ -4,7 +4,7 @@ use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
-use registry_core::trace::{TRACEPARENT, TRACESTATE, Trace};
+use registry_core::trace::{self, TRACEPARENT, TRACESTATE, Trace};
 use uuid::Uuid;
 
 /// Header with the id of a request: the client's if valid, otherwise a new one.
@@ -24,12 +24,21 @@ pub fn of(headers: &HeaderMap) -> HeaderValue {
     given.cloned().unwrap_or_else(made_id)
 }
 
+/// Returns the id of the client's trace, if it sent a valid one.
+#[must_use]
+pub fn trace_id(headers: &HeaderMap) -> Option<&str> {
+    parent(headers).and_then(trace::given_id)
+}
+
 /// Returns the trace of a request with this id.
 #[must_use]
 pub fn trace(id: &HeaderValue, headers: &HeaderMap) -> Trace {
-    let parent = headers.get(TRACEPARENT).and_then(|value| value.to_str().ok());
     let state = headers.get_all(TRACESTATE).iter().filter_map(|line| line.to_str().ok());
-    Trace::new(id.to_str().unwrap_or("-"), parent, state)
+    Trace::new(id.to_str().unwrap_or("-"), parent(headers), state)
+}
+
+fn parent(headers: &HeaderMap) -> Option<&str> {
+    headers.get(TRACEPARENT).and_then(|value| value.to_str().ok())
 }
 
 fn made_id() -> HeaderValue {

@@ -24,7 +24,46 @@ const SPAN_TARGET: &str = "extension_registry::api";
 /// Maximum length of a target in a log line, in characters.
 const PATH_MAX: usize = 512;
 
-/// Data of a request for metrics and the log.
+/// What the log line of a request tells of it.
+pub struct LoggedRequest<'a> {
+    method: &'a Method,
+    target: &'a Uri,
+    version: Version,
+    address: IpAddr,
+    id: &'a str,
+    trace: Option<&'a str>,
+}
+
+impl<'a> LoggedRequest<'a> {
+    /// Takes the data of a request of the client at this address, which no backend sees.
+    #[must_use]
+    pub fn of(head: &'a Parts, address: IpAddr, id: &'a HeaderValue) -> Self {
+        let Parts { method, uri, version, headers, .. } = head;
+        let (id, trace) = (id.to_str().unwrap_or("-"), request_id::trace_id(headers));
+        Self { method, target: uri, version: *version, address, id, trace }
+    }
+
+    /// Writes the log line, if the response [is logged](is_logged).
+    pub fn log(&self, route: &str, took: Duration, response: &Response) {
+        let (status, said) = (response.status().as_u16(), response.extensions());
+        let Self { method, target, version, address, id, trace } = self;
+        let path = beginning(target.path_and_query().map_or("/", |target| target.as_str()));
+        let client = said.get::<ClientName>().map_or("-", |name| &*name.0);
+        let ms = took.as_micros() as f64 / 1000.0;
+        // A response to HEAD states the length of a body that is not sent.
+        let bytes = if **method == Method::HEAD { Some(0) } else { length(response) };
+        match failure(response) {
+            Some(error) => {
+                warn!(target: LOG_TARGET, %method, path, route, ?version, status, ms, bytes, id, trace, client, %address, error, "request failed");
+            }
+            None => {
+                info!(target: LOG_TARGET, %method, path, route, ?version, status, ms, bytes, id, trace, client, %address, "request");
+            }
+        }
+    }
+}
+
+/// Data of a request for metrics, spans and the log, until it is answered.
 pub struct RequestRecord {
     method: Method,
     target: Uri,
@@ -71,27 +110,10 @@ impl RequestRecord {
         metrics.request(self.method.as_str(), route, status, seconds);
         count_stale(response, metrics);
         if is_logged(response) {
-            self.log(route, took, response);
-        }
-    }
-
-    /// Writes the log line of a request whose response [is logged](is_logged).
-    pub fn log(&self, route: &str, took: Duration, response: &Response) {
-        let (status, said) = (response.status().as_u16(), response.extensions());
-        let Self { method, target, version, address, trace, .. } = self;
-        let path = beginning(target.path_and_query().map_or("/", |target| target.as_str()));
-        let client = said.get::<ClientName>().map_or("-", |name| &*name.0);
-        let (id, trace) = (trace.request(), trace.id());
-        let ms = took.as_micros() as f64 / 1000.0;
-        // A response to HEAD states the length of a body that is not sent.
-        let bytes = if method == Method::HEAD { Some(0) } else { length(response) };
-        match failure(response) {
-            Some(error) => {
-                warn!(target: LOG_TARGET, %method, path, route, ?version, status, ms, bytes, id, trace, client, %address, error, "request failed");
-            }
-            None => {
-                info!(target: LOG_TARGET, %method, path, route, ?version, status, ms, bytes, id, trace, client, %address, "request");
-            }
+            let Self { method, target, version, address, trace } = self;
+            let (id, trace) = (trace.request(), trace.id());
+            LoggedRequest { method, target, version: *version, address: *address, id, trace }
+                .log(route, took, response);
         }
     }
 }
@@ -109,6 +131,9 @@ fn count_stale(response: &Response, metrics: &Metrics) {
 
 /// Cuts a target, which may be 8 KiB long, so that a log line stays readable.
 fn beginning(target: &str) -> &str {
+    if target.len() <= PATH_MAX {
+        return target;
+    }
     let end = target.char_indices().nth(PATH_MAX).map_or(target.len(), |(end, _)| end);
     target.get(..end).unwrap_or(target)
 }

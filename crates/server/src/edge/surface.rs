@@ -24,12 +24,12 @@ pub enum Surface {
     PlainHttp,
 }
 
-pub(super) fn is_health(path: &str) -> bool {
-    HEALTH.iter().any(|route| route.is_at(path))
+pub(super) fn is_health(route: Option<SystemRoute>) -> bool {
+    route.is_some_and(|route| HEALTH.contains(&route))
 }
 
-pub(super) fn is_metrics(path: &str) -> bool {
-    WATCHED.is_at(path)
+pub(super) fn is_metrics(route: Option<SystemRoute>) -> bool {
+    route == Some(WATCHED)
 }
 
 /// Marks a request for a path outside of `server.base_path`.
@@ -38,7 +38,6 @@ pub(super) struct OutsideBasePath(pub(super) String);
 
 /// Refuses requests that the surface of their connection never serves.
 pub(super) fn on_surface(head: &Parts, surface: Surface) -> Result<(), Problem> {
-    let path = head.uri.path();
     if let Some(OutsideBasePath(base_path)) = head.extensions.get() {
         let message = format!("No resource at this path; everything lies below {base_path}/");
         return Err(Problem::new(StatusCode::NOT_FOUND, message));
@@ -49,7 +48,7 @@ pub(super) fn on_surface(head: &Parts, surface: Surface) -> Result<(), Problem> 
                 "This port speaks HTTPS: write https:// in the address instead of http://";
             Err(Problem::bad_request(message).closing())
         }
-        Surface::Monitoring if !is_health(path) && !is_metrics(path) => {
+        Surface::Monitoring if SystemRoute::at(head.uri.path()).is_none() => {
             let message = format!(
                 "This port serves only {} and {}; everything else is on server.port",
                 HEALTH.map(|route| route.relative()).join(", "),

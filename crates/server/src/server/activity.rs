@@ -104,12 +104,11 @@ impl Activity {
         !state.answers.is_empty() && state.version.is_some_and(|v| v < Version::HTTP_2)
     }
 
+    /// Records that the client's receive window became full, or has room again.
     pub(super) fn full(&self, full: bool) {
         let mut state = self.state.lock();
-        if state.full != full {
-            state.full = full;
-            state.idle_since = Instant::now();
-        }
+        state.full = full;
+        state.idle_since = Instant::now();
     }
 
     pub(super) fn give_up(&self) {
@@ -195,9 +194,13 @@ pub(super) struct ActivityMark {
 impl RequestTicket {
     pub(super) fn give(&self, bytes: usize) -> ActivityMark {
         let mut state = self.activity.state.lock();
+        // In HTTP/1 the socket alone decides whether the client is waited for.
+        let is_timed = state.version == Some(Version::HTTP_2);
         if let Some(answer) = state.answer(self.number) {
             answer.pieces += 1;
-            answer.waiting.get_or_insert_with(Instant::now);
+            if is_timed {
+                answer.waiting.get_or_insert_with(Instant::now);
+            }
         }
         ActivityMark { activity: Arc::clone(&self.activity), number: self.number, bytes }
     }
@@ -210,7 +213,7 @@ impl Underway {
         // Only waits without enough progress add up; a client that is slow but steady starts over.
         if self.taken >= LEAST {
             (self.taken, self.waited) = (0, Duration::ZERO);
-            self.waiting = (self.pieces > 0).then(Instant::now);
+            self.waiting = self.waiting.filter(|_| self.pieces > 0).map(|_| Instant::now());
         } else if self.pieces == 0 {
             self.waited += self.waiting.take().map_or(Duration::ZERO, |since| since.elapsed());
         }

@@ -7,6 +7,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::response::Response;
+use futures_util::future::{Either as OneOf, FutureExt as _};
+use futures_util::stream::{FuturesUnordered, StreamExt as _};
 use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper::{Request, Version};
@@ -100,16 +102,19 @@ impl Connection {
         let service = service_fn(|request| self.answer(request, &router, activity));
         let mut connection =
             std::pin::pin!(builder.serve_connection(TokioIo::new(stream), service));
-        let mut overdue = std::pin::pin!(activity.overdue());
-        let mut draining = false;
+        // Polled only when one of them wakes, unlike the connection, which each request wakes.
+        let overdue = activity.overdue().map(|()| Interrupt::Overdue);
+        let drain = stopped(&mut stop, Stop::Drain).map(|()| Interrupt::Drain);
+        let mut interrupts =
+            FuturesUnordered::from_iter([OneOf::Left(overdue), OneOf::Right(drain)]);
         let ended = loop {
             tokio::select! {
+                biased;
                 ended = connection.as_mut() => break ended,
-                () = overdue.as_mut() => return debug!(target: LOG_TARGET, "connection closed: the client is too slow"),
-                () = stopped(&mut stop, Stop::Drain), if !draining => {
-                    draining = true;
-                    connection.as_mut().graceful_shutdown();
-                }
+                Some(interrupt) = interrupts.next() => match interrupt {
+                    Interrupt::Overdue => return debug!(target: LOG_TARGET, "connection closed: the client is too slow"),
+                    Interrupt::Drain => connection.as_mut().graceful_shutdown(),
+                },
             }
         };
         if let Err(error) = ended {
@@ -133,6 +138,14 @@ impl Connection {
         let answered = router.answer(request);
         async move { Ok(answered.await.map(|body| TrackedResponse::new(body, ticket, version))) }
     }
+}
+
+/// Reason to end a connection that the client keeps open.
+enum Interrupt {
+    /// The client exceeds a timeout.
+    Overdue,
+    /// The service shuts down.
+    Drain,
 }
 
 /// `Left` after a handshake; `Right` for a client that speaks plain HTTP.

@@ -14,6 +14,8 @@ pub(super) struct WriteDeadline<S> {
     stream: S,
     activity: Arc<Activity>,
     patience: Duration,
+    /// What `activity` knows of the send buffer.
+    is_full: bool,
     /// Start of the current wait for a full send buffer, and its timer.
     full: Option<(Instant, Pin<Box<Sleep>>)>,
     /// Time of earlier waits, and the bytes accepted in that time.
@@ -23,11 +25,19 @@ pub(super) struct WriteDeadline<S> {
 
 impl<S> WriteDeadline<S> {
     pub(super) fn new(stream: S, activity: Arc<Activity>, patience: Duration) -> Self {
-        Self { stream, activity, patience, full: None, waited: Duration::ZERO, taken: 0 }
+        let (is_full, full, waited, taken) = (false, None, Duration::ZERO, 0);
+        Self { stream, activity, patience, is_full, full, waited, taken }
     }
 
     pub(super) const fn get_ref(&self) -> &S {
         &self.stream
+    }
+
+    fn tell(&mut self, is_full: bool) {
+        if self.is_full != is_full {
+            self.is_full = is_full;
+            self.activity.full(is_full);
+        }
     }
 
     fn judge(
@@ -45,13 +55,13 @@ impl<S> WriteDeadline<S> {
             if count == offered || self.full.is_none() {
                 let full = self.full.take();
                 self.waited += full.map_or(Duration::ZERO, |(since, _)| since.elapsed());
-                self.activity.full(false);
+                self.tell(false);
             }
         }
         if written.is_ready() {
             return written;
         }
-        self.activity.full(true);
+        self.tell(true);
         // The timer continues where earlier waits stopped: short bursts of reading must not reset
         // it.
         let left = self.patience.saturating_sub(self.waited);
