@@ -160,6 +160,36 @@ async fn an_archive_is_fetched_only_by_a_link() {
 }
 
 #[tokio::test]
+async fn an_archive_is_read_once_for_each_page() {
+    let mut backend = Scripted::new(BackendId::LOCAL, &[]);
+    backend.inner = Arc::new(archives());
+    let backend = Arc::new(backend);
+    let served = Served::over(vec![Arc::clone(&backend) as _]).await;
+    served.catalog.reader.ready(Scope::All).await.unwrap();
+    // The first download tells the digests, by which pages are kept.
+    for version in ["1.0.0", "1.1.0"] {
+        served.get(&format!("/extensions/provider/aws/{version}")).await;
+    }
+    let opens = || backend.opens.load(std::sync::atomic::Ordering::SeqCst);
+    for path in [
+        "/provider/aws/v/1.1.0/files",
+        "/provider/aws/v/1.1.0/files/aws/main.sh",
+        "/provider/aws/v/1.1.0/files/aws/main.sh?raw=1",
+        "/provider/aws/v/1.1.0/files/aws/data.bin?raw=1",
+        "/provider/aws/changes?from=1.0.0&to=1.1.0",
+    ] {
+        let (before, first) = (opens(), served.visit(path).await);
+        assert_eq!(first.status, StatusCode::OK, "{path}");
+        assert!(opens() > before, "{path}");
+        let (before, again) = (opens(), served.visit(path).await);
+        assert_eq!(opens(), before, "{path}");
+        assert!(again.body == first.body, "{path}");
+        assert_eq!(again.header("cache-status"), "extension-registry; hit", "{path}");
+        assert_eq!(again.header("etag"), first.header("etag"), "{path}");
+    }
+}
+
+#[tokio::test]
 async fn the_install_line_works_as_it_stands() {
     let served = local().await;
     let host = served.address().to_string();

@@ -186,7 +186,7 @@ impl Answers {
     pub fn explanation(&self, id: &ExtensionId) -> Result<Answer> {
         let catalog = self.catalog();
         let body = explained(&catalog.explainer.explain(id)?);
-        let content = AnswerContent { rendered: Rendered::json(&body)?, served: 1, page: None };
+        let content = AnswerContent::of(Rendered::json(&body)?, 1);
         let provenance = Provenance::asked(catalog, Scope::All, Some(id), Vec::new());
         Ok(Answer { content, provenance, form: None })
     }

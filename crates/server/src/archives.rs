@@ -7,6 +7,7 @@ pub mod bodies;
 pub mod difference;
 mod failure;
 mod fetcher;
+mod file_cache;
 mod index_cache;
 pub mod open_archive;
 mod readings;
@@ -14,6 +15,7 @@ mod source;
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use registry_archives::{ArchiveIndex, Bounds, index};
 use registry_core::caching::single_flight::SingleFlight;
 use registry_core::error::Result;
@@ -23,6 +25,7 @@ use crate::answers::downloads::{Downloads, RequestedFile};
 use crate::archives::difference::{ArchiveDifference, FileChange};
 use crate::archives::failure::failed;
 use crate::archives::fetcher::ArchiveFetcher;
+use crate::archives::file_cache::FileCache;
 use crate::archives::index_cache::IndexCache;
 use crate::archives::open_archive::OpenArchive;
 use crate::archives::readings::Readings;
@@ -35,9 +38,11 @@ const ZSTD_WINDOW_LOG: u32 = 25;
 /// Memory of one reading: the zstd window, an index, and the files that are compared or sent.
 const READING_BYTES: usize = (32 + 16 + 24) * MIB;
 
-/// Maximum memory for readings and indexes, in bytes.
-pub const BYTES_MAX: usize =
-    index_cache::BYTES_MAX + fetcher::BYTES_MAX + readings::READINGS_MAX * READING_BYTES;
+/// Maximum memory for readings, indexes and cached files, in bytes.
+pub const BYTES_MAX: usize = index_cache::BYTES_MAX
+    + file_cache::BYTES_MAX
+    + fetcher::BYTES_MAX
+    + readings::READINGS_MAX * READING_BYTES;
 
 /// Permission to fetch an archive that is neither stored nor local.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -62,6 +67,7 @@ pub struct Archives {
     downloads: Arc<Downloads>,
     fetcher: ArchiveFetcher,
     indexes: Arc<IndexCache>,
+    files: FileCache,
     indexing: SingleFlight<Digest, IndexedArchive>,
     readings: Readings,
     bounds: Bounds,
@@ -76,6 +82,7 @@ impl Archives {
             fetcher: ArchiveFetcher::new(Arc::clone(&downloads), bounds.packed),
             downloads,
             indexes: Arc::new(IndexCache::new(counters)),
+            files: FileCache::default(),
             indexing: SingleFlight::default(),
             readings: Readings::default(),
             bounds,
@@ -101,6 +108,12 @@ impl Archives {
         self.indexes.get(digest)
     }
 
+    /// Returns the bytes of a file if they are cached. Does not wait.
+    #[must_use]
+    pub fn cached_file(&self, archive: &IndexedArchive, path: &str) -> Option<Bytes> {
+        self.files.get(&archive.digest, path)
+    }
+
     /// Returns the entries of an archive.
     ///
     /// # Errors
@@ -124,7 +137,8 @@ impl Archives {
     pub async fn open(&self, file: &RequestedFile, fetch: Fetch) -> Result<OpenArchive<'_>> {
         let source = self.fetcher.open(file, fetch).await?;
         let indexed = self.indexed(&source).await?;
-        Ok(OpenArchive { readings: &self.readings, bounds: self.bounds, source, indexed })
+        let (readings, files) = (&self.readings, &self.files);
+        Ok(OpenArchive { readings, files, bounds: self.bounds, source, indexed })
     }
 
     /// Compares two archives, and the texts that changed.

@@ -22,7 +22,7 @@ use registry_testing::archives::{File, packed};
 fn registry() -> Scripted {
     let backend = Scripted::new(BackendId::OCI, &[]);
     for version in ["1.0.0", "2.0.0", "3.0.0"] {
-        let archive = packed(&[File::new("version", version)]);
+        let archive = packed(&[File::new("version", version), File::new("other", "x")]);
         backend.inner.publish(&id("provider/aws"), tag(version), about("d", &[]), archive);
     }
     backend
@@ -60,12 +60,14 @@ async fn readers_at_the_same_time_share_one_download_and_one_index() {
     assert_eq!(opens(&backend), 1);
     let coalesced = "extension_registry_cache_coalesced_total{cache=\"indexes\"}";
     assert_eq!(metric(&served, coalesced).await, "1");
-    // The entries are known from now on, the bytes of the file are not.
+    // The entries are known from now on, and the bytes of the file, but of no other one.
     assert_eq!(served.get(FILES).await.status, 200);
     assert_eq!(opens(&backend), 1);
     let hits = "extension_registry_cache_hits_total{cache=\"indexes\"}";
     assert_eq!(metric(&served, hits).await, "1");
     assert_eq!(served.get(&file("version")).await.text(), "1.0.0");
+    assert_eq!(opens(&backend), 1);
+    assert_eq!(served.get(&file("other")).await.text(), "x");
     assert_eq!(opens(&backend), 2);
 }
 
@@ -158,6 +160,6 @@ async fn a_page_never_downloads() {
     assert_eq!(archive.entry("version").unwrap().size, 5);
     assert_eq!(&*archive.bytes("version").await.unwrap(), b"1.0.0");
     let indexed = archives.index(&found, Fetch::Never).await.unwrap();
-    assert_eq!(indexed.index.entries.len(), 1);
+    assert_eq!(indexed.index.entries.len(), 2);
     assert_eq!(opens(&backend), 1);
 }

@@ -24,6 +24,16 @@ pub struct AnswerContent {
     pub served: usize,
     /// Headers of a page of a list or search.
     pub page: Option<PageHeaders>,
+    /// Release notes of the version that the body describes, as the publisher wrote them.
+    pub notes: Option<Arc<str>>,
+}
+
+impl AnswerContent {
+    /// Returns an answer about this number of extensions, without headers of its own.
+    #[must_use]
+    pub const fn of(rendered: Rendered, served: usize) -> Self {
+        Self { rendered, served, page: None, notes: None }
+    }
 }
 
 /// Headers of a page.
@@ -119,7 +129,11 @@ impl CachedAnswer {
     #[must_use]
     pub fn weight(&self) -> usize {
         let links = self.content.page.as_ref().and_then(|page| page.links.as_ref());
-        self.content.rendered.weight() + links.map_or(0, HeaderValue::len) + size_of::<Self>()
+        let notes = self.content.notes.as_ref().map_or(0, |notes| notes.len());
+        self.content.rendered.weight()
+            + links.map_or(0, HeaderValue::len)
+            + notes
+            + size_of::<Self>()
     }
 }
 

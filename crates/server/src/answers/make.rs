@@ -127,6 +127,7 @@ impl Maker {
         let body = self.bodies(scope).metadata(&found.entry, &found.release, pin.as_ref());
         let release = Arc::clone(&found.release);
         let mut computed = of_release(found, scope, &body)?;
+        computed.answer.content.notes.clone_from(&release.notes);
         if let (None, MadeFrom::Extension(entry, scope)) = (pin, &computed.answer.made_from) {
             let unpinned = Unpinned { release, pins: Arc::clone(&self.catalog.pins) };
             computed.answer.made_from = MadeFrom::Unpinned(Arc::clone(entry), *scope, unpinned);
@@ -162,7 +163,8 @@ impl Maker {
         let rows = rows.iter().filter_map(|entry| bodies.extension(entry));
         let rows: Vec<ExtensionBody> = rows.collect();
         let rendered = Rendered::json(&rows)?;
-        let content = AnswerContent { rendered, served: rows.len(), page: Some(headers) };
+        let served = AnswerContent::of(rendered, rows.len());
+        let content = AnswerContent { page: Some(headers), ..served };
         Ok(CachedAnswer::new(MadeFrom::Revision(revision), content))
     }
 }
@@ -179,7 +181,7 @@ fn computed(
     body: &impl Serialize,
     missing: Vec<BackendId>,
 ) -> Result<Computed> {
-    let content = AnswerContent { rendered: Rendered::json(body)?, served: 1, page: None };
+    let content = AnswerContent::of(Rendered::json(body)?, 1);
     let answer = CachedAnswer::new(MadeFrom::Extension(entry, scope), content);
     Ok(Computed { answer, is_complete: missing.is_empty(), missing })
 }

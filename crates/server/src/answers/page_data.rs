@@ -81,6 +81,18 @@ impl Answers {
         Ok((PageData { view, scope, id, failing, is_kept: self.rules.metadata }, entry))
     }
 
+    /// Returns the page under this key from the cache, and counts a hit. A miss is not counted: the
+    /// caller makes the page with [`Answers::page_of`].
+    #[must_use]
+    pub fn kept_page(&self, key: &str, data: &PageData) -> Option<Answer> {
+        let now = Instant::now();
+        let hit = self.pages.peek(key, &data.view, now).filter(|_| data.is_kept)?;
+        self.pages.counters().hit();
+        let (catalog, id) = (self.catalog(), data.id.as_ref());
+        let provenance = Provenance::kept(catalog, data.scope, id, hit.age, now);
+        Some(Answer { content: hit.value.content, provenance, form: None })
+    }
+
     /// Returns the page under this key from the cache, or makes it. `rows` is its approximate number
     /// of rows.
     ///
@@ -94,16 +106,13 @@ impl Answers {
         rows: usize,
         make: impl FnOnce() -> Result<Rendered> + Send + 'static,
     ) -> Result<Answer> {
-        let (catalog, id, now) = (self.catalog(), data.id.as_ref(), Instant::now());
-        if data.is_kept
-            && let Some(hit) = self.pages.get(&key, &data.view, now)
-        {
-            let provenance = Provenance::kept(catalog, data.scope, id, hit.age, now);
-            return Ok(Answer { content: hit.value.content, provenance, form: None });
+        if let Some(kept) = self.kept_page(&key, data) {
+            return Ok(kept);
         }
-        let rendered = self.maker.renderer.run(rows, make).await?;
-        let content = AnswerContent { rendered, served: 0, page: None };
+        let (catalog, id) = (self.catalog(), data.id.as_ref());
+        let content = AnswerContent::of(self.maker.renderer.run(rows, make).await?, 0);
         if data.is_kept {
+            self.pages.counters().miss();
             let made_from = MadeFrom::Revision(data.view.revision);
             let answer = CachedAnswer::new(made_from, content.clone());
             self.pages.put(catalog, key, answer);

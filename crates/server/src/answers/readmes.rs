@@ -230,11 +230,7 @@ async fn read(
 }
 
 fn answer(rendered: Rendered, form: AcceptedForm, provenance: Provenance) -> Answer {
-    Answer {
-        content: AnswerContent { rendered, served: 0, page: None },
-        provenance,
-        form: Some(form),
-    }
+    Answer { content: AnswerContent::of(rendered, 0), provenance, form: Some(form) }
 }
 
 fn kept(

@@ -6,12 +6,14 @@ use registry_core::error::Result;
 
 use crate::archives::IndexedArchive;
 use crate::archives::failure::{FILE_MAX, entry_of, failed, long_file};
+use crate::archives::file_cache::FileCache;
 use crate::archives::readings::Readings;
 use crate::archives::source::{ArchiveBytes, ArchiveSource};
 
 /// An archive whose files can be read.
 pub struct OpenArchive<'a> {
     pub(super) readings: &'a Readings,
+    pub(super) files: &'a FileCache,
     pub(super) bounds: Bounds,
     pub(super) source: ArchiveSource,
     /// Its entries.
@@ -43,7 +45,7 @@ impl OpenArchive<'_> {
         entry_of(&self.indexed.index, path)
     }
 
-    /// Reads the bytes of a file of at most 16 MiB.
+    /// Reads the bytes of a file of at most 16 MiB, and caches short ones.
     ///
     /// # Errors
     ///
@@ -54,14 +56,16 @@ impl OpenArchive<'_> {
         if size > FILE_MAX {
             return Err(long_file());
         }
-        let (path, side, bounds) = (path.to_owned(), self.side(), self.bounds);
+        let (name, side, bounds) = (path.to_owned(), self.side(), self.bounds);
         let read = move || {
             let mut bytes = Vec::with_capacity(usize::try_from(size).unwrap_or_default());
-            copy_file(side.bytes.reader(), side.index(), &path, &bounds, &mut bytes)
+            copy_file(side.bytes.reader(), side.index(), &name, &bounds, &mut bytes)
                 .map_err(failed)?;
             Ok(Bytes::from(bytes))
         };
-        self.readings.run(read).await
+        let bytes = self.readings.run(read).await?;
+        self.files.put(&self.indexed.digest, path, &bytes);
+        Ok(bytes)
     }
 
     /// Reads a file to show it as text.

@@ -3,6 +3,7 @@
 use axum::response::Response;
 use registry_archives::{Entry, Kind};
 use registry_core::error::{Error, ErrorKind};
+use registry_core::models::digest::Digest;
 use registry_core::models::extension::Release;
 use registry_core::models::scope::Scope;
 use registry_core::models::tag::Tag;
@@ -27,17 +28,39 @@ pub async fn respond(
     indexed: Result<IndexedArchive, Error>,
 ) -> Result<Response, Problem> {
     shown.files = indexed.as_ref().ok().map(count);
-    let (state, rows) = match &indexed {
-        Ok(archive) => (archive.digest.to_string(), archive.index.entries.len()),
-        Err(error) if is_shown(error) => (error.message().to_owned(), 0),
+    let page = match &indexed {
+        Ok(archive) => {
+            let rows = archive.index.entries.len();
+            KeptPage { rows, ..page_of(&shown, &archive.digest) }
+        }
+        Err(error) if is_shown(error) => page_without(&shown, error),
         Err(error) => return Err(error.clone().into()),
     };
-    let page = KeptPage::html(format!("files {}\n{state}", shown.key()), rows);
     let render = move |site: &Site, seen: &SeenBackends| {
         let contents = contents(indexed, &shown);
         FilesPage { head: shown.head(site, seen), contents }.render(site)
     };
     pages.respond(&request.own, &data, page, render).await
+}
+
+/// Returns the page with the tree of an archive by its digest.
+#[must_use]
+pub fn page_of(shown: &ShownVersion, digest: &Digest) -> KeptPage {
+    page(shown, &digest.to_string())
+}
+
+/// Returns the page with the reason why an archive is not shown. Only that it is not stored changes
+/// while the archive does not.
+fn page_without(shown: &ShownVersion, error: &Error) -> KeptPage {
+    let digest = shown.release.artifact.chosen().and_then(|archive| archive.digest.as_ref());
+    match digest.filter(|_| error.kind() != ErrorKind::NotStored) {
+        Some(digest) => page_of(shown, digest),
+        None => page(shown, error.message()),
+    }
+}
+
+fn page(shown: &ShownVersion, state: &str) -> KeptPage {
+    KeptPage::html(format!("files {}\n{state}", shown.key_without_files()), 0)
 }
 
 /// Finds the archive of a version of the extension on the page.

@@ -40,9 +40,15 @@ impl ShownVersion {
     /// that was read for this page alone.
     #[must_use]
     pub fn key(&self) -> String {
-        let Self { entry, release, scope, is_pinned, files, .. } = self;
+        format!("{} {:?}", self.key_without_files(), self.files)
+    }
+
+    /// Returns the key of a page whose number of files follows from the archive that it shows.
+    #[must_use]
+    pub fn key_without_files(&self) -> String {
+        let Self { entry, release, scope, is_pinned, .. } = self;
         let (id, tag, digest) = (entry.id(), &release.tag, &release.manifest_digest);
-        format!("{id} {tag} {scope:?} {is_pinned} {files:?} {digest:?}")
+        format!("{id} {tag} {scope:?} {is_pinned} {digest:?}")
     }
 
     /// Refers to the extension.

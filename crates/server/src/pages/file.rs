@@ -5,6 +5,7 @@ use axum::http::{HeaderMap, Uri};
 use axum::response::Response;
 use registry_archives::{FileContent, Kind};
 use registry_core::error::ErrorKind;
+use registry_core::models::digest::Digest;
 use registry_web::pages::file::{FileContents, FilePage};
 use registry_web::site::Site;
 use serde::Deserialize;
@@ -70,6 +71,16 @@ pub async fn respond(
     if is_raw.is_some() && (is_wanted || pages.api.archives.is_at_hand(&found)) {
         return Ok(raw(&pages.api, &tag, &found, path, headers).await?);
     }
+    let latest = shown.entry.extension.latest();
+    let is_in_latest = latest
+        .and_then(|latest| cached_index(pages, latest))
+        .is_some_and(|latest| latest.index.entry(path).is_some());
+    let key = shown.key_without_files();
+    let name = |digest: &Digest| format!("file {key}\n{digest}\n{path}\n{is_in_latest}");
+    let page = found.artifact.digest.as_ref().map(|digest| KeptPage::html(name(digest), 0));
+    if let Some(kept) = page.and_then(|page| pages.kept(&request.own, &data, &page)) {
+        return Ok(kept);
+    }
     let archive = match pages.api.archives.open(&found, fetch).await {
         Ok(archive) => archive,
         Err(error) if error.kind() == ErrorKind::NotStored => {
@@ -87,13 +98,8 @@ pub async fn respond(
         _ => FileContents::Binary,
     };
     shown.files = Some(archive_tree::count(&archive.indexed));
-    let latest = shown.entry.extension.latest();
-    let is_in_latest = latest
-        .and_then(|latest| cached_index(pages, latest))
-        .is_some_and(|latest| latest.index.entry(path).is_some());
-    let digest = archive.indexed.digest;
-    let name = format!("file {}\n{digest}\n{}\n{is_in_latest}", shown.key(), entry.path);
     let rows = usize::try_from(entry.size / BYTES_OF_A_ROW).unwrap_or(usize::MAX);
+    let page = KeptPage::html(name(&archive.indexed.digest), rows);
     let render = move |site: &Site, seen: &SeenBackends| {
         let file = FilePage {
             head: shown.head(site, seen),
@@ -106,5 +112,5 @@ pub async fn respond(
         };
         file.render(site)
     };
-    pages.respond(&request.own, &data, KeptPage::html(name, rows), render).await
+    pages.respond(&request.own, &data, page, render).await
 }

@@ -8,7 +8,7 @@ use serde::Deserialize;
 use crate::api::extract::QueryString;
 use crate::archives::Fetch;
 use crate::edge::problem::Problem;
-use crate::pages::archive_tree::{requested, respond};
+use crate::pages::archive_tree::{page_of, requested, respond};
 use crate::pages::file;
 use crate::pages::find_version::find_version;
 use crate::pages::page_request::{PageRequest, VersionPath};
@@ -38,6 +38,10 @@ pub async fn files(
     let (data, shown) = find_version(&pages, of, Some(tag)).await?;
     let fetch = if fetch.is_some() { Fetch::IfNeeded } else { Fetch::Never };
     let found = requested(&pages, &shown, &shown.release.tag, shown.scope).await?;
+    let page = found.artifact.digest.as_ref().map(|digest| page_of(&shown, digest));
+    if let Some(kept) = page.and_then(|page| pages.kept(&request.own, &data, &page)) {
+        return Ok(kept);
+    }
     let indexed = pages.api.archives.index(&found, fetch).await;
     respond(&pages, &request, (data, shown), indexed).await
 }

@@ -101,18 +101,25 @@ impl Pages {
         page: KeptPage,
         render: impl FnOnce(&Site, &SeenBackends) -> PageResult<String> + Send + 'static,
     ) -> Result<Response, Problem> {
-        // A page about one extension shows the states of all backends that could have it.
         let seen = SeenBackends::within(self.catalog(), data.scope);
-        let OwnAddress { origin, prefix, .. } = own;
-        let key = format!("{origin}{prefix}\n{}\n{}", seen.key(), page.name);
-        let KeptPage { media_type, rows, is_negotiated, .. } = page;
+        let key = key(own, &seen, &page);
         let site = self.site(own, &data.view, seen.freshness())?;
+        let media_type = page.media_type;
         let make = move || {
             let text = render(&site, &seen).map_err(unrendered)?;
             Ok(Rendered::text(text, media_type))
         };
-        let answer = self.api.answers.page_of(key, data, rows, make).await?;
-        Ok(self.finished(answer.represent(&self.api.heads), media_type, is_negotiated))
+        let answer = self.api.answers.page_of(key, data, page.rows, make).await?;
+        Ok(self.finished(answer.represent(&self.api.heads), media_type, page.is_negotiated))
+    }
+
+    /// Responds with a kept page; `None` if it has to be made, for which an archive is read.
+    #[must_use]
+    pub fn kept(&self, own: &OwnAddress, data: &PageData, page: &KeptPage) -> Option<Response> {
+        let seen = SeenBackends::within(self.catalog(), data.scope);
+        let answer = self.api.answers.kept_page(&key(own, &seen, page), data)?;
+        let page_of = answer.represent(&self.api.heads);
+        Some(self.finished(page_of, page.media_type, page.is_negotiated))
     }
 
     /// Responds with a page that is made for one request, and kept by nothing.
@@ -136,6 +143,12 @@ impl Pages {
         }
         page.into_response()
     }
+}
+
+/// A page about one extension shows the states of all backends that could have it.
+fn key(own: &OwnAddress, seen: &SeenBackends, page: &KeptPage) -> String {
+    let OwnAddress { origin, prefix, .. } = own;
+    format!("{origin}{prefix}\n{}\n{}", seen.key(), page.name)
 }
 
 /// Returns the error of a page that cannot be rendered: a bug.

@@ -101,10 +101,7 @@ pub(crate) async fn raw(
     path: &str,
     headers: &HeaderMap,
 ) -> Result<Response> {
-    let cached = api.archives.cached(found);
-    let known = cached.as_ref().and_then(|cached| cached.index.entry(path));
-    let mut response = if let Some(response) = known.and_then(|entry| not_modified(entry, headers))
-    {
+    let mut response = if let Some(response) = cached_raw(api, found, path, headers) {
         response
     } else {
         let archive = api.archives.open(found, Fetch::IfNeeded).await?;
@@ -125,6 +122,22 @@ pub(crate) async fn raw(
         response.extensions_mut().insert(policy);
     }
     Ok(response)
+}
+
+/// Responds from the caches, without reading the archive; `None` if they lack the entry or its bytes.
+fn cached_raw(
+    api: &ApiState,
+    found: &RequestedFile,
+    path: &str,
+    headers: &HeaderMap,
+) -> Option<Response> {
+    let archive = api.archives.cached(found)?;
+    let entry = archive.index.entry(path)?;
+    not_modified(entry, headers).or_else(|| {
+        let mut response = raw_file(entry, api.archives.cached_file(&archive, path)?);
+        set(&mut response, CACHE_STATUS, "extension-registry; hit");
+        Some(response)
+    })
 }
 
 /// Finds the archive to compare with.
@@ -167,6 +180,6 @@ async fn render(
     let rendered = api.renderer.run(rows, move || Rendered::json(&body())).await?;
     let catalog = api.answers.catalog();
     let provenance = Provenance::asked(catalog, query.scope, Some(&query.id), Vec::new());
-    let content = AnswerContent { rendered, served: 0, page: None };
+    let content = AnswerContent::of(rendered, 0);
     Ok(Answer { content, provenance, form: None }.represent(&api.heads))
 }
