@@ -68,3 +68,24 @@ async fn a_search_says_what_it_did_not_find() {
     assert_eq!(unknown.status, StatusCode::OK);
     assert_shows("unknown backend", &unknown.text(), &["0 extensions"]);
 }
+
+#[tokio::test]
+async fn versions_are_ordered_by_version_or_by_date() {
+    let served = served().await;
+    for (query, expected) in [
+        ("", ["1.3.0-rc.1", "v1.2.0", "1.1.0", "nightly"]),
+        ("?sort=version", ["1.3.0-rc.1", "v1.2.0", "1.1.0", "nightly"]),
+        ("?sort=published", ["nightly", "1.3.0-rc.1", "v1.2.0", "1.1.0"]),
+    ] {
+        let html = served.visit(&format!("/provider/aws/versions{query}")).await.text();
+        let rows = html.split("name=\"to\" value=\"").skip(1);
+        let tags: Vec<&str> = rows.map(|row| row.split('"').next().unwrap()).collect();
+        assert_eq!(tags, expected, "{query}");
+        let other = if query.ends_with("published") { "" } else { "?sort=published" };
+        let links = attributes(&html, "href");
+        assert!(links.contains(&format!("/provider/aws/versions{other}")), "{query}: {links:?}");
+    }
+    let got = served.visit("/provider/aws/versions?sort=x").await;
+    assert_eq!(got.status, StatusCode::BAD_REQUEST);
+    assert_shows("sort=x", &got.text(), &["sort must be one of version, published"]);
+}

@@ -74,13 +74,16 @@ pub async fn reference(
     request: PageRequest,
 ) -> Result<Response, Problem> {
     let data = pages.api.answers.list_data(Scope::All).await?;
+    let page = KeptPage::html("reference".to_owned(), 0);
+    if let Some(kept) = pages.kept(&request.own, &data, &page) {
+        return Ok(kept);
+    }
     let mut placed = operations(&pages, &data.view);
     for one in &mut placed {
         if let (Some(target), Some(example)) = (&one.target, &mut one.operation.example) {
             example.body = answered(&pages, target).await.unwrap_or_default();
         }
     }
-    let page = KeptPage::html("reference".to_owned(), 0);
     let render = move |site: &Site, _: &SeenBackends| grouped(placed, site).render(site);
     pages.respond(&request.own, &data, page, render).await
 }
@@ -161,13 +164,20 @@ async fn answered(pages: &Pages, target: &str) -> Option<String> {
     let query = pages.api.targets.parse(&uri, pages.catalog()).ok()?.into_query();
     let answer = pages.api.answers.answer(&query).await.ok()?;
     let body = answer.content.rendered.body().clone();
-    let json =
-        serde_json::from_slice::<Value>(&body).and_then(|one| serde_json::to_string_pretty(&one));
-    let text = json.unwrap_or_else(|_| String::from_utf8_lossy(&body).into_owned());
+    let text = indented(&body).unwrap_or_else(|| String::from_utf8_lossy(&body).into_owned());
     match text.char_indices().find(|(at, _)| *at >= BODY_MAX) {
         Some((end, _)) => Some(format!("{}\n…", text.get(..end).unwrap_or_default())),
         None => Some(text),
     }
+}
+
+/// Indents JSON. Its fields keep their order, which a parsed value would lose; `None` for other texts.
+fn indented(body: &[u8]) -> Option<String> {
+    let (mut from, mut text) = (serde_json::Deserializer::from_slice(body), Vec::new());
+    let mut to = serde_json::Serializer::pretty(&mut text);
+    serde_transcode::transcode(&mut from, &mut to).ok()?;
+    from.end().ok()?;
+    String::from_utf8(text).ok()
 }
 
 fn grouped(placed: Vec<Placed>, site: &Site) -> ReferencePage {
@@ -182,4 +192,18 @@ fn grouped(placed: Vec<Placed>, site: &Site) -> ReferencePage {
         }
     }
     ReferencePage { groups }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn fields_of_an_example_keep_their_order() {
+        let text = "{\n  \"name\": \"a\",\n  \"backend\": [\n    1.5\n  ]\n}";
+        assert_eq!(indented(br#"{"name":"a","backend":[1.5]}"#).unwrap(), text);
+        for other in ["# README", "", "{} x"] {
+            assert_eq!(indented(other.as_bytes()), None, "{other}");
+        }
+    }
 }

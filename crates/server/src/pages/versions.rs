@@ -5,9 +5,11 @@ use axum::response::Response;
 use registry_core::models::artifact::ArtifactChoice;
 use registry_core::models::extension::{Release, ReleaseVersion};
 use registry_core::models::tag::Tag;
-use registry_web::pages::versions::{VersionListRow, VersionMark, VersionsPage};
+use registry_web::pages::versions::{VersionListRow, VersionMark, VersionOrder, VersionsPage};
 use registry_web::site::Site;
+use serde::Deserialize;
 
+use crate::api::extract::QueryString;
 use crate::edge::problem::Problem;
 use crate::pages::extension_head::ShownVersion;
 use crate::pages::models::{archive_digest, archive_size, version_name};
@@ -15,24 +17,48 @@ use crate::pages::page_request::{ExtensionPath, PageRequest};
 use crate::pages::page_state::{KeptPage, Pages};
 use crate::pages::seen_backends::SeenBackends;
 
+/// `?sort=`
+#[derive(Deserialize)]
+struct OrderParam {
+    sort: Option<String>,
+}
+
+impl OrderParam {
+    fn order(&self) -> Result<VersionOrder, Problem> {
+        match self.sort.as_deref() {
+            None | Some("version") => Ok(VersionOrder::Version),
+            Some("published") => Ok(VersionOrder::Published),
+            Some(_) => Err(Problem::bad_request("sort must be one of version, published")),
+        }
+    }
+}
+
 /// Responds with the table of versions.
 pub async fn versions(
     State(pages): State<Pages>,
     request: PageRequest,
     ExtensionPath { id, scope }: ExtensionPath,
+    query: QueryString,
 ) -> Result<Response, Problem> {
+    let order = query.params::<OrderParam>()?.order()?;
     let (data, entry) = pages.api.answers.extension_data(&id, scope, true).await?;
     let latest = entry.extension.latest().cloned();
     let release = latest.ok_or_else(|| no_release(&id.to_string()))?;
     let view = data.view.clone();
     let shown = ShownVersion { view, entry, release, scope, is_pinned: false, files: None };
     let rows = shown.entry.extension.releases().len();
-    let page = KeptPage::html(format!("versions {}", shown.key()), rows);
-    let render = move |site: &Site, seen: &SeenBackends| model(&shown, site, seen).render(site);
+    let page = KeptPage::html(format!("versions {} {order:?}", shown.key()), rows);
+    let render =
+        move |site: &Site, seen: &SeenBackends| model(&shown, order, site, seen).render(site);
     pages.respond(&request.own, &data, page, render).await
 }
 
-fn model(shown: &ShownVersion, site: &Site, seen: &SeenBackends) -> VersionsPage {
+fn model(
+    shown: &ShownVersion,
+    order: VersionOrder,
+    site: &Site,
+    seen: &SeenBackends,
+) -> VersionsPage {
     let latest = &shown.release.tag;
     let rows = shown.entry.extension.releases().iter().map(|release| VersionListRow {
         name: version_name(release),
@@ -42,7 +68,7 @@ fn model(shown: &ShownVersion, site: &Site, seen: &SeenBackends) -> VersionsPage
         backend: release.backend.to_string(),
         marks: marks(release, latest),
     });
-    VersionsPage { head: shown.head(site, seen), rows: rows.collect() }
+    VersionsPage { head: shown.head(site, seen), rows: rows.collect(), order }
 }
 
 fn marks(release: &Release, latest: &Tag) -> Vec<VersionMark> {

@@ -42,6 +42,13 @@ impl<'a> ExtensionLinks<'a> {
         self.at("/versions")
     }
 
+    /// Returns the address of the table of versions, those published last first.
+    #[must_use]
+    pub fn versions_by_date(self) -> String {
+        let target = LinkTarget::new(format!("{}/versions", self.path()));
+        self.finished(target.with("sort", "published"))
+    }
+
     /// Returns the address of the changes between the latest two versions.
     #[must_use]
     pub fn changes(self) -> String {

@@ -4,6 +4,8 @@ mod mark;
 
 pub use mark::VersionMark;
 
+use std::cmp::Reverse;
+
 use askama::Template;
 use jiff::Timestamp;
 
@@ -23,8 +25,20 @@ use crate::version_name::VersionName;
 pub struct VersionsPage {
     /// Head of the page; its version is the latest.
     pub head: ExtensionHead,
-    /// Versions, newest first.
+    /// Versions, highest first.
     pub rows: Vec<VersionListRow>,
+    /// Order of the table.
+    pub order: VersionOrder,
+}
+
+/// Order of versions.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum VersionOrder {
+    /// Highest first.
+    #[default]
+    Version,
+    /// Published last first, then those without a date.
+    Published,
 }
 
 /// One version.
@@ -106,6 +120,19 @@ impl VersionsPage {
             })
         });
         dated.collect()
+    }
+
+    /// Returns the rows in the order of the table. Equal dates keep the order of versions.
+    fn ordered(&self) -> Vec<&VersionListRow> {
+        let mut rows: Vec<&VersionListRow> = self.rows.iter().collect();
+        if self.order == VersionOrder::Published {
+            rows.sort_by_key(|row| Reverse(row.published_at));
+        }
+        rows
+    }
+
+    fn is_by_date(&self) -> bool {
+        self.order == VersionOrder::Published
     }
 
     const fn is_comparable(&self) -> bool {

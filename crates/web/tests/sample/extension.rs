@@ -11,7 +11,7 @@ use registry_web::notices;
 use registry_web::pages::overview::{
     Facts, KeptAt, KeptStanding, OverviewPage, PinState, ReadmeView,
 };
-use registry_web::pages::versions::{VersionListRow, VersionMark, VersionsPage};
+use registry_web::pages::versions::{VersionListRow, VersionMark, VersionOrder, VersionsPage};
 use registry_web::site::Site;
 use registry_web::version_name::VersionName;
 
@@ -37,6 +37,7 @@ pub fn samples(site: &Site) -> Result<Vec<Sample>> {
         sample("overview-minimal", minimal(site).render(site))?,
         sample("overview-hostile", hostile_overview(site).render(site))?,
         sample("versions", versions().render(site))?,
+        sample("versions-by-date", versions_by_date().render(site))?,
         sample("versions-one", one_version().render(site))?,
         sample("versions-250", many_versions().render(site))?,
         sample("versions-hostile", hostile_versions().render(site))?,
@@ -199,7 +200,12 @@ fn versions() -> VersionsPage {
             ambiguous,
             nightly,
         ],
+        order: VersionOrder::Version,
     }
+}
+
+fn versions_by_date() -> VersionsPage {
+    VersionsPage { order: VersionOrder::Published, ..versions() }
 }
 
 fn one_version() -> VersionsPage {
@@ -217,7 +223,8 @@ pub fn many_versions() -> VersionsPage {
         let name = format!("{}.{}.{}", index / 50, index / 5 % 10, index % 5);
         VersionListRow { published_at: Some(at), ..version(&name, "2026-01-01", index + 1) }
     });
-    VersionsPage { head: ExtensionHead { versions: 250, ..head() }, rows: rows.collect() }
+    let order = VersionOrder::Version;
+    VersionsPage { head: ExtensionHead { versions: 250, ..head() }, rows: rows.collect(), order }
 }
 
 fn hostile_versions() -> VersionsPage {
