@@ -160,6 +160,34 @@ async fn an_archive_is_fetched_only_by_a_link() {
 }
 
 #[tokio::test]
+async fn relative_addresses_of_a_readme_lead_to_files_of_an_archive_that_was_read() {
+    let mut backend = Scripted::new(BackendId::LOCAL, &[]);
+    backend.inner = Arc::new(archives());
+    let readme = "[script](main.sh) [none](none.sh) ![p](p.png)\n";
+    backend.inner.write_readme(&id("provider/aws"), tag("1.1.0"), readme);
+    let backend = Arc::new(backend);
+    let served = Served::over(vec![Arc::clone(&backend) as _]).await;
+    served.catalog.reader.ready(Scope::All).await.unwrap();
+    // The first download tells the digest of the archive.
+    served.get("/extensions/provider/aws/1.1.0").await;
+    let opens = || backend.opens.load(std::sync::atomic::Ordering::SeqCst);
+    let before = opens();
+    let html = served.visit("/provider/aws").await.text();
+    assert!(!html.contains("/files/aws/main.sh") && !html.contains("relative:"), "{html}");
+    assert_eq!(opens(), before, "a README causes no download");
+    served.visit("/provider/aws/v/1.1.0/files").await;
+    let before = opens();
+    let html = served.visit("/provider/aws").await.text();
+    assert_shows(
+        "readme",
+        &html,
+        &["<a href=\"/provider/aws/v/1.1.0/files/aws/main.sh\">script</a>"],
+    );
+    assert!(!html.contains("none.sh") && !html.contains("relative:"), "{html}");
+    assert_eq!(opens(), before);
+}
+
+#[tokio::test]
 async fn an_archive_is_read_once_for_each_page() {
     let mut backend = Scripted::new(BackendId::LOCAL, &[]);
     backend.inner = Arc::new(archives());

@@ -3,7 +3,7 @@
 mod tags;
 mod work;
 
-use std::collections::HashSet;
+use std::borrow::Cow;
 use std::sync::LazyLock;
 
 use ammonia::{Builder, UrlRelative};
@@ -19,41 +19,63 @@ const HEAD: &str = "<!DOCTYPE html>\n<meta charset=\"utf-8\">\n<title>README</ti
 const CUT: &str = "<p><em>The rest of this README is more than is shown as a page. Ask for text/markdown \
                    to get all of it.</em></p>\n";
 
-static CLEANER: LazyLock<Builder<'static>> = LazyLock::new(|| {
+/// Scheme before the relative addresses of a fragment.
+pub const RELATIVE: &str = "relative:";
+
+// Relative links point at files of the repository, which are not served at the address of a page.
+static PAGE_CLEANER: LazyLock<Builder<'static>> =
+    LazyLock::new(|| cleaner(&["http", "https", "mailto"], UrlRelative::Deny));
+
+static FRAGMENT_CLEANER: LazyLock<Builder<'static>> = LazyLock::new(|| {
+    cleaner(&["http", "https", "mailto", "relative"], UrlRelative::Custom(Box::new(marked)))
+});
+
+#[expect(clippy::unnecessary_wraps, reason = "the sanitizer drops an address for `None`")]
+fn marked(address: &str) -> Option<Cow<'_, str>> {
+    Some(Cow::Owned(format!("{RELATIVE}{address}")))
+}
+
+fn cleaner(schemes: &[&'static str], relative: UrlRelative<'static>) -> Builder<'static> {
     let mut cleaner = Builder::default();
     cleaner
-        .url_schemes(HashSet::from(["http", "https", "mailto"]))
-        // Relative links point at files of the repository, which are not served here.
-        .url_relative(UrlRelative::Deny)
+        .url_schemes(schemes.iter().copied().collect())
+        .url_relative(relative)
         .link_rel(Some("nofollow noopener noreferrer"));
     cleaner
-});
+}
 
 /// Renders Markdown as a page (CommonMark, tables, strike-through, task lists), cut at the limits.
 #[must_use]
 pub fn page_of(markdown: &str) -> String {
+    rendered(HEAD, markdown, &PAGE_CLEANER)
+}
+
+/// Renders Markdown like [`page_of`], to stand inside of another page. [`RELATIVE`] stands before
+/// relative addresses.
+#[must_use]
+pub fn fragment_of(markdown: &str) -> String {
+    rendered("", markdown, &FRAGMENT_CLEANER)
+}
+
+fn rendered(head: &str, markdown: &str, cleaner: &'static Builder<'static>) -> String {
     let options =
         Options::ENABLE_TABLES | Options::ENABLE_STRIKETHROUGH | Options::ENABLE_TASKLISTS;
-    let mut shaper = Shaper { depth: 0, tags_left: TAGS_MAX, block: None, work: Some(Work::new()) };
+    let work = Some(Work::new());
+    let mut shaper = Shaper { cleaner, depth: 0, tags_left: TAGS_MAX, block: None, work };
     let events = Parser::new_ext(markdown, options);
     let events = events.map_while(|event| shaper.within(event)).flatten();
     let mut body = String::new();
     html::push_html(&mut body, events);
     // Cleaned again as a whole, which also checks links and attributes made by the renderer.
-    let body = CLEANER.clean(&body);
+    let body = cleaner.clean(&body);
     let cut = if shaper.work.is_none() { CUT } else { "" };
-    format!("{HEAD}{body}{cut}")
-}
-
-/// Returns the part of a page of [`page_of`] that stands inside of another page.
-#[must_use]
-pub fn fragment_of(page: &str) -> &str {
-    page.strip_prefix(HEAD).unwrap_or(page)
+    format!("{head}{body}{cut}")
 }
 
 /// Limits the work for a page. Raw HTML is cleaned in pieces, so that tags left open in one piece
 /// are closed before the next: browsers and cleaners reopen them in every following paragraph.
 struct Shaper {
+    cleaner: &'static Builder<'static>,
     depth: usize,
     tags_left: usize,
     block: Option<String>,
@@ -105,7 +127,7 @@ impl Shaper {
         let tags = tags::count(raw)?;
         self.tags_left = self.tags_left.checked_sub(tags)?;
         self.work.as_mut()?.raw(raw)?;
-        Some(CLEANER.clean(raw).to_string().into())
+        Some(self.cleaner.clean(raw).to_string().into())
     }
 }
 
@@ -137,6 +159,23 @@ mod tests {
             {
                 assert!(!body.contains(word), "{hostile}: {body}");
             }
+        }
+    }
+
+    #[test]
+    fn relative_addresses_of_a_fragment_are_marked_and_nothing_else_passes() {
+        for (markdown, html) in [
+            ("[a](b/c.md)", "<a href=\"relative:b/c.md\""),
+            ("[a](../b?c&d#e)", "<a href=\"relative:../b?c&amp;d#e\""),
+            ("![a](b.png)", "<img src=\"relative:b.png\" alt=\"a\">"),
+            ("<img src=\"b.png\">", "<img src=\"relative:b.png\">"),
+            ("[a](//evil.example/b)", "<a href=\"relative://evil.example/b\""),
+            ("[a](javascript:b)", "<a rel="),
+            ("[a](https://b.example/c)", "<a href=\"https://b.example/c\""),
+        ] {
+            let fragment = fragment_of(markdown);
+            assert!(fragment.contains(html), "{markdown}: {fragment}");
+            assert!(!page_of(markdown).contains(RELATIVE), "{markdown}");
         }
     }
 

@@ -164,7 +164,7 @@ impl Readmes {
             .map_err(Error::not_found)?;
         let text = match form {
             AcceptedForm::Markdown => markdown,
-            AcceptedForm::Html => self.texts.page_of(&identity, markdown).await?,
+            form => self.texts.rendered(&identity, form, markdown).await?,
         };
         Ok(answer(text, form, Provenance::asked(catalog, scope, Some(&id), Vec::new())))
     }

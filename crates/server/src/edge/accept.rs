@@ -10,6 +10,8 @@ pub enum AcceptedForm {
     Markdown,
     /// A rendered page.
     Html,
+    /// HTML inside of a page of this service, which no client negotiates.
+    Fragment,
 }
 
 impl AcceptedForm {
@@ -18,7 +20,7 @@ impl AcceptedForm {
     pub const fn content_type(self) -> &'static str {
         match self {
             Self::Markdown => "text/markdown; charset=utf-8",
-            Self::Html => "text/html; charset=utf-8",
+            Self::Html | Self::Fragment => "text/html; charset=utf-8",
         }
     }
 

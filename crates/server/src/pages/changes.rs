@@ -18,7 +18,7 @@ use registry_web::site::Site;
 use serde::Deserialize;
 
 use crate::answers::downloads::RequestedFile;
-use crate::answers::markdown::page_of;
+use crate::answers::markdown::fragment_of;
 use crate::answers::query::Query;
 use crate::api::extract::QueryString;
 use crate::api::params::side;
@@ -28,9 +28,9 @@ use crate::pages::archive_tree::requested;
 use crate::pages::difference::file_changes;
 use crate::pages::extension_head::ShownVersion;
 use crate::pages::find_version::find_version;
+use crate::pages::fragment::References;
 use crate::pages::page_request::{ExtensionPath, PageRequest};
 use crate::pages::page_state::{KeptPage, Pages};
-use crate::pages::remote_pictures::within_page;
 use crate::pages::seen_backends::SeenBackends;
 
 /// Maximum number of versions whose notes are shown: each may be a request to its backend.
@@ -126,7 +126,8 @@ struct FoundNotes {
 impl FoundNotes {
     fn model(self, remote_images: bool) -> Notes {
         let Self { version, published_at, markdown, .. } = self;
-        let text = markdown.map(|markdown| within_page(&page_of(&markdown), 3, remote_images));
+        let references = References { above: 3, remote_images, files: None };
+        let text = markdown.map(|markdown| references.within_page(&fragment_of(&markdown)));
         Notes { version, published_at, text }
     }
 }

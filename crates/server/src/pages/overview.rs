@@ -14,12 +14,15 @@ use registry_web::pages::overview::{Facts, KeptAt, KeptStanding, OverviewPage, P
 use registry_web::site::Site;
 
 use crate::edge::problem::Problem;
+use crate::pages::archive_tree::{cached_index, requested};
 use crate::pages::extension_head::ShownVersion;
 use crate::pages::find_version::find_version;
+use crate::pages::fragment::References;
 use crate::pages::models::{archive_digest, archive_size, page_digest, text, version_name};
 use crate::pages::page_request::{ExtensionPath, PageRequest, VersionPath};
 use crate::pages::page_state::{KeptPage, Pages};
 use crate::pages::readme::FoundReadme;
+use crate::pages::readme_files::ReadmeFiles;
 use crate::pages::seen_backends::SeenBackends;
 use crate::pages::settings::PageSettings;
 
@@ -55,14 +58,23 @@ async fn respond(
     let readme = FoundReadme::read(pages, id, shown.release.tag.clone(), scope).await;
     let pin = pages.catalog().pins.of_archive(id, &shown.release);
     let since = pin.map(|pin| pin.since);
-    let name = format!("overview {}\n{since:?}\n{}", shown.key(), readme.key());
+    let archive = cached_index(pages, &shown.release);
+    let shows_pictures = archive.is_some() && is_at_hand(pages, &shown).await;
+    let key = shown.key();
+    let name = format!("overview {key}\n{since:?}\n{shows_pictures} {}", readme.key());
     let page = KeptPage::html(name, readme.bytes() / BYTES_OF_A_ROW);
     let settings = Arc::clone(&pages.settings);
     let backends: Vec<BackendId> = pages.catalog().backends.iter().collect();
     let render = move |site: &Site, seen: &SeenBackends| {
+        let (id, tag) = (shown.id(), &shown.release.tag);
+        let links = site.links.extension(&id).at_tag(tag.as_str());
+        let files = archive.as_ref();
+        let files = files.map(|archive| ReadmeFiles::new(&archive.index, links, shows_pictures));
+        let references =
+            References { above: 1, remote_images: settings.remote_images, files: files.as_ref() };
         let overview = OverviewPage {
             head: shown.head(site, seen),
-            readme: readme.model(settings.remote_images),
+            readme: readme.model(&references),
             install: install_target(site, &shown, &settings)
                 .map(|of| lines(&of))
                 .unwrap_or_default(),
@@ -72,6 +84,12 @@ async fn respond(
         overview.render(site)
     };
     pages.respond(&request.own, &data, page, render).await
+}
+
+/// Returns true if the files of the archive can be read without its backend.
+async fn is_at_hand(pages: &Pages, shown: &ShownVersion) -> bool {
+    let found = requested(pages, shown, &shown.release.tag, shown.scope).await;
+    found.is_ok_and(|found| pages.api.archives.is_at_hand(&found))
 }
 
 #[expect(clippy::option_option, reason = "a pin may have no date")]

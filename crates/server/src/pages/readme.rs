@@ -10,13 +10,13 @@ use crate::answers::answer::Answer;
 use crate::answers::query::{Query, ReadmeQuery};
 use crate::edge::accept::AcceptedForm;
 use crate::edge::rendered::Rendered;
+use crate::pages::fragment::References;
 use crate::pages::page_state::Pages;
-use crate::pages::remote_pictures::within_page;
 
 /// The sanitized README of a version, or why there is none.
 #[derive(Clone, Debug)]
 pub enum FoundReadme {
-    /// The page that the API serves.
+    /// The README as a fragment of HTML.
     Page(Rendered),
     /// The version has no README.
     Missing,
@@ -25,10 +25,10 @@ pub enum FoundReadme {
 }
 
 impl FoundReadme {
-    /// Reads the README as the API does. Waits for its backend only if it is not cached.
+    /// Reads the README by the query of the API. Waits for its backend only if it is not cached.
     pub async fn read(pages: &Pages, id: &ExtensionId, version: Tag, scope: Scope) -> Self {
         let wanted = ReadmeQuery { id: id.clone(), version, scope };
-        let answer = pages.api.answers.answer(&Query::Readme(wanted, AcceptedForm::Html)).await;
+        let answer = pages.api.answers.answer(&Query::Readme(wanted, AcceptedForm::Fragment)).await;
         Self::of(answer)
     }
 
@@ -59,13 +59,12 @@ impl FoundReadme {
         }
     }
 
-    /// Returns the README for a page. Pictures of other hosts become links unless they are allowed.
+    /// Returns the README for a page.
     #[must_use]
-    pub fn model(&self, remote_images: bool) -> ReadmeView {
+    pub fn model(&self, references: &References<'_>) -> ReadmeView {
         match self {
             Self::Page(page) => {
-                let page = String::from_utf8_lossy(page.body());
-                ReadmeView::Page(within_page(&page, 1, remote_images))
+                ReadmeView::Page(references.within_page(&String::from_utf8_lossy(page.body())))
             }
             Self::Missing => ReadmeView::Missing,
             Self::Unavailable => ReadmeView::Unavailable,

@@ -10,7 +10,7 @@ use registry_core::caching::single_flight::SingleFlight;
 use registry_core::error::{Error, ErrorKind, Result};
 use tokio::sync::Semaphore;
 
-use crate::answers::markdown::page_of;
+use crate::answers::markdown::{fragment_of, page_of};
 use crate::edge::accept::AcceptedForm;
 use crate::edge::rendered::Rendered;
 
@@ -23,7 +23,7 @@ pub const BYTES_MAX: usize = 16 * 1024 * 1024;
 
 pub(super) struct Texts {
     held: Mutex<BoundedLru<(TextIdentity, AcceptedForm), Rendered>>,
-    pages: SingleFlight<TextIdentity, Rendered>,
+    pages: SingleFlight<(TextIdentity, AcceptedForm), Rendered>,
     /// Permits for rendering: half of the cores stay free for everything else.
     makers: Arc<Semaphore>,
 }
@@ -57,9 +57,9 @@ impl Texts {
         if let Some(held) = self.held(identity, form) {
             return Ok(Some(held));
         }
-        match (form, self.held(identity, AcceptedForm::Markdown)) {
-            (AcceptedForm::Html, Some(markdown)) => {
-                self.page_of(identity, markdown).await.map(Some)
+        match self.held(identity, AcceptedForm::Markdown) {
+            Some(markdown) if form != AcceptedForm::Markdown => {
+                self.rendered(identity, form, markdown).await.map(Some)
             }
             _ => Ok(None),
         }
@@ -78,31 +78,36 @@ impl Texts {
         }
     }
 
-    pub(super) async fn page_of(
+    /// Returns a Markdown text as HTML: as a page, or inside of one.
+    pub(super) async fn rendered(
         self: &Arc<Self>,
         identity: &TextIdentity,
+        form: AcceptedForm,
         markdown: Rendered,
     ) -> Result<Rendered> {
-        if let Some(page) = self.held(identity, AcceptedForm::Html) {
+        if let Some(page) = self.held(identity, form) {
             return Ok(page);
         }
         let (this, of) = (Arc::clone(self), Arc::clone(identity));
-        let page = self.pages.ask(identity, || async move {
+        let key = (Arc::clone(identity), form);
+        let page = self.pages.ask(&key, || async move {
             let broken = "A README could not be made a page";
             let turn = Arc::clone(&this.makers).acquire_owned().await;
             let turn =
                 turn.map_err(|error| Error::new(ErrorKind::Internal, broken).because(error))?;
             // Rendering a mebibyte of Markdown would block other connections of the thread.
             let page = tokio::task::spawn_blocking(move || {
-                let page = page_of(&String::from_utf8_lossy(markdown.body()));
+                let markdown = String::from_utf8_lossy(markdown.body());
+                let html = if form == AcceptedForm::Fragment { fragment_of } else { page_of };
+                let page = html(&markdown);
                 drop(turn);
                 page
             });
             let page = page.await;
             let page =
                 page.map_err(|error| Error::new(ErrorKind::Internal, broken).because(error))?;
-            let page = Rendered::text(page, AcceptedForm::Html.content_type());
-            this.keep(&of, AcceptedForm::Html, &page);
+            let page = Rendered::text(page, form.content_type());
+            this.keep(&of, form, &page);
             Ok(page)
         });
         page.await
