@@ -5,6 +5,7 @@ mod archives;
 mod closed;
 mod errors;
 mod hostile;
+mod installs;
 mod kept;
 mod links;
 mod lists;
