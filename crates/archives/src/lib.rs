@@ -36,3 +36,6 @@ pub use file::{FileContent, copy_file, read_file, read_files};
 pub use format::Format;
 pub use index::{ArchiveIndex, index};
 pub use raw_type::{RawType, raw_content_type};
+
+#[cfg(any(test, fuzzing))]
+pub mod fuzzed;
