@@ -4,6 +4,7 @@
 
 #![allow(
     clippy::panic,
+    clippy::missing_panics_doc,
     reason = "a violated invariant must stop the run; the service never compiles this"
 )]
 
