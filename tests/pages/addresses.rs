@@ -94,6 +94,34 @@ async fn proxies_name_the_address_if_they_are_trusted() {
 }
 
 #[tokio::test]
+async fn headers_of_a_stranger_are_in_no_page_of_another_visitor() {
+    let proxies = TrustedProxies::new(vec!["10.0.0.0/8".parse().unwrap()]);
+    let admission = Arc::new(Admission { proxies, ..Admission::default() });
+    let http = HttpRules { admission, ..Setup::default().http };
+    let served = Served::with(vec![sample()], Setup { http, ..Setup::default() }).await;
+    let hostile = [
+        ("x-forwarded-proto", "https"),
+        ("x-forwarded-host", "evil.example"),
+        ("x-forwarded-prefix", "/evil"),
+    ];
+    // The stranger comes first: what is made for it must be kept for it alone.
+    for peer in ["192.0.2.1", "10.1.2.3"] {
+        let theirs = behind(&served, peer, &hostile).await;
+        assert_eq!(theirs.contains("evil"), peer.starts_with("10."), "{peer}");
+        for headers in [&[][..], &[("x-forwarded-host", "good.example")]] {
+            for visitor in ["192.0.2.2", "10.9.9.9"] {
+                let html = behind(&served, visitor, headers).await;
+                assert!(!html.contains("evil"), "{visitor} after {peer}");
+            }
+        }
+    }
+    for host in ["evil.example/x", "me@evil.example", "evil.example#", "a\"><script>", "a b"] {
+        let got = served.visit_with("/provider/aws", &[("host", host), ("accept", BROWSER)]).await;
+        assert!(!got.text().contains("evil") && !got.text().contains("\"><script>"), "{host}");
+    }
+}
+
+#[tokio::test]
 async fn a_configured_address_overrules_the_host() {
     let public_url = Some("https://set.example/sub".parse().unwrap());
     let served = Served::with(vec![sample()], Setup { public_url, ..Setup::default() }).await;

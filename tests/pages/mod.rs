@@ -2,8 +2,10 @@
 
 mod addresses;
 mod archives;
+mod bad_archives;
 mod closed;
 mod errors;
+mod extremes;
 mod hostile;
 mod installs;
 mod kept;

@@ -61,6 +61,25 @@ async fn a_backend_that_never_answered_is_a_missing_part() {
     assert_shows("/", &got.text(), &["A backend is unavailable", "no answer since the start"]);
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_backend_that_hangs_delays_no_page_of_what_is_known() {
+    let backend = Arc::new(Scripted::new(BackendId::LOCAL, &["provider/aws:1.0.0"]));
+    let served = Served::over(vec![Arc::clone(&backend) as _]).await;
+    served.catalog.reader.ready(Scope::All).await.unwrap();
+    served.visit("/provider/aws").await;
+    backend.silent.store(true, Ordering::SeqCst);
+    let start = tokio::time::Instant::now();
+    for path in ["/", "/extensions", "/search?q=aws", "/provider/aws", "/provider/aws/versions"] {
+        assert_eq!(served.visit(path).await.status, StatusCode::OK, "{path}");
+    }
+    assert_eq!(start.elapsed(), Duration::ZERO);
+    // A name that is not known is looked up, and waits no longer than a read.
+    let got = served.visit("/provider/unknown").await;
+    assert!(got.status.is_server_error(), "{}", got.status);
+    assert_shows("unknown", &got.text(), &["What to do", "Try again"]);
+    assert!(start.elapsed() < Duration::from_secs(3), "{:?}", start.elapsed());
+}
+
 #[tokio::test]
 async fn the_status_asks_no_backend_and_waits_for_none() {
     let backend = Arc::new(Scripted::new(BackendId::LOCAL, &["provider/aws:1.0.0"]));

@@ -124,13 +124,9 @@ fn contents(indexed: Result<IndexedArchive, Error>, shown: &ShownVersion) -> Con
             entries: archive.index.entries.iter().filter_map(entry_of).collect(),
             is_truncated: archive.index.truncated,
         },
-        Err(error) => {
-            let message = error.message().to_owned();
-            match error.kind() {
-                ErrorKind::NotStored => Contents::NotFetched { size: archive_size(&shown.release) },
-                ErrorKind::TooLarge => Contents::TooLarge { bound: message },
-                _ => Contents::Unreadable { reason: message },
-            }
+        Err(error) if error.kind() == ErrorKind::NotStored => {
+            Contents::NotFetched { size: archive_size(&shown.release) }
         }
+        Err(error) => Contents::Unreadable { reason: error.message().to_owned() },
     }
 }

@@ -38,14 +38,9 @@ pub enum Contents {
         /// Length of the archive in bytes, if known.
         size: Option<u64>,
     },
-    /// The archive exceeds a bound.
-    TooLarge {
-        /// The bound in words, such as `64 MiB packed`.
-        bound: String,
-    },
-    /// The archive has a format that is not read.
+    /// The archive exceeds a bound, or has a format that is not read.
     Unreadable {
-        /// Reason in a sentence.
+        /// Reason as a sentence without its full stop.
         reason: String,
     },
 }
