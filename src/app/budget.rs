@@ -10,6 +10,7 @@ use registry_server::api::webhook_limit;
 use registry_server::archives;
 use registry_server::artifacts::buffers;
 use registry_server::edge::request_limit::LARGE_KIB;
+use registry_server::pages::known_pages;
 use registry_server::server;
 
 use crate::config::{BackendConfig, Config};
@@ -37,7 +38,7 @@ pub fn most_memory(config: &Config) -> Vec<(&'static str, usize)> {
     let manifests = registries.count() * MANIFESTS;
     let tls = config.tls.as_ref().map_or(0, |_| server::tls::TLS_BYTES);
     let connection = server::CONNECTION_BYTES + tls;
-    let kept = answers::BYTES_MAX + targets::BYTES_MAX + manifests;
+    let kept = answers::BYTES_MAX + targets::BYTES_MAX + known_pages::BYTES_MAX + manifests;
     vec![
         ("the program", PROGRAM + threads(workers) * THREAD),
         ("extensions", backends.saturating_mul(config.catalog.max_bytes)),

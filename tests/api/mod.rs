@@ -20,7 +20,7 @@ mod public;
 mod public_url;
 mod readmes;
 mod resolve;
-mod short_way;
+pub mod short_way;
 mod storms;
 mod system;
 mod versions;

@@ -34,13 +34,13 @@ const TARGETS: [&str; 11] = [
 ];
 
 /// One answer, and whether it was given at once.
-struct Given {
-    at_once: bool,
-    status: StatusCode,
-    headers: HeaderMap,
+pub struct Given {
+    pub at_once: bool,
+    pub status: StatusCode,
+    pub headers: HeaderMap,
 }
 
-async fn ask(api: &Api, method: Method, target: &str, headers: &[(&str, &str)]) -> Given {
+pub async fn ask(api: &Api, method: Method, target: &str, headers: &[(&str, &str)]) -> Given {
     let mut request = Request::builder().method(method).uri(target).header("host", "x");
     for (name, value) in headers {
         request = request.header(*name, *value);

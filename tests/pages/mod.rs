@@ -9,6 +9,7 @@ mod extremes;
 mod hostile;
 mod installs;
 mod kept;
+mod known;
 mod links;
 mod lists;
 mod outages;

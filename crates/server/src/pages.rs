@@ -15,6 +15,7 @@ pub mod files;
 pub mod find_version;
 pub mod fragment;
 pub mod home;
+pub mod known_pages;
 pub mod list;
 pub mod list_params;
 pub mod matched_text;

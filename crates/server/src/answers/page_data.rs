@@ -13,7 +13,7 @@ use registry_core::models::scope::Scope;
 use tokio::time::Instant;
 
 use crate::answers::Answers;
-use crate::answers::answer::Answer;
+use crate::answers::answer::{Answer, CachedHit};
 use crate::answers::entry::{AnswerContent, CachedAnswer, MadeFrom};
 use crate::answers::provenance::Provenance;
 use crate::edge::rendered::Rendered;
@@ -31,6 +31,14 @@ pub struct PageData {
     failing: Vec<BackendId>,
     /// True if the page may be kept, and taken from the cache.
     is_kept: bool,
+}
+
+impl PageData {
+    /// Returns true if the page may answer the same request again: it is kept, and complete.
+    #[must_use]
+    pub const fn is_lasting(&self) -> bool {
+        self.is_kept && self.failing.is_empty()
+    }
 }
 
 impl Answers {
@@ -81,16 +89,29 @@ impl Answers {
         Ok((PageData { view, scope, id, failing, is_kept: self.rules.metadata }, entry))
     }
 
-    /// Returns the page under this key from the cache, and counts a hit. A miss is not counted: the
-    /// caller makes the page with [`Answers::page_of`].
+    /// Returns the page under this key from the cache, if it is of this view. Neither a hit nor a miss
+    /// is counted yet: the caller takes the page, or makes it with [`Answers::page_of`].
     #[must_use]
-    pub fn kept_page(&self, key: &str, data: &PageData) -> Option<Answer> {
-        let now = Instant::now();
-        let hit = self.pages.peek(key, &data.view, now).filter(|_| data.is_kept)?;
-        self.pages.counters().hit();
-        let (catalog, id) = (self.catalog(), data.id.as_ref());
-        let provenance = Provenance::kept(catalog, data.scope, id, hit.age, now);
-        Some(Answer { content: hit.value.content, provenance, form: None })
+    pub fn kept_page(
+        &self,
+        key: &str,
+        view: &View,
+        scope: Scope,
+        id: Option<&ExtensionId>,
+        now: Instant,
+    ) -> Option<CachedHit<'_>> {
+        let hit = self.pages.peek(key, view, now)?;
+        let provenance = Provenance::kept(self.catalog(), scope, id, hit.age, now);
+        let answer = Answer { content: hit.value.content, provenance, form: None };
+        Some(CachedHit { answer, counters: self.pages.counters() })
+    }
+
+    /// Returns the kept page with this data like [`Answers::kept_page`], and counts a hit.
+    #[must_use]
+    pub fn kept_page_of(&self, key: &str, data: &PageData) -> Option<Answer> {
+        let PageData { view, scope, id, is_kept, .. } = data;
+        let hit = is_kept.then(|| self.kept_page(key, view, *scope, id.as_ref(), Instant::now()));
+        Some(hit.flatten()?.take())
     }
 
     /// Returns the page under this key from the cache, or makes it. `rows` is its approximate number
@@ -106,7 +127,7 @@ impl Answers {
         rows: usize,
         make: impl FnOnce() -> Result<Rendered> + Send + 'static,
     ) -> Result<Answer> {
-        if let Some(kept) = self.kept_page(&key, data) {
+        if let Some(kept) = self.kept_page_of(&key, data) {
             return Ok(kept);
         }
         let (catalog, id) = (self.catalog(), data.id.as_ref());

@@ -137,6 +137,15 @@ impl Readmes {
         Some(CachedHit { answer, counters: self.counters() })
     }
 
+    /// Returns true if a version was found without a README a short time ago.
+    #[must_use]
+    pub fn is_missing(&self, catalog: &Catalog, wanted: &ReadmeQuery, now: Instant) -> bool {
+        let hit = self.named.look_up(&wanted.key(), now, |_| true);
+        hit.is_some_and(|Hit { value: named, age }| {
+            named.readme.is_err() && named.is_fresh(age, &self.rules, &catalog.store.view())
+        })
+    }
+
     /// Returns the number of cached entries that are still valid.
     #[must_use]
     pub fn count(&self, view: &View) -> usize {

@@ -35,6 +35,7 @@ use crate::edge::templates::Templates;
 use crate::metrics::Metrics;
 use crate::pages::bare_path;
 use crate::pages::face::ApiAndPages;
+use crate::pages::known_pages::KnownPages;
 use crate::pages::page_request::PageRequest;
 use crate::pages::page_state::Pages;
 use crate::pages::routes as pages;
@@ -171,7 +172,10 @@ pub fn api(parts: ApiParts, rules: &HttpRules) -> serde_json::Result<Api> {
     let state = Arc::new(state);
     let (router, _) = routes().split_for_parts();
     let router = router.with_state(Arc::clone(&state));
-    let pages = pages.enabled.then(|| Pages { api: Arc::clone(&state), settings: Arc::new(pages) });
+    let pages = pages.enabled.then(|| {
+        let known = KnownPages::new(Templates::labeled(pages::templates()), metrics.clone());
+        Pages { api: Arc::clone(&state), settings: Arc::new(pages), known: Arc::new(known) }
+    });
     let (router, page_templates) = match &pages {
         Some(pages) => (router.merge(pages::router(pages.clone())), pages::templates()),
         None => (router, Vec::new()),

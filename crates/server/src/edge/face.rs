@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use axum::http::request::Parts;
 use axum::http::{HeaderMap, Uri};
 use tokio::time::Instant;
 
@@ -33,6 +34,16 @@ pub trait Face: ProblemRenderer {
         heads: &Heads,
         now: Instant,
     ) -> Option<Representation>;
+
+    /// Returns the valid cached response to a request without a parsed target, and the counters of its
+    /// route. Counts it as [`Face::cached`] does.
+    fn known(
+        &self,
+        head: &Parts,
+        coding: Option<Coding>,
+        heads: &Heads,
+        now: Instant,
+    ) -> Option<(Representation, Arc<RouteCounters>)>;
 
     /// Returns the counters of the target's route.
     fn counters<'a>(&self, target: &'a Self::Target) -> &'a RouteCounters;

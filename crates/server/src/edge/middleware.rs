@@ -37,7 +37,7 @@ use crate::edge::response_headers::ResponseHeaders;
 use crate::edge::surface::{OutsideBasePath, Surface};
 use crate::edge::target::without_slash;
 use crate::edge::templates::Templates;
-use crate::metrics::Metrics;
+use crate::metrics::{Metrics, RouteCounters};
 use crate::server::ConnectionService;
 
 /// Configurable middleware settings.
@@ -221,20 +221,24 @@ impl<F: Face> MiddlewareState<F> {
     fn cached(&self, arrival: &Arrival, entered: Admitted) -> Reply<F::Target> {
         let Arrival { head, begun, .. } = arrival;
         let reads = [Method::GET, Method::HEAD].contains(&head.method);
-        let target = (reads && entered.is_let_in()).then(|| self.face.resolve(&head.uri));
-        let Some(target) = target.flatten() else {
-            return Reply::Routed(Found { entered, target: None });
-        };
+        let target = (reads && entered.is_let_in()).then(|| self.face.resolve(&head.uri)).flatten();
         // The router answers `HEAD`: it has the length of a body that it does not send.
-        if head.method == Method::HEAD {
-            return Reply::Routed(Found { entered, target: Some(target) });
+        if head.method != Method::GET || !entered.is_let_in() {
+            return Reply::Routed(Found { entered, target });
         }
         // A panic here must become a 500 as behind the router, not an aborted connection.
-        let answering = AssertUnwindSafe(|| self.represent(&head.headers, &target, *begun));
-        let response = match catch_unwind(answering) {
-            Ok(Some(response)) => response,
-            Ok(None) => return Reply::Routed(Found { entered, target: Some(target) }),
-            Err(panic) => self.failed(arrival, panics::failure(&*panic, &self.metrics)),
+        let answering = AssertUnwindSafe(|| match &target {
+            Some(target) => self.represent(&head.headers, target, *begun).map(|one| (one, None)),
+            None => self.known(head, *begun),
+        });
+        let (response, known) = match catch_unwind(answering) {
+            Ok(Some(found)) => found,
+            Ok(None) => return Reply::Routed(Found { entered, target }),
+            Err(panic) => (self.failed(arrival, panics::failure(&*panic, &self.metrics)), None),
+        };
+        let counters = target.as_ref().map(|target| self.face.counters(target));
+        let Some(counters) = counters.or(known.as_deref()) else {
+            return Reply::Routed(Found { entered, target });
         };
         // Many concurrent responses of one connection may wait in memory; with HTTP/1 there is only
         // one.
@@ -244,13 +248,23 @@ impl<F: Face> MiddlewareState<F> {
                 self.failed(arrival, refusal)
             });
         let (id, took) = (request_id::of(&head.headers), begun.elapsed());
-        let counters = self.face.counters(&target);
         counters.observe(response.status().as_u16(), took.as_secs_f64());
         if is_logged(&response) {
             LoggedRequest::of(head, address, &id).log(counters.route(), took, &response);
         }
         response.headers_mut().insert(REQUEST_ID, id);
         Reply::Response(response)
+    }
+
+    /// Responds to a request that names no parsed target; without `Origin`, which the face checks.
+    fn known(
+        &self,
+        head: &Parts,
+        begun: Instant,
+    ) -> Option<(Response, Option<Arc<RouteCounters>>)> {
+        let coding = self.coding(&head.headers);
+        let (found, counters) = self.face.known(head, coding, &self.heads, begun)?;
+        Some((found.respond(&head.headers, coding), Some(counters)))
     }
 
     fn represent(
@@ -343,7 +357,6 @@ mod tests {
     use super::*;
     use crate::edge::problem::{Problem, ProblemRenderer};
     use crate::edge::representation::Representation;
-    use crate::metrics::RouteCounters;
 
     struct Plain;
 
@@ -370,6 +383,16 @@ mod tests {
             _: &Heads,
             _: Instant,
         ) -> Option<Representation> {
+            None
+        }
+
+        fn known(
+            &self,
+            _: &Parts,
+            _: Option<Coding>,
+            _: &Heads,
+            _: Instant,
+        ) -> Option<(Representation, Arc<RouteCounters>)> {
             None
         }
 

@@ -105,6 +105,13 @@ fn origin(scheme: &str, host: &str) -> Option<String> {
     Some(url.origin().to_owned())
 }
 
+/// Returns true if a proxy names another address than the host, or claims to be a proxy.
+#[must_use]
+pub fn is_forwarded(headers: &HeaderMap) -> bool {
+    let names = [X_FORWARDED_PROTO, X_FORWARDED_HOST, X_FORWARDED_PREFIX];
+    names.iter().any(|name| headers.contains_key(name))
+}
+
 /// Returns the value that the nearest proxy wrote.
 fn last_value<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
     let value = headers.get_all(name).iter().next_back()?.to_str().ok()?;

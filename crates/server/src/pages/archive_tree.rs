@@ -40,7 +40,7 @@ pub async fn respond(
         let contents = contents(indexed, &shown);
         FilesPage { head: shown.head(site, seen), contents }.render(site)
     };
-    pages.respond(&request.own, &data, page, render).await
+    pages.respond(request, &data, page, render).await
 }
 
 /// Returns the page with the tree of an archive by its digest.

@@ -39,7 +39,7 @@ pub async fn badge(
         (query.scope(pages.catalog())?, query.params::<DigestParam>()?.digest.is_some());
     let (data, found) = pages.api.answers.extension_data(&id, scope, false).await?;
     let name = format!("badge {id} {scope:?} {with_digest}");
-    let page = KeptPage { name, media_type: MEDIA_TYPE, is_negotiated: false, rows: 0 };
+    let page = KeptPage { media_type: MEDIA_TYPE, ..KeptPage::html(name, 0).of_view() };
     let render = move |_: &Site, _: &SeenBackends| {
         let latest = found.extension.latest();
         let value = if with_digest {
@@ -53,5 +53,5 @@ pub async fn badge(
             .map_or_else(|| name.to_owned(), |(_, backend)| format!("{name} ({backend})"));
         Badge { label, value }.render()
     };
-    pages.respond(&request.own, &data, page, render).await
+    pages.respond(&request, &data, page, render).await
 }

@@ -80,7 +80,7 @@ pub async fn changes(
     let name = format!("changes {}\n{from}\n{}\n{marks:?}", shown.key(), to.text);
     let page = |state: &str| KeptPage::html(format!("{name}\n{state}"), ROWS);
     let kept = files.as_ref().and_then(ComparedFiles::digests).map(|digests| page(&digests));
-    if let Some(kept) = kept.and_then(|page| pages.kept(&request.own, &data, &page)) {
+    if let Some(kept) = kept.and_then(|page| pages.kept(&request, &data, &page)) {
         return Ok(kept);
     }
     let (state, comparison) = match &files {
@@ -96,7 +96,7 @@ pub async fn changes(
         let notes = notes.into_iter().map(|one| one.model(remote_images)).collect();
         ChangesPage { head, from, to: to.text, choices, notes, comparison }.render(site)
     };
-    pages.respond(&request.own, &data, page, render).await
+    pages.respond(&request, &data, page, render).await
 }
 
 impl ComparedSide {

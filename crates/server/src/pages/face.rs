@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use axum::http::request::Parts;
 use axum::http::{HeaderMap, Uri};
 use bytes::Bytes;
 use tokio::time::Instant;
@@ -56,6 +57,16 @@ impl Face for ApiAndPages {
         now: Instant,
     ) -> Option<Representation> {
         self.api.cached(target, request, coding, heads, now)
+    }
+
+    fn known(
+        &self,
+        head: &Parts,
+        coding: Option<Coding>,
+        heads: &Heads,
+        now: Instant,
+    ) -> Option<(Representation, Arc<RouteCounters>)> {
+        self.pages.as_ref()?.known(head, coding, heads, now)
     }
 
     fn counters<'a>(&self, target: &'a Target) -> &'a RouteCounters {

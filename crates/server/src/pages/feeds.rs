@@ -43,7 +43,7 @@ pub async fn newest_versions(
         let subject = extension_type.map_or(Subject::All, |one| Subject::Type(page_type(one)));
         Feed { subject, updated: Timestamp::UNIX_EPOCH, entries: entries.collect() }.render(site)
     };
-    pages.respond(&request.own, &data, page, render).await
+    pages.respond(&request, &data, page, render).await
 }
 
 /// Responds with the versions of one extension.
@@ -55,11 +55,11 @@ pub async fn versions(
     let (data, found) = pages.api.answers.extension_data(&id, scope, false).await?;
     let page = feed_page(format!("feed {id} {scope:?}"), found.extension.releases().len());
     let render = move |site: &Site, _: &SeenBackends| of_extension(&found, scope).render(site);
-    pages.respond(&request.own, &data, page, render).await
+    pages.respond(&request, &data, page, render).await
 }
 
-const fn feed_page(name: String, rows: usize) -> KeptPage {
-    KeptPage { name, media_type: MEDIA_TYPE, is_negotiated: false, rows }
+fn feed_page(name: String, rows: usize) -> KeptPage {
+    KeptPage { media_type: MEDIA_TYPE, ..KeptPage::html(name, rows).of_view() }
 }
 
 /// Returns the type of a feed by its file name; `None` for all.

@@ -78,7 +78,7 @@ pub async fn respond(
     let key = shown.key_without_files();
     let name = |digest: &Digest| format!("file {key}\n{digest}\n{path}\n{is_in_latest}");
     let page = found.artifact.digest.as_ref().map(|digest| KeptPage::html(name(digest), 0));
-    if let Some(kept) = page.and_then(|page| pages.kept(&request.own, &data, &page)) {
+    if let Some(kept) = page.and_then(|page| pages.kept(request, &data, &page)) {
         return Ok(kept);
     }
     let archive = match pages.api.archives.open(&found, fetch).await {
@@ -112,5 +112,5 @@ pub async fn respond(
         };
         file.render(site)
     };
-    pages.respond(&request.own, &data, page, render).await
+    pages.respond(request, &data, page, render).await
 }

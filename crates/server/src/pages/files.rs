@@ -39,7 +39,7 @@ pub async fn files(
     let fetch = if fetch.is_some() { Fetch::IfNeeded } else { Fetch::Never };
     let found = requested(&pages, &shown, &shown.release.tag, shown.scope).await?;
     let page = found.artifact.digest.as_ref().map(|digest| page_of(&shown, digest));
-    if let Some(kept) = page.and_then(|page| pages.kept(&request.own, &data, &page)) {
+    if let Some(kept) = page.and_then(|page| pages.kept(&request, &data, &page)) {
         return Ok(kept);
     }
     let indexed = pages.api.archives.index(&found, fetch).await;

@@ -27,14 +27,14 @@ pub async fn home(State(pages): State<Pages>, request: PageRequest) -> Result<Re
     let media_type = if request.names_html { HTML } else { PLAIN };
     // Extensions are counted, and the newest releases are found among all.
     let rows = KeptPage::rows_of_a_pass(&data.view);
-    let page =
-        KeptPage { name: format!("home {media_type}"), media_type, is_negotiated: true, rows };
+    let name = format!("home {media_type}");
+    let page = KeptPage { media_type, is_negotiated: true, ..KeptPage::html(name, rows).of_view() };
     let (view, settings) = (data.view.clone(), pages.settings.clone());
     let render = move |site: &Site, seen: &SeenBackends| {
         let home = model(&view, &settings, site, seen);
         if media_type == HTML { home.render(site) } else { Ok(home.plain_text(site)) }
     };
-    pages.respond(&request.own, &data, page, render).await
+    pages.respond(&request, &data, page, render).await
 }
 
 fn model(view: &View, settings: &PageSettings, site: &Site, seen: &SeenBackends) -> HomePage {

@@ -52,12 +52,12 @@ async fn respond(
     let data = pages.api.answers.list_data(params.filter.scope).await?;
     // Rows are few, but every extension is visited to count the facets.
     let rows = KeptPage::rows_of_a_pass(&data.view);
-    let page = KeptPage::html(format!("list {}", params.key()), rows);
+    let page = KeptPage::html(format!("list {}", params.key()), rows).of_view();
     let (view, backends) = (Arc::clone(&data.view), pages.catalog().backends.clone());
     let render = move |site: &Site, seen: &SeenBackends| {
         model(&view, &backends, params, site, seen).render(site)
     };
-    pages.respond(&request.own, &data, page, render).await
+    pages.respond(request, &data, page, render).await
 }
 
 fn model(

@@ -18,9 +18,10 @@ use crate::pages::archive_tree::{cached_index, requested};
 use crate::pages::extension_head::ShownVersion;
 use crate::pages::find_version::find_version;
 use crate::pages::fragment::References;
+use crate::pages::known_pages::IsSame;
 use crate::pages::models::{archive_digest, archive_size, page_digest, text, version_name};
 use crate::pages::page_request::{ExtensionPath, PageRequest, VersionPath};
-use crate::pages::page_state::{KeptPage, Pages};
+use crate::pages::page_state::{KeptPage, Pages, Reuse};
 use crate::pages::readme::FoundReadme;
 use crate::pages::readme_files::ReadmeFiles;
 use crate::pages::seen_backends::SeenBackends;
@@ -55,14 +56,38 @@ async fn respond(
 ) -> Result<Response, Problem> {
     let (data, shown) = find_version(pages, of, tag).await?;
     let (id, scope) = (shown.entry.id(), shown.scope);
-    let readme = FoundReadme::read(pages, id, shown.release.tag.clone(), scope).await;
+    let wanted = FoundReadme::query(id, shown.release.tag.clone(), scope);
+    let readme = FoundReadme::read(pages, &wanted).await;
     let pin = pages.catalog().pins.of_archive(id, &shown.release);
     let since = pin.map(|pin| pin.since);
     let archive = cached_index(pages, &shown.release);
-    let shows_pictures = archive.is_some() && is_at_hand(pages, &shown).await;
+    let found = match &archive {
+        Some(_) => requested(pages, &shown, &shown.release.tag, scope).await.ok(),
+        None => None,
+    };
+    let shows_pictures = found.as_ref().is_some_and(|found| pages.api.archives.is_at_hand(found));
     let key = shown.key();
     let name = format!("overview {key}\n{since:?}\n{shows_pictures} {}", readme.key());
-    let page = KeptPage::html(name, readme.bytes() / BYTES_OF_A_ROW);
+    let is_same: IsSame = Arc::new({
+        let (id, release, readme) = (id.clone(), Arc::clone(&shown.release), readme.clone());
+        let is_read = archive.is_some();
+        move |pages| {
+            let pin = pages.catalog().pins.of_archive(&id, &release);
+            pin.map(|pin| pin.since) == since
+                && readme.is_same(pages, &wanted)
+                && cached_index(pages, &release).is_some() == is_read
+                && found
+                    .as_ref()
+                    .is_none_or(|found| pages.api.archives.is_at_hand(found) == shows_pictures)
+        }
+    });
+    // A version that is not listed was read for this request alone.
+    let listed = shown.entry.extension.find(&shown.release.tag);
+    let is_listed = listed.is_some_and(|listed| Arc::ptr_eq(listed, &shown.release));
+    let page = KeptPage {
+        reuse: is_listed.then(|| Reuse(Some(is_same))),
+        ..KeptPage::html(name, readme.bytes() / BYTES_OF_A_ROW)
+    };
     let settings = Arc::clone(&pages.settings);
     let backends: Vec<BackendId> = pages.catalog().backends.iter().collect();
     let render = move |site: &Site, seen: &SeenBackends| {
@@ -83,13 +108,7 @@ async fn respond(
         };
         overview.render(site)
     };
-    pages.respond(&request.own, &data, page, render).await
-}
-
-/// Returns true if the files of the archive can be read without its backend.
-async fn is_at_hand(pages: &Pages, shown: &ShownVersion) -> bool {
-    let found = requested(pages, shown, &shown.release.tag, shown.scope).await;
-    found.is_ok_and(|found| pages.api.archives.is_at_hand(&found))
+    pages.respond(request, &data, page, render).await
 }
 
 #[expect(clippy::option_option, reason = "a pin may have no date")]

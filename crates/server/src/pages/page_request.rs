@@ -12,6 +12,7 @@ use crate::api::params::bad_request;
 use crate::edge::accept::{names_html, values};
 use crate::edge::own_address::OwnAddress;
 use crate::edge::problem::Problem;
+use crate::pages::known_pages::identity;
 use crate::pages::page_state::Pages;
 
 /// Address of the service for a client, and the form that it asks for.
@@ -21,6 +22,10 @@ pub struct PageRequest {
     pub own: OwnAddress,
     /// True if the client names HTML, as browsers do.
     pub names_html: bool,
+    /// Path of the target.
+    pub path: String,
+    /// Equal for requests that get the same pages; `None` if other headers count as well.
+    pub identity: Option<String>,
 }
 
 impl<S: Send + Sync> FromRequestParts<S> for PageRequest {
@@ -30,7 +35,8 @@ impl<S: Send + Sync> FromRequestParts<S> for PageRequest {
         let names_html = values(&parts.headers).any(names_html);
         // The middleware sets the address.
         let own = parts.extensions.get::<OwnAddress>().cloned().unwrap_or_default();
-        Ok(Self { own, names_html })
+        let path = parts.uri.path().to_owned();
+        Ok(Self { own, names_html, path, identity: identity(parts) })
     }
 }
 

@@ -1,5 +1,6 @@
 //! State shared by all pages: answers, settings, and the way from a model to a response.
 
+use std::fmt;
 use std::sync::Arc;
 
 use axum::http::HeaderValue;
@@ -20,6 +21,8 @@ use crate::edge::own_address::OwnAddress;
 use crate::edge::problem::Problem;
 use crate::edge::rendered::Rendered;
 use crate::edge::representation::Representation;
+use crate::pages::known_pages::{IsSame, KnownPage, KnownPages};
+use crate::pages::page_request::PageRequest;
 use crate::pages::response::{HTML, restrict};
 use crate::pages::seen_backends::SeenBackends;
 use crate::pages::settings::PageSettings;
@@ -34,6 +37,8 @@ pub struct Pages {
     pub api: Arc<ApiState>,
     /// Settings.
     pub settings: Arc<PageSettings>,
+    /// Requests that were answered before.
+    pub known: Arc<KnownPages>,
 }
 
 /// A page that is kept in the response cache.
@@ -47,6 +52,19 @@ pub struct KeptPage {
     pub is_negotiated: bool,
     /// Approximate number of rows.
     pub rows: usize,
+    /// Says that the name follows from the request and the view; `None` for other pages.
+    pub reuse: Option<Reuse>,
+}
+
+/// Permission to answer the same request again without its handler, while the view and the states of
+/// the backends are the same, and what else the name depends on.
+#[derive(Clone)]
+pub struct Reuse(pub Option<IsSame>);
+
+impl fmt::Debug for Reuse {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Reuse").field(&self.0.is_some()).finish()
+    }
 }
 
 impl KeptPage {
@@ -59,7 +77,13 @@ impl KeptPage {
     /// Returns an HTML page with this number of rows.
     #[must_use]
     pub const fn html(name: String, rows: usize) -> Self {
-        Self { name, media_type: HTML, is_negotiated: false, rows }
+        Self { name, media_type: HTML, is_negotiated: false, rows, reuse: None }
+    }
+
+    /// Returns the page for a handler whose name for it follows from the request and the view alone.
+    #[must_use]
+    pub fn of_view(self) -> Self {
+        Self { reuse: Some(Reuse(None)), ..self }
     }
 }
 
@@ -96,30 +120,62 @@ impl Pages {
     /// 500 if the page cannot be rendered.
     pub async fn respond(
         &self,
-        own: &OwnAddress,
+        request: &PageRequest,
         data: &PageData,
         page: KeptPage,
         render: impl FnOnce(&Site, &SeenBackends) -> PageResult<String> + Send + 'static,
     ) -> Result<Response, Problem> {
         let seen = SeenBackends::within(self.catalog(), data.scope);
-        let key = key(own, &seen, &page);
-        let site = self.site(own, &data.view, seen.freshness())?;
-        let media_type = page.media_type;
+        let (states, media_type) = (seen.key(), page.media_type);
+        let key = key(&request.own, &states, &page);
+        let site = self.site(&request.own, &data.view, seen.freshness())?;
         let make = move || {
             let text = render(&site, &seen).map_err(unrendered)?;
             Ok(Rendered::text(text, media_type))
         };
-        let answer = self.api.answers.page_of(key, data, page.rows, make).await?;
+        let answer = self.api.answers.page_of(key.clone(), data, page.rows, make).await?;
+        self.learn(request, data, &page, (key, states));
         Ok(self.finished(answer.represent(&self.api.heads), media_type, page.is_negotiated))
     }
 
-    /// Responds with a kept page; `None` if it has to be made, for which an archive is read.
+    /// Responds with a kept page; `None` if it has to be made, which takes more than to render it.
     #[must_use]
-    pub fn kept(&self, own: &OwnAddress, data: &PageData, page: &KeptPage) -> Option<Response> {
-        let seen = SeenBackends::within(self.catalog(), data.scope);
-        let answer = self.api.answers.kept_page(&key(own, &seen, page), data)?;
-        let page_of = answer.represent(&self.api.heads);
-        Some(self.finished(page_of, page.media_type, page.is_negotiated))
+    pub fn kept(
+        &self,
+        request: &PageRequest,
+        data: &PageData,
+        page: &KeptPage,
+    ) -> Option<Response> {
+        let states = SeenBackends::within(self.catalog(), data.scope).key();
+        let key = key(&request.own, &states, page);
+        let answer = self.api.answers.kept_page_of(&key, data)?;
+        self.learn(request, data, page, (key, states));
+        let found = answer.represent(&self.api.heads);
+        Some(self.finished(found, page.media_type, page.is_negotiated))
+    }
+
+    /// Remembers the page of a request, under this key and with these states of backends.
+    fn learn(
+        &self,
+        request: &PageRequest,
+        data: &PageData,
+        page: &KeptPage,
+        (key, states): (String, String),
+    ) {
+        let identity = request.identity.clone().filter(|_| data.is_lasting());
+        if let (Some(identity), Some(Reuse(is_same))) = (identity, &page.reuse) {
+            let known = KnownPage {
+                key,
+                revision: data.view.revision,
+                states,
+                scope: data.scope,
+                id: data.id.clone(),
+                media_type: page.media_type,
+                is_negotiated: page.is_negotiated,
+                is_same: is_same.clone(),
+            };
+            self.known.learn(identity, &request.path, known);
+        }
     }
 
     /// Responds with a page that is made for one request, and kept by nothing.
@@ -131,24 +187,34 @@ impl Pages {
 
     fn finished(
         &self,
-        mut page: Representation,
+        page: Representation,
         media_type: &'static str,
         is_negotiated: bool,
     ) -> Response {
-        if media_type == HTML {
-            restrict(&mut page.headers, self.settings.remote_images);
-        }
+        let mut page = self.described(page, media_type);
         if is_negotiated {
             page.headers.insert(VARY, HeaderValue::from_static("accept-encoding, accept"));
         }
         page.into_response()
     }
+
+    /// Adds the headers of pages.
+    pub(super) fn described(
+        &self,
+        mut page: Representation,
+        media_type: &'static str,
+    ) -> Representation {
+        if media_type == HTML {
+            restrict(&mut page.headers, self.settings.remote_images);
+        }
+        page
+    }
 }
 
 /// A page about one extension shows the states of all backends that could have it.
-fn key(own: &OwnAddress, seen: &SeenBackends, page: &KeptPage) -> String {
+fn key(own: &OwnAddress, states: &str, page: &KeptPage) -> String {
     let OwnAddress { origin, prefix, .. } = own;
-    format!("{origin}{prefix}\n{}\n{}", seen.key(), page.name)
+    format!("{origin}{prefix}\n{}\n{}", states, page.name)
 }
 
 /// Returns the error of a page that cannot be rendered: a bug.

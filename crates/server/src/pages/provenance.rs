@@ -42,7 +42,7 @@ pub async fn provenance(
     let render = move |site: &Site, seen: &SeenBackends| {
         model(&shown, &explained, pin.as_ref(), archive.as_ref(), site, seen).render(site)
     };
-    pages.respond(&request.own, &data, page, render).await
+    pages.respond(&request, &data, page, render).await
 }
 
 fn model(

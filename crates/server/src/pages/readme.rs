@@ -5,6 +5,7 @@ use registry_core::models::naming::ExtensionId;
 use registry_core::models::scope::Scope;
 use registry_core::models::tag::Tag;
 use registry_web::pages::overview::ReadmeView;
+use tokio::time::Instant;
 
 use crate::answers::answer::Answer;
 use crate::answers::query::{Query, ReadmeQuery};
@@ -26,10 +27,15 @@ pub enum FoundReadme {
 
 impl FoundReadme {
     /// Reads the README by the query of the API. Waits for its backend only if it is not cached.
-    pub async fn read(pages: &Pages, id: &ExtensionId, version: Tag, scope: Scope) -> Self {
+    pub async fn read(pages: &Pages, wanted: &Query) -> Self {
+        Self::of(pages.api.answers.answer(wanted).await)
+    }
+
+    /// Returns the query for the README of a version.
+    #[must_use]
+    pub fn query(id: &ExtensionId, version: Tag, scope: Scope) -> Query {
         let wanted = ReadmeQuery { id: id.clone(), version, scope };
-        let answer = pages.api.answers.answer(&Query::Readme(wanted, AcceptedForm::Fragment)).await;
-        Self::of(answer)
+        Query::Readme(wanted, AcceptedForm::Fragment)
     }
 
     fn of(answer: Result<Answer>) -> Self {
@@ -37,6 +43,22 @@ impl FoundReadme {
             Ok(answer) => Self::Page(answer.content.rendered),
             Err(error) if error.is_not_found() => Self::Missing,
             Err(_) => Self::Unavailable,
+        }
+    }
+
+    /// Returns true if the cache has the same for a version. Does not wait.
+    #[must_use]
+    pub fn is_same(&self, pages: &Pages, wanted: &Query) -> bool {
+        let (answers, now) = (&pages.api.answers, Instant::now());
+        match (self, wanted) {
+            (Self::Page(page), _) => {
+                let hit = answers.cached(wanted, "", now);
+                hit.is_some_and(|hit| hit.answer.content.rendered.etag() == page.etag())
+            }
+            (Self::Missing, Query::Readme(wanted, _)) => {
+                answers.readmes.is_missing(pages.catalog(), wanted, now)
+            }
+            _ => false,
         }
     }
 

@@ -74,8 +74,8 @@ pub async fn reference(
     request: PageRequest,
 ) -> Result<Response, Problem> {
     let data = pages.api.answers.list_data(Scope::All).await?;
-    let page = KeptPage::html("reference".to_owned(), 0);
-    if let Some(kept) = pages.kept(&request.own, &data, &page) {
+    let page = KeptPage::html("reference".to_owned(), 0).of_view();
+    if let Some(kept) = pages.kept(&request, &data, &page) {
         return Ok(kept);
     }
     let mut placed = operations(&pages, &data.view);
@@ -85,7 +85,7 @@ pub async fn reference(
         }
     }
     let render = move |site: &Site, _: &SeenBackends| grouped(placed, site).render(site);
-    pages.respond(&request.own, &data, page, render).await
+    pages.respond(&request, &data, page, render).await
 }
 
 fn operations(pages: &Pages, view: &View) -> Vec<Placed> {

@@ -48,9 +48,12 @@ pub async fn versions(
     let shown = ShownVersion { view, entry, release, scope, is_pinned: false, files: None };
     let rows = shown.entry.extension.releases().len();
     let page = KeptPage::html(format!("versions {} {order:?}", shown.key()), rows);
+    // The next request reads what could not be read now.
+    let is_read = shown.entry.extension.unread().next().is_none();
+    let page = if is_read { page.of_view() } else { page };
     let render =
         move |site: &Site, seen: &SeenBackends| model(&shown, order, site, seen).render(site);
-    pages.respond(&request.own, &data, page, render).await
+    pages.respond(&request, &data, page, render).await
 }
 
 fn model(
