@@ -91,12 +91,12 @@ fn files_are_of_a_size_to_be_read() {
 }
 
 #[test]
-fn only_urls_spell_the_base_path() {
+fn one_file_of_a_crate_spells_the_base_path() {
     for path in sources() {
         let code = code(&path);
         let production = code.split("#[cfg(test)]\nmod tests").next().unwrap();
         // Tests of a module spell the paths that they expect.
-        let may = ["crates/server/src/urls.rs", "crates/web/src/links/api.rs"]
+        let may = ["crates/public/src/paths.rs", "crates/web/src/links/api.rs"]
             .map(|path| root().join(path))
             .contains(&path);
         assert!(may || !production.contains("\"/api/v1"), "{} spells it", path.display());

@@ -10,7 +10,7 @@ use registry_core::backend::Backend;
 use registry_core::models::backend_id::BackendId;
 use registry_core::models::digest::Digest;
 use registry_core::models::scope::Scope;
-use registry_server::public::explanation::{ExplanationBody, OtherOrderBody};
+use registry_public::explanation::{ExplanationBody, OtherOrderBody};
 use registry_testing::ids::id;
 use registry_testing::memory::memory;
 use registry_testing::scripted::Scripted;

@@ -25,7 +25,8 @@ pub(crate) fn escape(name: &[u8]) -> String {
 }
 
 /// Returns true for characters that have no shape of their own or reorder their neighbors.
-fn is_hidden(character: char) -> bool {
+#[must_use]
+pub fn is_hidden(character: char) -> bool {
     character.is_control()
         || matches!(character,
             '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{115f}' | '\u{1160}' | '\u{17b4}' | '\u{17b5}'

@@ -32,6 +32,7 @@ pub use compare::{Comparison, EntryChange, compare, find_pair};
 pub use diff::{Diff, DiffLine, Hunk, TextDiff, diff_text};
 pub use entry::{Entry, Kind, Mark};
 pub use error::{Error, Location, Result};
+pub use escape::is_hidden;
 pub use file::{FileContent, copy_file, read_file, read_files};
 pub use format::Format;
 pub use index::{ArchiveIndex, index};

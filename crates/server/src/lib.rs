@@ -7,7 +7,6 @@ pub mod artifacts;
 pub mod edge;
 pub mod metrics;
 pub mod pages;
-pub mod public;
 pub mod server;
 pub mod urls;
 

@@ -1,23 +1,13 @@
 //! Paths of the service: the base of the API, and one type for each route that responses link to.
 
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use registry_catalog::listing::filter::ListOrder;
 use registry_catalog::listing::keyword::Keyword;
 use registry_core::models::artifact::ArtifactKey;
 use registry_core::models::naming::{ExtensionId, ExtensionType};
 use registry_core::models::public_url::PublicUrl;
 use registry_core::models::scope::Scope;
-
-/// Common prefix of all routes of the API.
-pub const BASE: &str = "/api/v1";
-
-// Characters allowed in a path segment without encoding; `+` is literal there (RFC 3986, §3.3).
-const SEGMENT: &AsciiSet =
-    &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~').remove(b'+');
-const VALUE: &AsciiSet = &SEGMENT.add(b'+');
-
-// Path segments with a meaning of their own, which cannot be used as a version.
-const RESERVED: [&str; 5] = ["versions", "resolve", "readme", "explain", "latest"];
+pub use registry_public::paths::BASE;
+use registry_public::paths::Target;
 
 /// A route with its parameters.
 pub trait Route {
@@ -102,31 +92,24 @@ impl ListRoute<'_> {
 
 impl Route for ListRoute<'_> {
     fn target(&self) -> String {
-        with_query("/extensions", self.pairs())
+        Target::new("/extensions").with_all(self.pairs()).text()
     }
 }
 
 impl Route for SearchRoute<'_> {
     fn target(&self) -> String {
-        let mut pairs = vec![("q", self.words.to_owned())];
-        pairs.extend(self.list.pairs());
-        with_query("/extensions/search", pairs)
+        let search = Target::new("/extensions/search").with("q", self.words);
+        search.with_all(self.list.pairs()).text()
     }
 }
 
 impl Route for ReleaseRoute<'_> {
     fn target(&self) -> String {
         let Self { id, version, scope, asset } = *self;
-        let mut pairs = Vec::new();
-        let segment = if RESERVED.contains(&version) {
-            pairs.push(("tag", version.to_owned()));
-            "latest".to_owned()
-        } else {
-            utf8_percent_encode(version, SEGMENT).to_string()
-        };
-        pairs.extend(scope.parameter().map(|(name, value)| (name, value.to_owned())));
-        pairs.extend(asset.map(|key| ("asset", key.as_str().to_owned())));
-        with_query(&format!("/extensions/{id}/{segment}"), pairs)
+        let scope = scope.parameter().map(|(name, value)| (name, value.to_owned()));
+        let asset = asset.map(|key| ("asset", key.as_str().to_owned()));
+        let release = Target::release(&id.to_string(), version);
+        release.with_all(scope.into_iter().chain(asset)).text()
     }
 }
 
@@ -181,17 +164,6 @@ pub fn is_asset(path: &str) -> bool {
 #[must_use]
 pub fn is_webhook(path: &str) -> bool {
     path.strip_prefix(BASE).is_some_and(|path| path.starts_with("/webhooks/"))
-}
-
-fn with_query(path: &str, pairs: Vec<(&'static str, String)>) -> String {
-    let mut target = path.to_owned();
-    for (index, (name, value)) in pairs.into_iter().enumerate() {
-        target.push(if index == 0 { '?' } else { '&' });
-        target.push_str(name);
-        target.push('=');
-        target.extend(utf8_percent_encode(&value, VALUE));
-    }
-    target
 }
 
 #[cfg(test)]

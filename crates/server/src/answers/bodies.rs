@@ -8,9 +8,9 @@ use registry_core::models::public_url::PublicUrl;
 use registry_core::models::scope::Scope;
 
 use crate::answers::explanations::pinned;
-use crate::public::extension::{ExtensionBody, VersionBody};
-use crate::public::metadata::{AssetBody, ChangeBody, MetadataBody};
 use crate::urls::{ReleaseRoute, Route as _};
+use registry_public::extension::{ExtensionBody, VersionBody};
+use registry_public::metadata::{AssetBody, ChangeBody, MetadataBody};
 
 /// Makes public JSON for requests of one scope.
 #[derive(Clone, Copy, Debug)]

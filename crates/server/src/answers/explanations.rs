@@ -7,10 +7,10 @@ use registry_catalog::pins::digest_origin::DigestOrigin;
 use registry_catalog::pins::pinned_file::PinnedFile;
 use registry_core::models::backend_id::BackendId;
 
-use crate::public::explanation::{
+use registry_public::explanation::{
     BackendReportBody, ExplanationBody, OtherOrderBody, VersionPinBody,
 };
-use crate::public::metadata::PinBody;
+use registry_public::metadata::PinBody;
 
 /// Describes an explanation. Its times are those of this moment.
 #[must_use]

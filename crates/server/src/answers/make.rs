@@ -25,8 +25,8 @@ use crate::answers::entry::{
 use crate::answers::paging::Page;
 use crate::answers::renderer::Renderer;
 use crate::edge::rendered::Rendered;
-use crate::public::extension::{ExtensionBody, VersionBody};
 use crate::urls::{ListRoute, Route, SearchRoute};
+use registry_public::extension::{ExtensionBody, VersionBody};
 
 /// Makes answers. Each function fails as the read of the catalog that it is named after.
 #[derive(Clone)]

@@ -5,7 +5,7 @@ use bytes::Bytes;
 use serde::Serialize;
 
 use crate::edge::problem::Problem;
-use crate::public::errors::{ErrorBody, ProblemDetails};
+use registry_public::errors::{ErrorBody, ProblemDetails};
 
 const DETAILS: &str = "application/problem+json";
 

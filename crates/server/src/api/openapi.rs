@@ -11,7 +11,7 @@ use utoipa::openapi::{
 };
 use utoipa::{IntoResponses, PartialSchema as _};
 
-use crate::public::errors::{ErrorBody, ProblemDetails};
+use registry_public::errors::{ErrorBody, ProblemDetails};
 
 const TOKEN: &str = "client_token";
 const PROBLEM: &str = "application/problem+json";

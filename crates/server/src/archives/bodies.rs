@@ -6,7 +6,7 @@ use registry_archives::Entry;
 
 use crate::archives::IndexedArchive;
 use crate::archives::difference::{ArchiveDifference, FileChange, TextChange};
-use crate::public::files::{DiffBody, DifferencesBody, EntryBody, FileChangeBody, FilesBody};
+use registry_public::files::{DiffBody, DifferencesBody, EntryBody, FileChangeBody, FilesBody};
 
 /// Describes an archive.
 #[must_use]

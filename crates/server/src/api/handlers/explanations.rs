@@ -10,7 +10,7 @@ use crate::api::params::IdParams;
 use crate::api::state::ApiState;
 use crate::edge::problem::Problem;
 use crate::edge::representation::Representation;
-use crate::public::explanation::ExplanationBody;
+use registry_public::explanation::ExplanationBody;
 
 /// Explain ownership
 ///

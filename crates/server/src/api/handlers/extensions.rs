@@ -12,7 +12,7 @@ use crate::api::parsed_query::ParsedQuery;
 use crate::api::state::ApiState;
 use crate::edge::problem::Problem;
 use crate::edge::representation::Representation;
-use crate::public::extension::{ExtensionBody, VersionBody};
+use registry_public::extension::{ExtensionBody, VersionBody};
 
 /// List extensions
 ///

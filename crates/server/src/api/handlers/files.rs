@@ -26,7 +26,7 @@ use crate::edge::headers::CACHE_STATUS;
 use crate::edge::problem::Problem;
 use crate::edge::rendered::Rendered;
 use crate::edge::representation::Representation;
-use crate::public::files::FilesAnswer;
+use registry_public::files::FilesAnswer;
 
 /// List or compare files
 ///

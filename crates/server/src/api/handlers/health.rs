@@ -16,7 +16,7 @@ use crate::edge::admission::Unauthenticated;
 use crate::edge::problem::Problem;
 use crate::edge::rendered::Rendered;
 use crate::edge::representation::Representation;
-use crate::public::health::{
+use registry_public::health::{
     BackendHealthBody, CertificateHealthBody, FaultBody, HealthBody, StoreHealthBody,
 };
 

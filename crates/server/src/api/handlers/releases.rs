@@ -10,8 +10,8 @@ use crate::api::parsed_query::ParsedQuery;
 use crate::api::state::ApiState;
 use crate::edge::problem::Problem;
 use crate::edge::representation::Representation;
-use crate::public::extension::VersionBody;
-use crate::public::metadata::MetadataBody;
+use registry_public::extension::VersionBody;
+use registry_public::metadata::MetadataBody;
 
 /// Get version
 ///

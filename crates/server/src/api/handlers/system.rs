@@ -15,7 +15,7 @@ use crate::edge::problem::Problem;
 use crate::edge::rendered::Rendered;
 use crate::edge::representation::Representation;
 use crate::metrics::caches::CacheCounters;
-use crate::public::caches::{CacheCounts, CacheStats};
+use registry_public::caches::{CacheCounts, CacheStats};
 
 /// Cache statistics
 ///

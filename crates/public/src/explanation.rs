@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::public::metadata::PinBody;
+use crate::metadata::PinBody;
 
 /// What every backend has of one extension, and why its owner answers for it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]

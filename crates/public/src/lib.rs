@@ -1,4 +1,4 @@
-//! Public JSON, shared by the service that writes it and by clients that read it.
+//! Public JSON and paths of the API, shared by the service and its clients.
 
 pub mod caches;
 pub mod errors;
@@ -7,3 +7,4 @@ pub mod extension;
 pub mod files;
 pub mod health;
 pub mod metadata;
+pub mod paths;
