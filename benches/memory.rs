@@ -21,7 +21,6 @@ use std::time::Duration;
 use program::Program;
 use registry_testing::fake_gitea::state::ORGANIZATION;
 use registry_testing::fake_gitea::{FakeGitea, Fault, State};
-use reqwest::Client;
 use serde_json::Value;
 use tempfile::TempDir;
 use tokio::time::sleep;
@@ -131,6 +130,6 @@ async fn known(service: &Program, extensions: usize) {
 }
 
 async fn get(service: &Program, path: &str) -> reqwest::Response {
-    let client = Client::builder().no_proxy().build().unwrap();
+    let client = registry_testing::http::client_builder().build().unwrap();
     client.get(service.url(path)).send().await.unwrap().error_for_status().unwrap()
 }

@@ -110,7 +110,7 @@ async fn ready(replica: &Program) {
 }
 
 fn client() -> reqwest::Client {
-    reqwest::Client::builder().no_proxy().build().unwrap()
+    registry_testing::http::client_builder().build().unwrap()
 }
 
 /// An nginx that asks another process where one does not answer, or answers that it cannot.

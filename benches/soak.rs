@@ -169,7 +169,7 @@ async fn until_everything_is_known(program: &Program) {
 }
 
 async fn load(base: String, tally: Arc<Mutex<BTreeMap<String, u64>>>, end: Instant) {
-    let client = reqwest::Client::builder().no_proxy().build().unwrap();
+    let client = registry_testing::http::client_builder().build().unwrap();
     let mut ticks = interval(Duration::from_secs(1) / PER_SECOND);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Burst);
     let mut asked = tokio::task::JoinSet::new();

@@ -101,7 +101,7 @@ async fn a_request_says_in_the_log_from_where_it_came_and_how_much_went_back() {
         lengths.push(running.get(path).await.body.len());
     }
     let url = format!("http://{}/api/v1{archive}", running.address);
-    let client = reqwest::Client::builder().no_proxy().build().unwrap();
+    let client = registry_testing::http::client_builder().build().unwrap();
     client.head(url).header("x-forwarded-for", "192.0.2.7").send().await.unwrap();
     running.signal("-TERM");
     let (_, log) = running.wait();
@@ -252,7 +252,7 @@ fn the_command_line_is_documented() {
     let dir = tempfile::tempdir().unwrap();
     let help = run(dir.path(), &["--help"]);
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/help.txt");
-    crate::contracts::assert_committed(&path, &String::from_utf8(help.stdout).unwrap());
+    crate::support::committed::assert_committed(&path, &String::from_utf8(help.stdout).unwrap());
     let version = run(dir.path(), &["--version"]);
     let expected =
         format!("extension-registry {}\n", extension_registry::build_info::LINE.as_str());

@@ -236,7 +236,7 @@ fn a_section_without_its_required_keys_is_told_them() {
 #[test]
 fn the_example_is_current_complete_and_valid() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("config.example.toml");
-    crate::contracts::assert_committed(&path, &example());
+    crate::support::committed::assert_committed(&path, &example());
     let config = load_file(&path, &[]).unwrap();
     assert_eq!(local(&config), Path::new("extensions"));
     // With every comment sign before a key taken away it is valid too, and shows every section.

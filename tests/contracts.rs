@@ -14,18 +14,8 @@ use registry_server::metrics::Metrics;
 use registry_server::metrics::backends::CallWords;
 use registry_testing::memory::memory;
 
+use crate::support::committed::assert_committed;
 use crate::support::served::Served;
-
-/// Compares a committed file with what the code makes of it now.
-#[expect(clippy::disallowed_methods, reason = "a switch of the tests, no configuration")]
-pub fn assert_committed(path: &Path, current: &str) {
-    if std::env::var_os("UPDATE_CONTRACTS").is_some() {
-        std::fs::write(path, current).unwrap();
-    }
-    let committed = std::fs::read_to_string(path).unwrap_or_default();
-    let hint = "run the tests with UPDATE_CONTRACTS=1 and commit the change";
-    assert!(committed == current, "{} is not current: {hint}", path.display());
-}
 
 fn in_docs(name: &str) -> std::path::PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("docs").join(name)

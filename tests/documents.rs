@@ -207,7 +207,7 @@ async fn the_errors_of_the_apis_page_are_answered_as_shown() {
     let text = fs::read_to_string(root().join("docs/api.md")).unwrap();
     let shown = errors_shown(&text);
     assert!(shown.len() >= 5, "{shown:?}");
-    let client = reqwest::Client::builder().no_proxy().build().unwrap();
+    let client = registry_testing::http::client_builder().build().unwrap();
     for (path, expected) in shown {
         let answer = client.get(format!("{}{path}", served.base)).send().await.unwrap();
         assert_eq!(answer.text().await.unwrap(), expected, "{path}");

@@ -213,7 +213,7 @@ async fn row_34_a_second_stop_ends_at_once() {
 #[tokio::test]
 async fn http2_is_spoken_without_an_upgrade() {
     let (served, _) = served(limits()).await;
-    let client = reqwest::Client::builder().no_proxy().http2_prior_knowledge().build().unwrap();
+    let client = registry_testing::http::client_builder().http2_prior_knowledge().build().unwrap();
     let response = client.get(format!("{}{LIVE}", served.base)).send().await.unwrap();
     assert_eq!((response.version(), response.status().as_u16()), (reqwest::Version::HTTP_2, 200));
 }

@@ -4,7 +4,6 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
-use reqwest::Client;
 use reqwest::header::HeaderMap;
 
 use crate::catalog::{EXTENSIONS, rare_word};
@@ -90,7 +89,7 @@ pub(crate) fn block_on<T>(work: impl Future<Output = T>) -> T {
 
 /// Sends one request.
 pub(crate) async fn get(url: &str, header: Option<&Header>) -> Received {
-    let client = Client::builder().no_proxy().build().unwrap();
+    let client = registry_testing::http::client_builder().build().unwrap();
     let mut request = client.get(url);
     if let Some((name, value)) = header {
         request = request.header(*name, value);

@@ -189,7 +189,7 @@ async fn a_client_with_too_many_requests_under_way_is_refused_and_others_are_not
     let from = |address| [("x-forwarded-for", address)];
     assert_eq!(served.get_with("/extensions", &from("2001:db8::1")).await.status, StatusCode::OK);
     let url = format!("{}/api/v1{DOWNLOAD}", served.base);
-    let client = reqwest::Client::builder().no_proxy().build().unwrap();
+    let client = registry_testing::http::client_builder().build().unwrap();
     let held = client.get(url).header("x-forwarded-for", "2001:db8::1").send().await.unwrap();
     let refused = served.get_with("/extensions", &from("2001:db8::2")).await;
     assert_eq!(refused.status, StatusCode::TOO_MANY_REQUESTS, "of the same subscriber");
@@ -221,7 +221,7 @@ async fn what_there_is_no_room_for_is_refused_at_once_and_health_and_metrics_are
     let served = Served::with(vec![Arc::new(backend)], Setup { http, ..Setup::default() }).await;
     assert_eq!(served.get("/extensions").await.status, StatusCode::OK);
     let url = format!("{}/api/v1{DOWNLOAD}", served.base);
-    let held = reqwest::Client::builder().no_proxy().build().unwrap().get(url).send().await;
+    let held = registry_testing::http::client_builder().build().unwrap().get(url).send().await;
     let held = held.unwrap();
     let refused = served.get("/extensions").await;
     assert_eq!(refused.status, StatusCode::SERVICE_UNAVAILABLE);

@@ -134,7 +134,7 @@ fn check_tells_what_backends_would_refuse_all_at_once() {
 #[test]
 fn the_schema_is_current_and_the_program_prints_it() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/config.schema.json");
-    crate::contracts::assert_committed(&path, &schema());
+    crate::support::committed::assert_committed(&path, &schema());
     let dir = tempfile::tempdir().unwrap();
     assert_eq!(stdout(&run(dir.path(), &["config", "schema"])), schema());
 }

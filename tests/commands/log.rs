@@ -20,7 +20,7 @@ async fn every_request_is_logged_whole_and_in_order_before_a_normal_stop() {
     let asking = (0..CONNECTIONS).map(|connection| {
         let url = url.clone();
         tokio::spawn(async move {
-            let client = Client::builder().no_proxy().build().unwrap();
+            let client = registry_testing::http::client_builder().build().unwrap();
             for number in 0..REQUESTS {
                 let id = format!("{connection}-{number}");
                 let answer = client.get(&url).header("x-request-id", id).send().await.unwrap();
@@ -78,7 +78,7 @@ async fn dropped(client: &Client, address: &str, level: &str) -> u64 {
 async fn a_standard_error_that_is_not_read_costs_lines_and_no_request() {
     let dir = tempfile::tempdir().unwrap();
     let (mut child, mut log, address) = unread(dir.path());
-    let client = Client::builder().no_proxy().build().unwrap();
+    let client = registry_testing::http::client_builder().build().unwrap();
     let long = format!("http://{address}/api/v1/extensions/provider/{}", "x".repeat(4000));
     // Each of them is answered, however many lines the log cannot take.
     while dropped(&client, &address, "info").await == 0 {

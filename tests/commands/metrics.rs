@@ -12,7 +12,8 @@ use registry_testing::played_registry::PlayedRegistry;
 use registry_testing::scripted_registry::ScriptedRegistry;
 
 use crate::commands::sums::SECTION;
-use crate::contracts::{assert_committed, sampled_metrics};
+use crate::contracts::sampled_metrics;
+use crate::support::committed::assert_committed;
 use crate::support::program::Running;
 
 /// Labels whose values are too many, or differ from build to build.
@@ -70,7 +71,7 @@ async fn callers_with_methods_of_their_own_make_one_series() {
     let dir = tempfile::tempdir().unwrap();
     let running = Running::start(dir.path(), &["--demo"]);
     let url = format!("http://{}/api/v1/extensions", running.address);
-    let client = reqwest::Client::builder().no_proxy().build().unwrap();
+    let client = registry_testing::http::client_builder().build().unwrap();
     let methods = (0..20).map(|number| format!("BREW{number}")).chain(["PUT".to_owned()]);
     for method in methods {
         let method = reqwest::Method::from_bytes(method.as_bytes()).unwrap();
@@ -133,7 +134,7 @@ async fn every_series_but_those_of_requests_is_there_before_anything_is_asked() 
         running.get(path).await;
     }
     let url = format!("http://{}/api/v1/webhooks/gitea", running.address);
-    let client = reqwest::Client::builder().no_proxy().build().unwrap();
+    let client = registry_testing::http::client_builder().build().unwrap();
     assert_eq!(client.post(url).body("{}").send().await.unwrap().status(), 401);
     let after = running.get("/metrics").await.text();
     let asked =

@@ -58,7 +58,7 @@ async fn a_wrong_method_is_told_with_the_right_ones() {
     let served = served().await;
     for path in ["/", "/provider/aws", "/status"] {
         let url = format!("{}{path}", served.base);
-        let client = reqwest::Client::builder().no_proxy().build().unwrap();
+        let client = registry_testing::http::client_builder().build().unwrap();
         let request = client.request(Method::POST, url).header("accept", BROWSER);
         let response = request.send().await.unwrap();
         assert_eq!(response.status(), StatusCode::METHOD_NOT_ALLOWED, "{path}");

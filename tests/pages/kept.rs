@@ -43,7 +43,7 @@ async fn the_same_data_is_rendered_once() {
 #[tokio::test]
 async fn head_has_the_headers_of_get_and_no_body() {
     let served = served().await;
-    let client = reqwest::Client::builder().no_proxy().build().unwrap();
+    let client = registry_testing::http::client_builder().build().unwrap();
     for path in KEPT.into_iter().chain(["/status", "/robots.txt"]) {
         let url = format!("{}{path}", served.base);
         let send = |method| client.request(method, &url).header("accept", BROWSER).send();

@@ -123,7 +123,7 @@ impl Running {
         headers: &[(&str, &str)],
         body: &str,
     ) -> Got {
-        let client = reqwest::Client::builder().no_proxy().build().unwrap();
+        let client = registry_testing::http::client_builder().build().unwrap();
         let mut request = client.request(method, format!("http://{}/api/v1{path}", self.address));
         for (name, value) in headers {
             request = request.header(*name, *value);

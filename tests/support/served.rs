@@ -262,7 +262,7 @@ impl Served {
             }),
             router,
             admission,
-            client: reqwest::Client::builder().no_proxy().build().unwrap(),
+            client: registry_testing::http::client_builder().build().unwrap(),
             _sync: catalog.syncer.start(),
             catalog,
             artifacts,

@@ -5,7 +5,6 @@ use std::path::Path;
 
 use registry_testing::certificates::Authority;
 use registry_testing::ids::id;
-use reqwest::Client;
 use serde_json::Value;
 use tokio::io::AsyncWriteExt as _;
 
@@ -35,7 +34,7 @@ fn started(dir: &Path, tls: &str) -> (Running, SocketAddr) {
 }
 
 async fn got(address: SocketAddr, path: &str) -> Got {
-    let client = Client::builder().no_proxy().build().unwrap();
+    let client = registry_testing::http::client_builder().build().unwrap();
     Got::read(client.get(format!("http://{address}{path}")).send().await.unwrap()).await
 }
 

@@ -1,8 +1,9 @@
 //! Readers of release archives. Archives are untrusted: every read is bounded in bytes, entries and
-//! memory, and unpacking never writes to disk. All I/O is blocking.
+//! memory, and nothing is written to disk. All I/O is blocking.
 //!
 //! [`index()`] lists an archive, [`read_file`] and [`copy_file`] read one of its files, [`compare()`]
-//! finds the differences of two lists, and [`diff_text`] those of two texts.
+//! finds the differences of two lists, and [`diff_text`] those of two texts. [`visit()`] passes every
+//! entry to the caller, with the names and contents of the archive.
 
 mod bounds;
 mod compare;
@@ -36,7 +37,9 @@ pub use escape::is_hidden;
 pub use file::{FileContent, copy_file, read_file, read_files};
 pub use format::Format;
 pub use index::{ArchiveIndex, index};
+pub use member::{Member, Visit};
 pub use raw_type::{RawType, raw_content_type};
+pub use walk::visit;
 
 #[cfg(any(test, fuzzing))]
 pub mod fuzzed;

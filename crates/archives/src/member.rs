@@ -9,18 +9,49 @@ use crate::escape::escape;
 use crate::meter::Meter;
 
 /// Receiver of members, in the order of the archive. `Break` ends the reading.
-pub(crate) type Visit<'a> = dyn FnMut(&mut Member<'_>) -> Result<ControlFlow<()>> + 'a;
+pub type Visit<'a> = dyn FnMut(&mut Member<'_>) -> Result<ControlFlow<()>> + 'a;
 
 /// An entry whose content can be read once. Content that is left is skipped.
-pub(crate) struct Member<'a> {
+pub struct Member<'a> {
     pub(crate) header: &'a MemberHeader,
     pub(crate) content: &'a mut dyn Read,
     pub(crate) meter: &'a Meter,
 }
 
 impl Member<'_> {
+    /// Returns the path as the archive has it: any bytes.
+    #[must_use]
+    pub fn path(&self) -> &[u8] {
+        &self.header.path
+    }
+
+    /// Returns the path with escapes, for messages.
+    #[must_use]
+    pub fn shown_path(&self) -> String {
+        escape(&self.header.path)
+    }
+
+    /// Returns the kind.
+    #[must_use]
+    pub const fn kind(&self) -> Kind {
+        self.header.kind
+    }
+
+    /// Returns the permission bits with set-uid, set-gid and sticky; `None` in an archive without
+    /// Unix modes.
+    #[must_use]
+    pub const fn mode(&self) -> Option<u32> {
+        self.header.mode
+    }
+
+    /// Returns the target of a link as the archive has it: any bytes.
+    #[must_use]
+    pub fn link(&self) -> Option<&[u8]> {
+        self.header.link.as_deref()
+    }
+
     /// Reads content. 0 at its end.
-    pub(crate) fn read(&mut self, buffer: &mut [u8]) -> Result<usize> {
+    pub fn read(&mut self, buffer: &mut [u8]) -> Result<usize> {
         loop {
             match self.content.read(buffer) {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}

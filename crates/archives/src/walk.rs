@@ -2,6 +2,7 @@
 
 use std::io::{self, BufReader, Read, Seek};
 
+use crate::bounds::Bounds;
 use crate::error::{Error, Location, Result};
 use crate::format::Format;
 use crate::gzip::GzipReader;
@@ -12,6 +13,12 @@ use crate::{tar, zip};
 
 /// Bytes that are read at once.
 pub(crate) const BUFFER: usize = 64 * 1024;
+
+/// Visits the entries of an archive until the visitor breaks. The format is detected by the content.
+/// Of the bounds, those of an index do not count. A path may occur several times.
+pub fn visit<R: Read + Seek>(archive: R, bounds: &Bounds, visit: &mut Visit<'_>) -> Result<()> {
+    walk(archive, &Meter::new(bounds), visit).map(|_| ())
+}
 
 /// Properties of an archive that its entries do not have.
 pub(crate) struct Walked {

@@ -24,6 +24,7 @@ pub mod chaos;
 pub mod docker_registry;
 pub mod fake_gitea;
 pub mod fuzzing;
+pub mod http;
 pub mod http2;
 pub mod ids;
 pub mod log;

@@ -73,6 +73,12 @@ impl Digest {
         &self.hex
     }
 
+    /// Returns the digest with these raw bytes; `None` if their number is not that of the algorithm.
+    #[must_use]
+    pub fn of_bytes(algorithm: Algorithm, bytes: &[u8]) -> Option<Self> {
+        (bytes.len() * 2 == algorithm.hex_len()).then(|| from_output(algorithm, bytes))
+    }
+
     /// Decodes the digest into raw bytes.
     #[must_use]
     pub fn to_bytes(&self) -> Vec<u8> {
