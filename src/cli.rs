@@ -9,6 +9,8 @@ pub use clap_complete::Shell;
 
 use crate::build_info;
 
+const LOG_LEVEL: &str = "info";
+
 /// One service to find, compare and download extensions kept in Gitea, OCI registries and local
 /// image layouts. Serves if no command is given.
 #[derive(Debug, Parser)]
@@ -29,7 +31,7 @@ pub struct Args {
     /// Log level: error, warn, info, debug, trace, or a filter such as
     /// warn,extension_registry::catalog=debug
     #[expect(clippy::doc_markdown, reason = "help shows the text as it is written")]
-    #[arg(long, value_name = "LEVEL", default_value = "info")]
+    #[arg(long, value_name = "LEVEL", default_value = LOG_LEVEL)]
     pub log_level: String,
 
     /// Log JSON, one object per line
@@ -83,6 +85,36 @@ pub enum Command {
         /// Directory for the pages
         directory: Option<PathBuf>,
     },
+    /// A command for users of a registry
+    #[cfg(feature = "cli")]
+    #[command(flatten)]
+    Client(Box<registry_client::cli::Invocation>),
+}
+
+impl Args {
+    /// Returns the first flag that belongs to the service, and to no command for users.
+    #[must_use]
+    pub fn flag_of_service(&self) -> Option<&'static str> {
+        let flags = [
+            (self.config.is_some(), "--config"),
+            (self.host.is_some(), "--host"),
+            (self.port.is_some(), "--port"),
+            (self.log_level != LOG_LEVEL, "--log-level"),
+            (self.json_log, "--json-log"),
+            (self.demo, "--demo"),
+        ];
+        flags.into_iter().find_map(|(is_given, flag)| is_given.then_some(flag))
+    }
+}
+
+/// Returns the variables of the environment. Those that are not UTF-8 are skipped: they belong to
+/// others.
+#[must_use]
+pub fn environment() -> Vec<(String, String)> {
+    let variables = std::env::vars_os();
+    let text = variables
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));
+    text.collect()
 }
 
 /// Format of a report.

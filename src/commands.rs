@@ -45,19 +45,20 @@ impl CommandFailure {
     }
 }
 
-/// Runs the service or a command. `program` is the name under which the program was started.
+/// Runs the service or a command, and returns the exit code. `program` is the name under which the
+/// program was started.
 pub fn run(
     args: &Args,
     program: &OsStr,
     environment: Vec<(String, String)>,
-) -> Result<(), CommandFailure> {
+) -> Result<u8, CommandFailure> {
     let sources = Sources {
         file: args.config.as_deref(),
         environment,
         flags: Flags { host: args.host.clone(), port: args.port },
         demo: args.demo,
     };
-    match &args.command {
+    let ended = match &args.command {
         None => serve(args, &sources),
         Some(Command::Config { action }) => configuration::run(action, program, &sources),
         Some(Command::Healthcheck { ready, url }) => {
@@ -75,6 +76,26 @@ pub fn run(
                 |error| CommandFailure::failed(format!("{place} cannot be written: {error}"));
             pages::write_manuals(directory).map_err(failed)
         }
+        #[cfg(feature = "cli")]
+        Some(Command::Client(invocation)) => {
+            return client(invocation, args.flag_of_service(), sources.environment);
+        }
+    };
+    ended.map(|()| 0)
+}
+
+#[cfg(feature = "cli")]
+fn client(
+    invocation: &registry_client::cli::Invocation,
+    flag_of_service: Option<&str>,
+    environment: Vec<(String, String)>,
+) -> Result<u8, CommandFailure> {
+    match flag_of_service {
+        Some(flag) => Err(CommandFailure::misused(format!(
+            "{flag} belongs to the service, and this is a command for users of a registry; name the \
+             registry with --server"
+        ))),
+        None => Ok(registry_client::run(invocation, &environment.into_iter().collect())),
     }
 }
 

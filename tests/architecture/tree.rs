@@ -20,13 +20,14 @@ pub struct SourceFile {
 }
 
 /// Crates of the workspace: their names in code, and their folders. Test support is left out.
-pub const CRATES: [(&str, &str); 8] = [
+pub const CRATES: [(&str, &str); 9] = [
     ("registry_core", "crates/core/src"),
     ("registry_archives", "crates/archives/src"),
     ("registry_backends", "crates/backends/src"),
     ("registry_catalog", "crates/catalog/src"),
     ("registry_web", "crates/web/src"),
     ("registry_public", "crates/public/src"),
+    ("registry_client", "crates/client/src"),
     ("registry_server", "crates/server/src"),
     ("extension_registry", "src"),
 ];

@@ -1,0 +1,257 @@
+//! Arguments of the commands.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use registry_core::models::backend_id::BackendName;
+use registry_core::models::backend_kind::BackendKind;
+use registry_core::models::constraint::Constraint;
+use registry_core::models::naming::ExtensionType;
+
+use crate::reference::Reference;
+
+/// Backends to ask.
+#[derive(Clone, Debug, Default, Args)]
+pub struct ScopeArgs {
+    /// Ask only the backends of this kind: gitea, oci or local
+    #[arg(long, value_name = "KIND")]
+    pub source: Option<BackendKind>,
+    /// Ask only the backend of this name
+    #[arg(long, value_name = "NAME")]
+    pub backend: Option<BackendName>,
+}
+
+impl ScopeArgs {
+    /// Returns the parameters of the API for these backends.
+    #[must_use]
+    pub fn pairs(&self) -> Vec<(&'static str, String)> {
+        let source = self.source.map(|kind| ("source", kind.as_str().to_owned()));
+        let backend = self.backend.map(|name| ("backend", name.to_string()));
+        source.into_iter().chain(backend).collect()
+    }
+}
+
+/// `list`
+#[derive(Clone, Debug, Args)]
+pub struct ListArgs {
+    /// Only this type: provider, taskserv or cluster
+    #[arg(long = "type", value_name = "TYPE")]
+    pub extension_type: Option<ExtensionType>,
+    /// Backends to ask
+    #[command(flatten)]
+    pub scope: ScopeArgs,
+    /// Only extensions with this keyword; may be repeated
+    #[arg(long, value_name = "KEYWORD")]
+    pub keyword: Vec<String>,
+    /// At most this many
+    #[arg(long, value_name = "N")]
+    pub limit: Option<usize>,
+}
+
+/// `search`
+#[derive(Clone, Debug, Args)]
+pub struct SearchArgs {
+    /// Words that must all match
+    #[arg(required = true, value_name = "WORD")]
+    pub words: Vec<String>,
+    /// Only this type: provider, taskserv or cluster
+    #[arg(long = "type", value_name = "TYPE")]
+    pub extension_type: Option<ExtensionType>,
+    /// Backends to ask
+    #[command(flatten)]
+    pub scope: ScopeArgs,
+    /// At most this many
+    #[arg(long, value_name = "N", default_value = "50")]
+    pub limit: usize,
+}
+
+/// `show`
+#[derive(Clone, Debug, Args)]
+pub struct ShowArgs {
+    /// Extension, such as provider/aws or aws@1.2
+    #[arg(value_name = "REF")]
+    pub reference: Reference,
+    /// Backends to ask
+    #[command(flatten)]
+    pub scope: ScopeArgs,
+    /// Print the README
+    #[arg(long, conflicts_with = "files")]
+    pub readme: bool,
+    /// List the files of the archive
+    #[arg(long)]
+    pub files: bool,
+}
+
+/// `versions`
+#[derive(Clone, Debug, Args)]
+pub struct VersionsArgs {
+    /// Extension, such as provider/aws
+    #[arg(value_name = "REF")]
+    pub reference: Reference,
+    /// Backends to ask
+    #[command(flatten)]
+    pub scope: ScopeArgs,
+    /// List pre-releases too
+    #[arg(long)]
+    pub pre: bool,
+    /// Only versions in this range, such as ^1.2
+    #[arg(long, value_name = "RANGE")]
+    pub range: Option<Constraint>,
+}
+
+/// `resolve`
+#[derive(Clone, Debug, Args)]
+pub struct ResolveArgs {
+    /// Extensions, such as provider/aws or 'aws@^1.2'
+    #[arg(required = true, value_name = "REF")]
+    pub references: Vec<Reference>,
+    /// Backends to ask
+    #[command(flatten)]
+    pub scope: ScopeArgs,
+    /// Let ranges pick pre-releases
+    #[arg(long)]
+    pub pre: bool,
+}
+
+/// `pull`
+#[derive(Clone, Debug, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "one for each flag")]
+pub struct PullArgs {
+    /// Extensions, such as provider/aws or 'aws@^1.2'; default: those of extensions.toml
+    #[arg(value_name = "REF")]
+    pub references: Vec<Reference>,
+    /// Backends to ask
+    #[command(flatten)]
+    pub scope: ScopeArgs,
+    /// Let ranges pick pre-releases
+    #[arg(long)]
+    pub pre: bool,
+    /// Directory for the archives
+    #[arg(long, value_name = "DIR", default_value = ".")]
+    pub to: PathBuf,
+    /// Also unpack each archive into DIR/TYPE/NAME
+    #[arg(long, value_name = "DIR")]
+    pub extract: Option<PathBuf>,
+    /// Fetch this file of the release instead of its archive
+    #[arg(long, value_name = "NAME", requires = "references", conflicts_with = "extract")]
+    pub asset: Option<String>,
+    /// Number of archives that are fetched at once
+    #[arg(long, value_name = "N", default_value = "4",
+          value_parser = clap::value_parser!(u8).range(1..=64))]
+    pub jobs: u8,
+    /// Replace other files in the place
+    #[arg(long)]
+    pub force: bool,
+    /// Print what would be fetched, and fetch nothing
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Use the lock as it is: fail if it is not current, and never write it
+    #[arg(long)]
+    pub locked: bool,
+    /// Record the archives in this lock; needs no extensions.toml
+    #[arg(long, value_name = "FILE", requires = "references",
+          conflicts_with_all = ["locked", "asset"])]
+    pub lock: Option<PathBuf>,
+    /// Accept other bytes from another backend than the locked one
+    #[arg(long)]
+    pub accept_source: bool,
+}
+
+/// `add`
+#[derive(Clone, Debug, Args)]
+pub struct AddArgs {
+    /// Extensions, such as provider/aws or 'aws@^1.2'
+    #[arg(required = true, value_name = "REF")]
+    pub references: Vec<Reference>,
+    /// Backends to ask; written to extensions.toml
+    #[command(flatten)]
+    pub scope: ScopeArgs,
+    /// Let ranges pick pre-releases; written to extensions.toml
+    #[arg(long)]
+    pub pre: bool,
+}
+
+/// `remove`
+#[derive(Clone, Debug, Args)]
+pub struct RemoveArgs {
+    /// Extensions of extensions.toml, such as provider/aws or aws
+    #[arg(required = true, value_name = "NAME")]
+    pub names: Vec<Reference>,
+}
+
+/// `lock`
+#[derive(Clone, Debug, Args)]
+pub struct LockArgs {
+    /// Print the difference, and write nothing
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Accept other bytes from another backend than the locked one
+    #[arg(long)]
+    pub accept_source: bool,
+}
+
+/// `update`
+#[derive(Clone, Debug, Args)]
+pub struct UpdateArgs {
+    /// Extensions to update, such as provider/aws or aws; default: all
+    #[arg(value_name = "NAME")]
+    pub names: Vec<Reference>,
+    /// Print the difference, and write nothing
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Accept other bytes from another backend than the locked one
+    #[arg(long)]
+    pub accept_source: bool,
+}
+
+/// `outdated`
+#[derive(Clone, Debug, Args)]
+pub struct OutdatedArgs {
+    /// End with 7 if a newer version exists
+    #[arg(long)]
+    pub exit_code: bool,
+}
+
+/// `verify`
+#[derive(Clone, Debug, Args)]
+pub struct VerifyArgs {
+    /// Archives, directories with archives, or extracted directories
+    #[arg(value_name = "PATH", default_value = ".")]
+    pub paths: Vec<PathBuf>,
+    /// Lock to compare with; default: extensions.lock beside extensions.toml
+    #[arg(long, value_name = "FILE")]
+    pub lock: Option<PathBuf>,
+}
+
+/// `diff`
+#[derive(Clone, Debug, Args)]
+pub struct DiffArgs {
+    /// Version to compare with
+    #[arg(value_name = "FROM")]
+    pub from: Reference,
+    /// Version of the same extension
+    #[arg(value_name = "TO")]
+    pub to: Reference,
+    /// Backends to ask
+    #[command(flatten)]
+    pub scope: ScopeArgs,
+    /// End with 7 if files differ
+    #[arg(long)]
+    pub exit_code: bool,
+}
+
+/// `explain`
+#[derive(Clone, Debug, Args)]
+pub struct ExplainArgs {
+    /// Extension, such as provider/aws
+    #[arg(value_name = "REF")]
+    pub reference: Reference,
+}
+
+/// `login`
+#[derive(Clone, Debug, Args)]
+pub struct LoginArgs {
+    /// Read the token from standard input
+    #[arg(long)]
+    pub token_stdin: bool,
+}

@@ -1,0 +1,39 @@
+//! The HTTP client: TLS with the certificates of the system, proxies of the environment, and limits on
+//! silence instead of a total time.
+
+use reqwest::redirect::Policy;
+use reqwest::{Certificate, Client};
+
+use crate::failure::{Failure, Result};
+use crate::settings::Connection;
+
+const USER_AGENT: &str = concat!("extreg/", env!("CARGO_PKG_VERSION"));
+
+/// Creates the HTTP client. Fails if the file of certificates cannot be used.
+pub(super) fn client(connection: &Connection) -> Result<Client> {
+    // Fails if the program has chosen a provider already, which is then used.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let builder = Client::builder()
+        .user_agent(USER_AGENT)
+        .connect_timeout(connection.connect)
+        .read_timeout(connection.silence)
+        // Redirects are followed by the caller, which knows who may see the token.
+        .redirect(Policy::none());
+    let builder = match &connection.ca_file {
+        None => builder,
+        Some(path) => {
+            let name = path.display();
+            let wrong = |reason: String| Failure::usage(format!("--ca-file {name}: {reason}"));
+            let pem = std::fs::read(path).map_err(|error| wrong(error.to_string()))?;
+            let certificates = Certificate::from_pem_bundle(&pem);
+            let certificates = certificates.map_err(|error| wrong(error.to_string()))?;
+            if certificates.is_empty() {
+                return Err(wrong("it has no certificate in PEM".to_owned()));
+            }
+            builder.tls_certs_merge(certificates)
+        }
+    };
+    builder
+        .build()
+        .map_err(|error| Failure::usage(format!("the connection cannot be set up: {error}")))
+}

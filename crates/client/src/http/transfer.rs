@@ -1,0 +1,121 @@
+//! One request: the token for its origin, and redirects.
+
+use std::error::Error as _;
+use std::io::Write as _;
+
+use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue, LOCATION};
+use reqwest::{Client, Method, Response};
+use secrecy::{ExposeSecret as _, SecretString};
+use url::Url;
+
+use crate::failure::{Failure, FailureKind, Result};
+use crate::http::attempt::Attempt;
+use crate::http::connect;
+use crate::settings::{Chosen, Connection, Server};
+
+/// Redirects that are followed.
+const REDIRECTS_MAX: usize = 5;
+
+/// Sender of requests.
+#[derive(Debug)]
+pub(super) struct Transfer {
+    client: Client,
+    server: Server,
+    authorization: Option<HeaderValue>,
+    is_verbose: bool,
+}
+
+impl Transfer {
+    pub(super) fn new(
+        connection: &Connection,
+        server: &Server,
+        token: Option<SecretString>,
+    ) -> Result<Self> {
+        let authorization = token.map(|token| bearer(&token)).transpose()?;
+        Ok(Self {
+            client: connect::client(connection)?,
+            server: server.clone(),
+            authorization,
+            is_verbose: connection.is_verbose,
+        })
+    }
+
+    /// Sends a request, and follows redirects. The token goes to the origin of the registry alone.
+    pub(super) async fn send(
+        &self,
+        method: Method,
+        url: &str,
+        headers: HeaderMap,
+    ) -> Result<Response, Attempt> {
+        let mut url = self.parse(url)?;
+        let origin = url.origin();
+        for _ in 0..=REDIRECTS_MAX {
+            let mut request = self.client.request(method.clone(), url.clone());
+            request = request.headers(headers.clone());
+            if let Some(token) = self.authorization.as_ref().filter(|_| url.origin() == origin) {
+                request = request.header(AUTHORIZATION, token.clone());
+            }
+            self.report(&method, &url);
+            let response = request.send().await.map_err(|error| self.broken(&error))?;
+            let location = response.headers().get(LOCATION).filter(|_| is_redirect(&response));
+            let Some(location) = location else { return Ok(response) };
+            let location = location.to_str().unwrap_or_default();
+            let next = url.join(location).map_err(|_| self.lost(location))?;
+            if url.scheme() == "https" && next.scheme() != "https" {
+                return Err(self.lost(location).into());
+            }
+            url = next;
+        }
+        Err(self.lost("more than five places in a row").into())
+    }
+
+    /// Describes a connection that failed or broke.
+    pub(super) fn broken(&self, error: &reqwest::Error) -> Attempt {
+        let mut cause: &dyn std::error::Error = error;
+        while let Some(inner) = cause.source() {
+            cause = inner;
+        }
+        let reason = if error.is_timeout() && error.source().is_none() {
+            "no answer in time".to_owned()
+        } else {
+            cause.to_string()
+        };
+        let message = format!("{} does not answer: {reason}", self.server.url);
+        let hint = match self.server.chosen {
+            Chosen::Default => {
+                "name a registry with --server, or start one with: extension-registry --demo"
+            }
+            _ => "check the address, the network and proxies; try again",
+        };
+        Attempt::Again(Failure::new(FailureKind::Unavailable, message).hint(hint), None)
+    }
+
+    fn parse(&self, url: &str) -> Result<Url> {
+        url.parse().map_err(|error| {
+            Failure::usage(format!("{} makes no address: {error}", self.server.url))
+        })
+    }
+
+    fn lost(&self, location: &str) -> Failure {
+        let message = format!("{} redirects to {location}, which is not followed", self.server.url);
+        Failure::usage(message).hint("use the address of the registry itself with --server")
+    }
+
+    fn report(&self, method: &Method, url: &Url) {
+        if self.is_verbose {
+            // Without standard error there is no place for reports.
+            let _ = writeln!(std::io::stderr(), "{method} {url}");
+        }
+    }
+}
+
+fn is_redirect(response: &Response) -> bool {
+    matches!(response.status().as_u16(), 301 | 302 | 303 | 307 | 308)
+}
+
+fn bearer(token: &SecretString) -> Result<HeaderValue> {
+    let value = HeaderValue::from_str(&format!("Bearer {}", token.expose_secret()));
+    let mut value = value.map_err(|_| Failure::usage("the token has control characters"))?;
+    value.set_sensitive(true);
+    Ok(value)
+}

@@ -1,0 +1,84 @@
+//! The command line client: finds, pulls, locks and verifies extensions of a registry.
+//!
+//! [`extreg`] is a program of its own, [`run`] a command within another program. `docs/cli.md`
+//! describes both.
+
+pub mod cli;
+pub mod failure;
+pub mod reference;
+
+mod commands;
+mod context;
+mod environment;
+mod form;
+mod http;
+mod lock;
+mod output;
+mod pull;
+mod question;
+mod resolve;
+mod rows;
+mod settings;
+
+use std::ffi::OsString;
+use std::future::Future;
+use std::path::Path;
+
+use clap::{CommandFactory as _, FromArgMatches as _};
+pub use environment::Environment;
+
+use crate::cli::{Extreg, Invocation};
+use crate::context::Context;
+use crate::failure::{Failure, FailureKind, Result};
+use crate::settings::Display;
+
+/// Runs the program `extreg`. Returns its exit code. `version` is printed by `--version`.
+pub fn extreg(
+    arguments: impl IntoIterator<Item = OsString>,
+    environment: &Environment,
+    version: &'static str,
+) -> u8 {
+    let command = Extreg::command().version(version);
+    let parsed = command.try_get_matches_from(arguments);
+    match parsed.and_then(|matches| Extreg::from_arg_matches(&matches)) {
+        Ok(Extreg { options, command }) => run(&Invocation { options, command }, environment),
+        Err(error) => {
+            // Without a standard stream there is no place for the text.
+            let _ = error.print();
+            u8::try_from(error.exit_code()).unwrap_or(FailureKind::Usage.code())
+        }
+    }
+}
+
+/// Runs a command. Returns the exit code of the program.
+#[must_use]
+pub fn run(invocation: &Invocation, environment: &Environment) -> u8 {
+    let display = Display::find(&invocation.options, environment);
+    let ended = display.clone().and_then(|display| {
+        let context = Context::new(&invocation.options, environment, Path::new("."), display)?;
+        until_interrupted(commands::run(&invocation.command, &context))
+    });
+    match ended {
+        Ok(()) => 0,
+        Err(failure) => {
+            output::report(&failure, display.ok());
+            failure.kind().code()
+        }
+    }
+}
+
+fn until_interrupted(command: impl Future<Output = Result<()>>) -> Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.map_err(|error| {
+        Failure::failed(format!("the program cannot wait for connections: {error}"))
+    })?;
+    runtime.block_on(async {
+        tokio::select! {
+            ended = command => ended,
+            signal = tokio::signal::ctrl_c() => Err(match signal {
+                Ok(()) => Failure::new(FailureKind::Interrupted, "interrupted"),
+                Err(error) => Failure::failed(format!("Ctrl-C cannot be watched: {error}")),
+            }),
+        }
+    })
+}

@@ -1,0 +1,13 @@
+//! Fetching archives: planned, in parallel, verified while bytes pass, and put in place at once.
+
+pub(crate) mod cache;
+pub(crate) mod existing;
+pub(crate) mod extract;
+mod fetch;
+pub(crate) mod item;
+pub(crate) mod mark;
+pub(crate) mod name;
+mod part;
+pub(crate) mod progress;
+pub(crate) mod puller;
+mod writer;

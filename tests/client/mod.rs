@@ -1,0 +1,13 @@
+//! The command line client.
+
+mod bad_servers;
+mod fake;
+mod find;
+mod hostile;
+mod kills;
+mod lock;
+mod login;
+mod pull;
+mod rig;
+mod tutorial;
+mod usage;

@@ -1,0 +1,97 @@
+//! The tutorial of docs/cli.md: every command is run against the demo, and prints what is shown there.
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use crate::client::rig::{EXTREG, User};
+use crate::support::committed::assert_committed;
+use crate::support::program::Running;
+
+/// Runs the commands of a text, and returns it with what they print now.
+fn run(text: &str, user: &User) -> String {
+    let (mut shown, mut is_example, mut status) = (String::new(), false, 0);
+    for line in text.lines() {
+        if line.starts_with("```") {
+            is_example = line == "```console";
+        }
+        let command = line.strip_prefix("$ ").filter(|_| is_example);
+        if command.is_none() && is_example && !line.starts_with("```") {
+            // What an earlier run printed.
+            continue;
+        }
+        shown.push_str(line);
+        shown.push('\n');
+        match command {
+            None => {}
+            Some("echo $?") => shown.push_str(&format!("{status}\n")),
+            Some(command) => {
+                let printed;
+                (status, printed) = shell(command, user);
+                shown.push_str(&aligned(&printed));
+            }
+        }
+    }
+    shown
+}
+
+/// Runs a command. Returns its exit code, and everything it prints.
+fn shell(command: &str, user: &User) -> (i32, String) {
+    let plain = user.command(&[]);
+    let mut shell = Command::new("sh");
+    shell.args(["-c", &format!("{{ {command}\n}} 2>&1")]).current_dir(user.project()).env_clear();
+    shell.envs(plain.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    let programs = Path::new(EXTREG).parent().unwrap().display();
+    let output = shell.env("PATH", format!("{programs}:/usr/bin:/bin")).output().unwrap();
+    let printed = String::from_utf8(output.stdout).unwrap();
+    let mut lines: Vec<&str> = printed.lines().collect();
+    // Several archives are fetched at once, and each line is printed when one is complete.
+    lines
+        .chunk_by_mut(|one, other| [one, other].iter().all(|line| line.starts_with("pulled ")))
+        .for_each(<[&str]>::sort_unstable);
+    (output.status.code().unwrap(), lines.iter().map(|line| format!("{line}\n")).collect())
+}
+
+/// Writes columns as a terminal shows them.
+fn aligned(printed: &str) -> String {
+    let rows: Vec<Vec<&str>> = printed.lines().map(|line| line.split('\t').collect()).collect();
+    let tables = || rows.iter().filter(|row| row.len() > 1);
+    let columns = tables().map(Vec::len).max().unwrap_or(0);
+    let width = |column: usize| -> Option<usize> {
+        tables().filter_map(|row: &Vec<&str>| Some(row.get(column)?.chars().count())).max()
+    };
+    let widths: Vec<usize> = (0..columns).filter_map(width).collect();
+    let line = |row: &Vec<&str>| {
+        if row.len() == 1 {
+            return format!("{}\n", row[0]);
+        }
+        let cells = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:width$}"));
+        format!("{}\n", cells.collect::<Vec<_>>().join("  ").trim_end())
+    };
+    rows.iter().map(line).collect()
+}
+
+#[test]
+fn the_commands_of_the_tutorial_print_what_it_shows() {
+    let dir = tempfile::tempdir().unwrap();
+    let running = Running::start(dir.path(), &["--demo"]);
+    let user = User::of(&format!("http://{}", running.address));
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/cli.md");
+    let text = fs::read_to_string(&path).unwrap();
+    assert!(text.matches("\n$ ").count() > 15, "the tutorial has commands");
+    assert_committed(&path, &run(&text, &user));
+}
+
+#[test]
+fn the_exit_codes_of_the_document_are_those_of_the_program() {
+    let text =
+        fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/cli.md")).unwrap();
+    let help = User::of("").succeeds(&["help", "exit-codes"]).stdout;
+    let codes = |text: &str, mark: &str| -> Vec<u8> {
+        let lines = text.lines().filter_map(|line| {
+            line.strip_prefix(mark)?.trim_start().split(' ').next()?.parse().ok()
+        });
+        lines.collect()
+    };
+    assert_eq!(codes(&text, "| "), codes(&help, "  "));
+}
