@@ -19,7 +19,7 @@ ARG SOURCE_DATE_EPOCH=""
 RUN --mount=type=cache,target=/usr/local/cargo/registry \
     --mount=type=cache,target=/src/target \
     find src crates -name '*.rs' -exec touch {} + \
- && cargo build --locked --release --bins \
+ && cargo build --locked --release --bin extension-registry \
  && cp target/release/extension-registry /usr/local/bin/
 
 FROM debian:bookworm-slim
@@ -31,6 +31,7 @@ RUN apt-get update \
  && rm -rf /var/lib/apt/lists/* \
  && groupadd --gid 1000 registry \
  && useradd --uid 1000 --gid 1000 --home-dir /app --no-create-home --shell /usr/sbin/nologin registry \
+ && ln -s extension-registry /usr/local/bin/extreg \
  && install --directory --owner 1000 --group 1000 --mode 0700 /var/lib/extension-registry
 COPY --from=build /usr/local/bin/extension-registry /usr/local/bin/extension-registry
 # ./config.toml is found here without arguments. Nothing is written here.

@@ -2,6 +2,7 @@
 
 mod ansible;
 mod curl;
+mod extreg;
 mod nushell;
 mod oras;
 mod quoting;
@@ -10,8 +11,8 @@ use crate::digest::DigestView;
 use crate::extension_ref::ExtensionRef;
 
 /// Makers of the lines, in the order of the page. Another kind is one more maker.
-const MAKERS: [fn(&InstallTarget) -> Option<InstallLine>; 4] =
-    [curl::line, nushell::line, ansible::line, oras::line];
+const MAKERS: [fn(&InstallTarget) -> Option<InstallLine>; 5] =
+    [curl::line, extreg::line, nushell::line, ansible::line, oras::line];
 
 /// Archive to install.
 #[derive(Clone, Debug)]
@@ -22,6 +23,8 @@ pub struct InstallTarget {
     pub version: String,
     /// Absolute URL of the archive at this service.
     pub url: String,
+    /// Absolute URL of this service, without a slash at its end.
+    pub server: String,
     /// Name to save the archive under.
     pub file_name: FileName,
     /// Digest of the archive, if known.
@@ -98,6 +101,7 @@ impl InstallTarget {
             version: "1.31.0".to_owned(),
             url: "https://registry.example.com/api/v1/extensions/taskserv/kubernetes/1.31.0"
                 .to_owned(),
+            server: "https://registry.example.com".to_owned(),
             file_name: FileName::near("kubernetes-1.31.0.tar.gz"),
             digest: "ab".repeat(32).parse().ok(),
             needs_token: false,
@@ -128,7 +132,7 @@ mod tests {
         let mut target = InstallTarget::for_tests();
         let kinds =
             |target: &InstallTarget| lines(target).iter().map(|line| line.kind).collect::<Vec<_>>();
-        assert_eq!(kinds(&target), ["curl", "nushell", "ansible"]);
+        assert_eq!(kinds(&target), ["curl", "extreg", "nushell", "ansible"]);
         target.oci = Some(OciPlace {
             registry: "oci.example.com".to_owned(),
             repository: "provisioning/kubernetes-taskserv".to_owned(),
@@ -136,6 +140,6 @@ mod tests {
             manifest: None,
             is_plain_http: false,
         });
-        assert_eq!(kinds(&target), ["curl", "nushell", "ansible", "oras"]);
+        assert_eq!(kinds(&target), ["curl", "extreg", "nushell", "ansible", "oras"]);
     }
 }

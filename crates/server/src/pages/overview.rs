@@ -140,6 +140,7 @@ fn install_target(
     Some(InstallTarget {
         version: name.version,
         url,
+        server: site.absolute(site.links.prefix()),
         file_name: FileName::near(&archive.file_name),
         digest: archive.digest.as_ref().and_then(page_digest),
         needs_token: settings.needs_token,

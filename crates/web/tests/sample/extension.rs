@@ -78,6 +78,7 @@ fn target(site: &Site, head: &ExtensionHead) -> InstallTarget {
         id: head.id.clone(),
         version: head.version.version.clone(),
         url: site.absolute(&site.links.api().archive(&head.id, &head.version.tag)),
+        server: site.absolute(site.links.prefix()),
         file_name: FileName::near(&format!("{}-{}.tar.gz", head.id.name, head.version.version)),
         digest: Some(digest(1)),
         needs_token: false,
