@@ -1,6 +1,8 @@
 //! The command line client.
 
 mod bad_servers;
+mod completions;
+mod connections;
 mod fake;
 mod find;
 mod hostile;

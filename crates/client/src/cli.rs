@@ -26,7 +26,42 @@ pub struct Extreg {
     pub options: Options,
     /// What to do
     #[command(subcommand)]
-    pub command: Command,
+    pub command: ProgramCommand,
+}
+
+/// Commands of the program of its own. Another program has completions and pages for itself.
+#[derive(Clone, Debug, Subcommand)]
+pub enum ProgramCommand {
+    /// A command of the client
+    #[command(flatten)]
+    Client(Command),
+    /// Print completions for a shell; they know the names and versions of the registry
+    Completions {
+        /// Name of the shell
+        shell: Shell,
+    },
+    /// Print the manual page, or write the pages of every command
+    Man {
+        /// Directory for the pages
+        directory: Option<PathBuf>,
+    },
+}
+
+/// Shell that completes words.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Shell {
+    /// Bash
+    Bash,
+    /// Elvish
+    Elvish,
+    /// Fish
+    Fish,
+    /// Nushell: commands and flags, no names of the registry
+    Nushell,
+    /// `PowerShell`
+    Powershell,
+    /// Z shell
+    Zsh,
 }
 
 /// Flags that every command of the client takes.

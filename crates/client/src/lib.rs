@@ -8,11 +8,14 @@ pub mod failure;
 pub mod reference;
 
 mod commands;
+mod completions;
 mod context;
 mod environment;
 mod form;
 mod http;
 mod lock;
+mod manual;
+mod names;
 mod output;
 mod pull;
 mod question;
@@ -27,7 +30,7 @@ use std::path::Path;
 use clap::{CommandFactory as _, FromArgMatches as _};
 pub use environment::Environment;
 
-use crate::cli::{Extreg, Invocation};
+use crate::cli::{Extreg, Invocation, ProgramCommand};
 use crate::context::Context;
 use crate::failure::{Failure, FailureKind, Result};
 use crate::settings::Display;
@@ -38,16 +41,29 @@ pub fn extreg(
     environment: &Environment,
     version: &'static str,
 ) -> u8 {
-    let command = Extreg::command().version(version);
-    let parsed = command.try_get_matches_from(arguments);
-    match parsed.and_then(|matches| Extreg::from_arg_matches(&matches)) {
-        Ok(Extreg { options, command }) => run(&Invocation { options, command }, environment),
-        Err(error) => {
-            // Without a standard stream there is no place for the text.
-            let _ = error.print();
-            u8::try_from(error.exit_code()).unwrap_or(FailureKind::Usage.code())
-        }
+    let arguments: Vec<OsString> = arguments.into_iter().collect();
+    let command = || Extreg::command().version(version);
+    if completions::answer(&command, &arguments, environment) {
+        return 0;
     }
+    let parsed = command().try_get_matches_from(arguments);
+    let Extreg { options, command: parsed } =
+        match parsed.and_then(|matches| Extreg::from_arg_matches(&matches)) {
+            Ok(parsed) => parsed,
+            Err(error) => {
+                // Without a standard stream there is no place for the text.
+                let _ = error.print();
+                return u8::try_from(error.exit_code()).unwrap_or(FailureKind::Usage.code());
+            }
+        };
+    let ended = match parsed {
+        ProgramCommand::Client(command) => {
+            return run(&Invocation { options, command }, environment);
+        }
+        ProgramCommand::Completions { shell } => completions::print(shell, command()),
+        ProgramCommand::Man { directory } => manual::write(command(), directory.as_deref()),
+    };
+    ended.map_or_else(|failure| reported(&failure, None), |()| 0)
 }
 
 /// Runs a command. Returns the exit code of the program.
@@ -58,13 +74,12 @@ pub fn run(invocation: &Invocation, environment: &Environment) -> u8 {
         let context = Context::new(&invocation.options, environment, Path::new("."), display)?;
         until_interrupted(commands::run(&invocation.command, &context))
     });
-    match ended {
-        Ok(()) => 0,
-        Err(failure) => {
-            output::report(&failure, display.ok());
-            failure.kind().code()
-        }
-    }
+    ended.map_or_else(|failure| reported(&failure, display.ok()), |()| 0)
+}
+
+fn reported(failure: &Failure, display: Option<Display>) -> u8 {
+    output::report(failure, display);
+    failure.kind().code()
 }
 
 fn until_interrupted(command: impl Future<Output = Result<()>>) -> Result<()> {
