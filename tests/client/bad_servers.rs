@@ -51,9 +51,12 @@ fn a_token_goes_to_its_origin_alone() {
     let elsewhere =
         Fake::answering(|_| response("200 OK", "content-type: application/json\r\n", "[]"));
     let location = format!("location: {}/api/v1/extensions\r\n", elsewhere.url);
-    let fake = Fake::answering(move |asked| match asked.target.contains("again") {
-        true => response("302 Found", &location, ""),
-        false => response("307 Moved", "location: /again\r\n", ""),
+    let fake = Fake::answering(move |asked| {
+        if asked.target.contains("again") {
+            response("302 Found", &location, "")
+        } else {
+            response("307 Moved", "location: /again\r\n", "")
+        }
     });
     let user = User::of(&fake.url);
     let ran = Ran::of(user.command(&["list"]).env(TOKEN, "t0ken"));

@@ -9,7 +9,7 @@ use crate::support::layouts;
 fn escape_sequences_of_a_publisher_never_reach_the_terminal() {
     let described = "\u{1b}]0;owned\u{7}\u{9b}31m\u{202e}red\r\nprovider/x\t9.9.9";
     let rig = Rig::publishing(|root| {
-        layouts::publish(root, &id("provider/aws"), "1.0.0", described, b"x")
+        layouts::publish(root, &id("provider/aws"), "1.0.0", described, b"x");
     });
     for arguments in [
         &["list"][..],

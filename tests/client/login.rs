@@ -17,9 +17,12 @@ fn login(user: &User, token: &str) -> Ran {
 /// A registry for one token.
 fn closed(token: &'static str) -> Fake {
     let wanted = format!("authorization: bearer {token}\r\n");
-    Fake::answering(move |asked| match asked.head.contains(&wanted) {
-        true => response("200 OK", "content-type: application/json\r\n", "[]"),
-        false => problem("401 Unauthorized", "unauthorized", "a token is required"),
+    Fake::answering(move |asked| {
+        if asked.head.contains(&wanted) {
+            response("200 OK", "content-type: application/json\r\n", "[]")
+        } else {
+            problem("401 Unauthorized", "unauthorized", "a token is required")
+        }
     })
 }
 

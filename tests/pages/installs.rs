@@ -46,7 +46,7 @@ impl Offered {
 
     /// Returns the lines of this kind as a browser copies them.
     async fn lines(&self, kind: &str) -> String {
-        let client = reqwest::Client::builder().no_proxy().build().unwrap();
+        let client = registry_testing::http::client_builder().build().unwrap();
         let url = format!("http://{}/provider/aws", self.service.address);
         let page = client.get(url).header("accept", BROWSER).send().await.unwrap();
         let html = Got::read(page).await.text();
@@ -63,6 +63,8 @@ impl Offered {
         let bin = self.dir.path().join("bin");
         std::fs::create_dir(&bin).unwrap();
         std::os::unix::fs::symlink(installed_by_us(ORAS), bin.join("oras")).unwrap();
+        let extreg = env!("CARGO_BIN_EXE_extreg");
+        std::os::unix::fs::symlink(extreg, bin.join("extreg")).unwrap();
         let output = Command::new(program.as_ref())
             .args(arguments)
             .current_dir(work)
@@ -97,6 +99,15 @@ async fn the_lines_for_curl_save_the_archive_and_check_it() {
     let lines = offered.lines("curl").await;
     let output = offered.run("/bin/sh", &["-c", &lines]).await;
     assert_eq!(String::from_utf8(output.stdout).unwrap(), "aws-1.0.0.tar.gz: OK\n");
+    offered.assert_saved();
+    offered.stop().await;
+}
+
+#[tokio::test]
+async fn the_line_for_extreg_saves_the_archive_which_it_checks_itself() {
+    let Some(offered) = Offered::start("aws-1.0.0.tar.gz").await else { return };
+    let line = offered.lines("extreg").await;
+    offered.run("/bin/sh", &["-c", &line]).await;
     offered.assert_saved();
     offered.stop().await;
 }
