@@ -115,7 +115,10 @@ impl Pages {
         let view = match &page.id {
             Some(id) => {
                 let view = catalog.store.view();
-                catalog.reader.still_answers(view.get(id, page.scope)?, page.scope, now).ok()?;
+                catalog
+                    .reader
+                    .still_answers(view.get(id, page.scope)?, page.scope, &view, now)
+                    .ok()?;
                 view
             }
             None => catalog.reader.ready_at_once(page.scope, now)?,
