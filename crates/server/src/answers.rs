@@ -32,7 +32,7 @@ use registry_core::models::scope::Scope;
 use tokio::time::Instant;
 
 use crate::answers::answer::{Answer, CachedHit};
-use crate::answers::entry::{AnswerContent, CachedAnswer, Computed, MadeFrom};
+use crate::answers::entry::{AnswerContent, CachedAnswer, Computed};
 use crate::answers::expiring_lru::Hit;
 use crate::answers::explanations::explained;
 use crate::answers::make::Maker;
@@ -269,7 +269,7 @@ impl Answers {
     fn hit(
         &self,
         query: &Query,
-        hit: Hit<CachedAnswer>,
+        hit: Hit<AnswerContent>,
         view: &View,
         now: Instant,
     ) -> Result<Answer> {
@@ -277,18 +277,17 @@ impl Answers {
         let provenance = Provenance::kept(self.catalog(), scope, id, hit.age, now);
         // Data without a staleness mark is young enough.
         if !provenance.freshness.degraded.is_empty() {
-            self.may_serve(&hit.value, view, now)?;
+            self.may_serve(query, view, now)?;
         }
-        Ok(Answer { content: hit.value.content, provenance, form: None })
+        Ok(Answer { content: hit.value, provenance, form: None })
     }
 
     /// A cached answer must not outlive the time for which data of a failed backend is served.
-    fn may_serve(&self, answer: &CachedAnswer, view: &View, now: Instant) -> Result<()> {
-        match &answer.made_from {
-            MadeFrom::Revision(_) => Ok(()),
-            MadeFrom::Extension(entry, scope) | MadeFrom::Unpinned(entry, scope, _) => {
-                self.catalog().reader.still_answers(entry, *scope, view, now)
-            }
+    fn may_serve(&self, query: &Query, view: &View, now: Instant) -> Result<()> {
+        let scope = query.scope();
+        match query.id().and_then(|id| view.get(id, scope)) {
+            Some(entry) => self.catalog().reader.still_answers(entry, scope, view, now),
+            None => Ok(()),
         }
     }
 

@@ -41,7 +41,7 @@ pub struct Hit<V> {
     pub age: Duration,
 }
 
-impl<V: Clone> ExpiringLru<V> {
+impl<V> ExpiringLru<V> {
     /// Creates a cache with these bounds, whose entries live for `ttl`.
     #[must_use]
     pub fn new(bounds: LruBounds, ttl: Duration, counters: CacheCounters) -> Arc<Self> {
@@ -49,9 +49,15 @@ impl<V: Clone> ExpiringLru<V> {
         Arc::new(Self { held: Mutex::new(held), ttl, counters })
     }
 
-    /// Returns the response if it is young enough and `holds`. Counts a hit or a miss.
-    pub fn get(&self, key: &str, now: Instant, holds: impl FnOnce(&V) -> bool) -> Option<Hit<V>> {
-        let hit = self.look_up(key, now, holds);
+    /// Returns what `read` takes from the response if it is young enough; `None` from `read` says
+    /// that it is outdated. Counts a hit or a miss.
+    pub fn get<T>(
+        &self,
+        key: &str,
+        now: Instant,
+        read: impl FnOnce(&V) -> Option<T>,
+    ) -> Option<Hit<T>> {
+        let hit = self.look_up(key, now, read);
         match hit {
             Some(_) => self.counters.hit(),
             None => self.counters.miss(),
@@ -60,17 +66,19 @@ impl<V: Clone> ExpiringLru<V> {
     }
 
     /// Like [`ExpiringLru::get`] without counting, for lookups that are counted elsewhere.
-    pub fn look_up(
+    pub fn look_up<T>(
         &self,
         key: &str,
         now: Instant,
-        holds: impl FnOnce(&V) -> bool,
-    ) -> Option<Hit<V>> {
+        read: impl FnOnce(&V) -> Option<T>,
+    ) -> Option<Hit<T>> {
         let entries = &mut self.held.lock().entries;
         let slot = entries.get(key)?;
         let age = now.saturating_duration_since(slot.made);
-        if age < self.ttl && holds(&slot.value) {
-            return Some(Hit { value: slot.value.clone(), age });
+        if age < self.ttl
+            && let Some(value) = read(&slot.value)
+        {
+            return Some(Hit { value, age });
         }
         // Too old or outdated, and neither can become valid again.
         entries.remove(key);
@@ -121,7 +129,7 @@ mod tests {
     }
 
     fn value(memo: &ExpiringLru<u32>, key: &str) -> Option<u32> {
-        memo.get(key, Instant::now(), |_| true).map(|hit| hit.value)
+        memo.get(key, Instant::now(), |value| Some(*value)).map(|hit| hit.value)
     }
 
     fn put(memo: &ExpiringLru<u32>, key: &str, value: u32) {
@@ -138,7 +146,7 @@ mod tests {
         let memo = memo(2);
         put(&memo, "a", 1);
         tokio::time::advance(Duration::from_secs(299)).await;
-        let hit = memo.get("a", Instant::now(), |_| true).unwrap();
+        let hit = memo.get("a", Instant::now(), |value| Some(*value)).unwrap();
         assert_eq!((hit.value, hit.age), (1, Duration::from_secs(299)));
         assert_eq!(memo.count(|_| true, str::to_owned), 1);
         tokio::time::advance(Duration::from_secs(1)).await;
@@ -187,7 +195,7 @@ mod tests {
         let memo = memo(2);
         put(&memo, "a", 1);
         assert_eq!(memo.count(|value| *value != 1, str::to_owned), 0);
-        assert_eq!(memo.get("a", Instant::now(), |value| *value != 1), None);
+        assert_eq!(memo.get("a", Instant::now(), |value| (*value != 1).then_some(())), None);
         assert_eq!(value(&memo, "a"), None);
         assert_eq!(counts(&memo), [0, 2, 0]);
         put(&memo, "a", 2);

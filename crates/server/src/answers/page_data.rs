@@ -102,7 +102,7 @@ impl Answers {
     ) -> Option<CachedHit<'_>> {
         let hit = self.pages.peek(key, view, now)?;
         let provenance = Provenance::kept(self.catalog(), scope, id, hit.age, now);
-        let answer = Answer { content: hit.value.content, provenance, form: None };
+        let answer = Answer { content: hit.value, provenance, form: None };
         Some(CachedHit { answer, counters: self.pages.counters() })
     }
 

@@ -84,7 +84,7 @@ impl Readmes {
         form: AcceptedForm,
     ) -> Result<Answer> {
         let (view, now) = (catalog.store.view(), Instant::now());
-        let known = self.named.look_up(&wanted.key(), now, |_| true);
+        let known = self.named.look_up(&wanted.key(), now, |named| Some(named.clone()));
         let Some(Hit { value: named, age }) = known else {
             // A first read, and an expired "no README", must wait for the backend.
             return self.asked(catalog, &view, wanted, form).await;
@@ -127,7 +127,8 @@ impl Readmes {
         form: AcceptedForm,
         now: Instant,
     ) -> Option<CachedHit<'_>> {
-        let Hit { value: named, age } = self.named.look_up(&wanted.key(), now, |_| true)?;
+        let Hit { value: named, age } =
+            self.named.look_up(&wanted.key(), now, |named| Some(named.clone()))?;
         let identity = named.readme.as_ref().ok()?;
         if !named.is_fresh(age, &self.rules, &catalog.store.view()) {
             return None;
@@ -193,7 +194,8 @@ impl Readmes {
             async move {
                 // A caller that missed just before the previous request completed arrives here just
                 // afterwards.
-                let known = named.look_up(&wanted.key(), Instant::now(), |_| true);
+                let known =
+                    named.look_up(&wanted.key(), Instant::now(), |named| Some(named.clone()));
                 if let Some(answer) = known.and_then(|hit| {
                     let fresh = hit.value.is_fresh(hit.age, &rules, &catalog.store.view());
                     if fresh { texts.answer(&hit.value.readme) } else { None }

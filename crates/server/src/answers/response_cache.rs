@@ -11,7 +11,7 @@ use registry_core::caching::single_flight::SingleFlight;
 use registry_core::error::Result;
 use tokio::time::Instant;
 
-use crate::answers::entry::{CachedAnswer, Computed, Generation};
+use crate::answers::entry::{AnswerContent, CachedAnswer, Computed, Generation};
 use crate::answers::expiring_lru::{ExpiringLru, Hit};
 use crate::metrics::caches::CacheCounters;
 
@@ -30,14 +30,15 @@ impl ResponseCache {
 
     /// Returns an entry that is valid `now`, and counts a hit or a miss.
     #[must_use]
-    pub fn get(&self, key: &str, view: &View, now: Instant) -> Option<Hit<CachedAnswer>> {
-        self.entries.get(key, now, |answer| answer.is_current(view))
+    pub fn get(&self, key: &str, view: &View, now: Instant) -> Option<Hit<AnswerContent>> {
+        self.entries.get(key, now, |answer| answer.is_current(view).then(|| answer.content.clone()))
     }
 
     /// Returns a valid entry like [`ResponseCache::get`], without counting.
     #[must_use]
-    pub fn peek(&self, key: &str, view: &View, now: Instant) -> Option<Hit<CachedAnswer>> {
-        self.entries.look_up(key, now, |answer| answer.is_current(view))
+    pub fn peek(&self, key: &str, view: &View, now: Instant) -> Option<Hit<AnswerContent>> {
+        self.entries
+            .look_up(key, now, |answer| answer.is_current(view).then(|| answer.content.clone()))
     }
 
     /// Computes a missing response, or joins a computation in flight, and caches the result. Each
@@ -76,7 +77,9 @@ impl ResponseCache {
             // A caller that missed just before the previous computation completed arrives here just
             // afterwards.
             let view = catalog.store.view();
-            let found = entries.look_up(&key, Instant::now(), |answer| answer.is_current(&view));
+            let found = entries.look_up(&key, Instant::now(), |answer| {
+                answer.is_current(&view).then(|| answer.clone())
+            });
             if let Some(hit) = found {
                 return Ok(Computed { answer: hit.value, missing: Vec::new(), is_complete: true });
             }

@@ -149,7 +149,9 @@ pub fn api(parts: ApiParts, rules: &HttpRules) -> serde_json::Result<Api> {
         metrics.prepare_webhooks(backend.as_str(), &webhooks::outcomes());
     }
     let notices = WebhookLimit::of(receivers.iter().map(|(backend, _)| *backend));
-    let mut served = contract();
+    // Built once: a contract is a tree of a megabyte.
+    let (router, mut served) = routes().split_for_parts();
+    complete(&mut served);
     served.servers = answers.public_url().map(|url| vec![Server::new(url.to_string())]);
     let downloads = Downloads::new(catalog, Arc::clone(&artifacts), metrics.clone());
     let downloads = Arc::new(downloads);
@@ -170,7 +172,6 @@ pub fn api(parts: ApiParts, rules: &HttpRules) -> serde_json::Result<Api> {
         openapi: Rendered::bytes(json_of(&served)?.into()),
     };
     let state = Arc::new(state);
-    let (router, _) = routes().split_for_parts();
     let router = router.with_state(Arc::clone(&state));
     let pages = pages.enabled.then(|| {
         let known = KnownPages::new(Templates::labeled(pages::templates()), metrics.clone());
@@ -180,10 +181,11 @@ pub fn api(parts: ApiParts, rules: &HttpRules) -> serde_json::Result<Api> {
         Some(pages) => (router.merge(pages::router(pages.clone())), pages::templates()),
         None => (router, Vec::new()),
     };
-    let of_api = templates().into_iter().map(|template| (template.clone(), template));
+    let templates: Vec<String> = served.paths.paths.into_keys().collect();
+    let of_api = templates.iter().map(|template| (template.clone(), template.clone()));
     let labeled = Templates::labeled(of_api.chain(page_templates.clone()));
     let fallbacks =
-        Fallbacks { api: Templates::new(templates()), pages: Templates::labeled(page_templates) };
+        Fallbacks { api: Templates::new(templates), pages: Templates::labeled(page_templates) };
     let router = fallbacks.of(router);
     let face = ApiAndPages { api: JsonApi(state), pages };
     Ok(Middleware::new(router, face, Arc::new(labeled), metrics, rules))

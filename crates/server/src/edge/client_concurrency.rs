@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::net::IpAddr;
 use std::num::NonZeroU32;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use parking_lot::Mutex;
 use tracing::warn;
@@ -19,7 +19,14 @@ const LOG_TARGET: &str = "extension_registry::api::client_concurrency";
 #[derive(Clone, Debug)]
 pub struct ClientConcurrency {
     each: u32,
-    taken: Arc<Mutex<HashMap<ClientKey, u32>>>,
+    taken: Arc<TakenPermits>,
+}
+
+#[derive(Debug, Default)]
+struct TakenPermits {
+    clients: Mutex<HashMap<ClientKey, u32>>,
+    /// Number of `clients`, so that an idle service needs no lock.
+    count: AtomicUsize,
 }
 
 /// Maximum share of all permits for one address, so that no address can take them all.
@@ -78,7 +85,7 @@ pub struct ClientLimitReached;
 #[derive(Debug)]
 pub struct ClientPermit {
     client: ClientKey,
-    taken: Arc<Mutex<HashMap<ClientKey, u32>>>,
+    taken: Arc<TakenPermits>,
 }
 
 impl ClientConcurrency {
@@ -91,30 +98,34 @@ impl ClientConcurrency {
     /// Returns true if the client is below its limit.
     #[must_use]
     pub fn has_room(&self, client: &ClientKey) -> bool {
-        self.taken.lock().get(client).is_none_or(|concurrency| *concurrency < self.each)
+        let TakenPermits { clients, count } = &*self.taken;
+        count.load(Ordering::Relaxed) == 0
+            || clients.lock().get(client).is_none_or(|concurrency| *concurrency < self.each)
     }
 
     /// Acquires a permit; `None` if the client is at its limit.
     #[must_use]
     pub fn take(&self, client: ClientKey) -> Option<ClientPermit> {
-        let mut taken = self.taken.lock();
-        let concurrency = taken.entry(client.clone()).or_insert(0);
+        let mut clients = self.taken.clients.lock();
+        let concurrency = clients.entry(client.clone()).or_insert(0);
         if *concurrency >= self.each {
             return None;
         }
         *concurrency += 1;
+        self.taken.count.store(clients.len(), Ordering::Relaxed);
         Some(ClientPermit { client, taken: Arc::clone(&self.taken) })
     }
 }
 
 impl Drop for ClientPermit {
     fn drop(&mut self) {
-        let mut taken = self.taken.lock();
-        if let Some(concurrency) = taken.get_mut(&self.client) {
+        let mut clients = self.taken.clients.lock();
+        if let Some(concurrency) = clients.get_mut(&self.client) {
             *concurrency -= 1;
             // Removed at zero, so that the table does not grow with every address ever seen.
             if *concurrency == 0 {
-                taken.remove(&self.client);
+                clients.remove(&self.client);
+                self.taken.count.store(clients.len(), Ordering::Relaxed);
             }
         }
     }
@@ -141,6 +152,6 @@ mod tests {
         drop(first);
         assert!(concurrency.take(network(1)).is_some());
         drop(second);
-        assert!(concurrency.taken.lock().is_empty());
+        assert!(concurrency.taken.clients.lock().is_empty() && concurrency.has_room(&network(1)));
     }
 }

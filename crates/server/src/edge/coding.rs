@@ -40,18 +40,16 @@ impl Coding {
     /// Returns the preferred coding; `None` for the plain body. On a tie the first coding wins.
     #[must_use]
     pub fn preferred(headers: &HeaderMap) -> Option<Self> {
-        if !headers.contains_key(ACCEPT_ENCODING) {
-            return None;
+        let mut values = headers.get_all(ACCEPT_ENCODING).iter().peekable();
+        values.peek()?;
+        let mut weights = CodingWeights::default();
+        for range in values.filter_map(|value| value.to_str().ok()).flat_map(|v| v.split(',')) {
+            weights.add(range);
         }
-        let values = headers.get_all(ACCEPT_ENCODING).iter().filter_map(|v| v.to_str().ok());
-        let ranges: Vec<(&str, f32)> =
-            values.flat_map(|value| value.split(',')).map(weighed).collect();
-        let plain = weight_of("identity", &ranges).unwrap_or(0.0);
         // Plain bytes win only with a higher weight, since encodings are computed once and kept.
-        let mut best = (plain.max(f32::MIN_POSITIVE), None);
-        for coding in Self::ALL {
-            let named = weight_of(coding.as_str(), &ranges);
-            let weight = named.or_else(|| weight_of("*", &ranges)).unwrap_or(0.0);
+        let mut best = (weights.identity.unwrap_or(0.0).max(f32::MIN_POSITIVE), None);
+        for (coding, named) in Self::ALL.into_iter().zip(weights.named) {
+            let weight = named.or(weights.any).unwrap_or(0.0);
             if weight > best.0 || (best.1.is_none() && weight >= best.0) {
                 best = (weight, Some(coding));
             }
@@ -84,18 +82,36 @@ fn brotli_of(mut bytes: &[u8]) -> io::Result<Vec<u8>> {
     Ok(encoded)
 }
 
-fn weighed(range: &str) -> (&str, f32) {
-    let mut parts = range.split(';').map(str::trim);
-    let name = parts.next().unwrap_or_default();
-    let weight = parts.find_map(|part| {
-        part.strip_prefix("q=").or_else(|| part.strip_prefix("Q="))?.parse::<f32>().ok()
-    });
-    (name, weight.unwrap_or(1.0))
+/// Weights that a client gives to codings, 0 to 1. Of several for one coding the first counts.
+#[derive(Default)]
+struct CodingWeights {
+    /// In the order of [`Coding::ALL`].
+    named: [Option<f32>; Coding::ALL.len()],
+    identity: Option<f32>,
+    /// Weight of the codings that are not named.
+    any: Option<f32>,
 }
 
-fn weight_of(name: &str, ranges: &[(&str, f32)]) -> Option<f32> {
-    let found = ranges.iter().find(|(range, _)| range.eq_ignore_ascii_case(name));
-    found.map(|(_, weight)| *weight)
+impl CodingWeights {
+    /// Adds a range, such as `gzip` or `br;q=0.5`.
+    fn add(&mut self, range: &str) {
+        let (name, parameters) = range.split_once(';').unwrap_or((range, ""));
+        let weight = parameters.split(';').map(str::trim).find_map(|part| {
+            part.strip_prefix("q=").or_else(|| part.strip_prefix("Q="))?.parse::<f32>().ok()
+        });
+        let name = name.trim();
+        let mut named = Coding::ALL.iter().zip(&mut self.named);
+        let slot = match name {
+            "*" => Some(&mut self.any),
+            name if name.eq_ignore_ascii_case("identity") => Some(&mut self.identity),
+            name => named
+                .find(|(coding, _)| name.eq_ignore_ascii_case(coding.as_str()))
+                .map(|(_, slot)| slot),
+        };
+        if let Some(slot) = slot {
+            slot.get_or_insert(weight.unwrap_or(1.0));
+        }
+    }
 }
 
 #[cfg(test)]

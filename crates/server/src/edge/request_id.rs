@@ -1,7 +1,6 @@
 //! Request ids, and the trace context that a request belongs to.
 
-use std::sync::LazyLock;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::cell::Cell;
 
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use registry_core::trace::{self, TRACEPARENT, TRACESTATE, Trace};
@@ -42,11 +41,13 @@ fn parent(headers: &HeaderMap) -> Option<&str> {
 }
 
 fn made_id() -> HeaderValue {
-    // A random prefix per process and a counter: random bytes would need a system call each.
-    static PROCESS: LazyLock<(u64, u64)> = LazyLock::new(|| Uuid::new_v4().as_u64_pair());
-    static MADE: AtomicU64 = AtomicU64::new(0);
-    let (process, first) = *PROCESS;
-    let id = Uuid::from_u64_pair(process, first.wrapping_add(MADE.fetch_add(1, Ordering::Relaxed)));
+    // Random bytes would need a system call each: a thread draws some once, and counts on.
+    thread_local! {
+        static NEXT: Cell<Uuid> = Cell::new(Uuid::new_v4());
+    }
+    let id = NEXT.get();
+    let (prefix, number) = id.as_u64_pair();
+    NEXT.set(Uuid::from_u64_pair(prefix, number.wrapping_add(1)));
     let mut text = Uuid::encode_buffer();
     let text = id.simple().encode_lower(&mut text);
     HeaderValue::from_str(text).unwrap_or_else(|_| HeaderValue::from_static("-"))
