@@ -9,11 +9,12 @@
     } catch (refused) { /* Storage is off: nothing is remembered. */ }
     return null;
   }
+  root.className = 'scripted';
   // Before the first paint, so that no other theme flashes up.
   var theme = keep('theme');
   if (theme === 'light' || theme === 'dark') root.dataset.theme = theme;
 
-  function all(selector) { return Array.prototype.slice.call(document.querySelectorAll(selector)); }
+  function all(selector) { return Array.from(document.querySelectorAll(selector)); }
   function make(tag, properties, parent) {
     var element = Object.assign(document.createElement(tag), properties);
     if (parent) parent.appendChild(element);
@@ -23,7 +24,7 @@
   var seen = new WeakSet(), status = null;
   // Calls `act` with each new element.
   function parsed(selector, act) {
-    all(selector).forEach(function (element) {
+    all(selector).forEach(element => {
       if (seen.has(element)) return;
       seen.add(element);
       act(element);
@@ -36,7 +37,7 @@
     var button = make('button', { type: 'button' }, nav);
     function isDark() { return root.dataset.theme ? root.dataset.theme === 'dark' : dark.matches; }
     function label() { button.textContent = isDark() ? 'Light' : 'Dark'; button.title = 'Use the ' + button.textContent.toLowerCase() + ' theme'; }
-    button.addEventListener('click', function () {
+    button.addEventListener('click', () => {
       var next = isDark() ? 'light' : 'dark';
       // The choice of the system needs no memory.
       if ((next === 'dark') === dark.matches) { delete root.dataset.theme; keep('theme', null); }
@@ -52,23 +53,31 @@
     var button = make('button', { type: 'button', className: 'copy', textContent: 'Copy' });
     button.setAttribute('aria-label', isBlock ? 'Copy these lines' : 'Copy the whole value');
     if (isBlock) source.prepend(button); else source.after(button);
-    button.addEventListener('click', function () {
+    button.addEventListener('click', () => {
       var text = isBlock ? source.querySelector('code').textContent : source.dataset.copy;
       function say(words) { status.textContent = button.textContent = words; }
-      navigator.clipboard.writeText(text.replace(/\n$/, '')).then(function () { say('Copied'); }, function () { say('Failed'); });
-      setTimeout(function () { button.textContent = 'Copy'; status.textContent = ''; }, 1500);
+      navigator.clipboard.writeText(text.replace(/\n$/, '')).then(() => say('Copied'), () => say('Failed'));
+      setTimeout(() => { button.textContent = 'Copy'; status.textContent = ''; }, 1500);
     });
   }
 
-  function showInstall() {
-    var quick = document.querySelector('[data-quick] code');
-    function show(one) { if (quick) quick.textContent = one.querySelector('code').textContent; }
-    all('details[data-kind]').forEach(function (one) {
-      if (one.dataset.kind === keep('install')) { one.open = true; show(one); }
-      one.addEventListener('toggle', function () {
-        if (one.open) { keep('install', one.dataset.kind); show(one); }
-      });
+  function quick(one) {
+    var line = document.querySelector('[data-quick] code');
+    if (line) line.textContent = one.querySelector('code').textContent;
+  }
+  function addInstall(one) {
+    var kind = keep('install');
+    if (kind) one.open = one.dataset.kind === kind;
+    one.addEventListener('click', event => {
+      if (one.open || !event.target.closest('summary')) return;
+      keep('install', one.dataset.kind);
+      quick(one);
     });
+  }
+  function showInstall() {
+    var one = document.querySelector('.install [open]') || document.querySelector('.install details');
+    one.open = true;
+    quick(one);
   }
 
   function showTab() {
@@ -77,12 +86,13 @@
     if (tab) tab.parentNode.scrollLeft = tab.offsetLeft - tab.parentNode.offsetLeft - 40;
   }
 
-  // What the script adds is added while the page is parsed, before it is painted, so that nothing moves.
+  // What the script adds is added while the page is parsed, before it is painted: nothing moves.
   // An element is complete when the next one has begun.
   function added() {
-    parsed('body', function (body) { status = make('div', { className: 'vh', role: 'status' }, body); });
+    parsed('body', body => { status = make('div', { className: 'vh', role: 'status' }, body); });
     parsed('main', addTheme);
     parsed('.tabs + *', showTab);
+    parsed('.install details', addInstall);
     parsed('.install + *', showInstall);
     if (navigator.clipboard) parsed('[data-copy]', addCopy);
   }
@@ -91,7 +101,7 @@
 
   function keys(input) {
     var help = null;
-    document.addEventListener('keydown', function (event) {
+    document.addEventListener('keydown', event => {
       if (event.ctrlKey || event.metaKey || event.altKey) return;
       var isTyping = /^(INPUT|TEXTAREA|SELECT)$/.test(event.target.tagName);
       if (event.key === '/' && !isTyping) { event.preventDefault(); input.focus(); input.select(); }
@@ -100,11 +110,11 @@
           help = make('dialog', {}, document.body);
           help.setAttribute('aria-label', 'Keys');
           var list = make('dl', { className: 'facts' }, help);
-          [['/', 'search'], ['↑ ↓', 'choose a suggestion'], ['Enter', 'open it'], ['Esc', 'leave the search'], ['?', 'show the keys']].forEach(function (row) {
+          [['/', 'search'], ['↑ ↓', 'choose a suggestion'], ['Enter', 'open it'], ['Esc', 'leave the search'], ['?', 'show the keys']].forEach(row => {
             make('kbd', { textContent: row[0] }, make('dt', {}, list));
             make('dd', { textContent: row[1] }, list);
           });
-          make('button', { type: 'button', textContent: 'Close' }, help).addEventListener('click', function () { help.close(); });
+          make('button', { type: 'button', textContent: 'Close' }, help).addEventListener('click', () => help.close());
         }
         help.showModal();
       }
@@ -114,7 +124,7 @@
   function suggestions(input) {
     var form = input.form, list = null, timer = 0, asked = null, chosen = -1;
     var attributes = { role: 'combobox', 'aria-autocomplete': 'list', 'aria-expanded': 'false', 'aria-controls': 'suggestions' };
-    Object.keys(attributes).forEach(function (name) { input.setAttribute(name, attributes[name]); });
+    Object.keys(attributes).forEach(name => input.setAttribute(name, attributes[name]));
     list = make('ul', { id: 'suggestions', className: 'suggest', hidden: true }, form);
     list.setAttribute('role', 'listbox');
     list.setAttribute('aria-label', 'Suggestions');
@@ -139,7 +149,7 @@
     function open(index) { location.assign(list.children[index].dataset.href); }
     function show(rows) {
       close();
-      rows.forEach(function (row, index) {
+      rows.forEach((row, index) => {
         var option = make('li', { id: 'suggestion-' + index }, list);
         option.setAttribute('role', 'option');
         option.setAttribute('aria-selected', 'false');
@@ -149,25 +159,25 @@
         make('span', { className: 'version', textContent: row.version }, option);
         option.append(' ');
         make('span', { className: 'type ' + row.type, textContent: row.type }, option);
-        option.addEventListener('mousedown', function (event) { event.preventDefault(); open(index); });
+        option.addEventListener('mousedown', event => { event.preventDefault(); open(index); });
       });
       list.hidden = !rows.length;
       input.setAttribute('aria-expanded', String(rows.length > 0));
     }
-    input.addEventListener('input', function () {
+    input.addEventListener('input', () => {
       clearTimeout(timer);
       if (asked) asked.abort();
       var words = input.value.trim();
       if (!words) return close();
-      timer = setTimeout(function () {
+      timer = setTimeout(() => {
         var request = asked = new AbortController();
         fetch(form.dataset.suggest + '?limit=8&q=' + encodeURIComponent(words), { signal: request.signal })
-          .then(function (answer) { return answer.ok ? answer.json() : []; })
-          .then(function (rows) { if (!request.signal.aborted && document.activeElement === input) show(rows); })
-          .catch(function () { /* Aborted or offline: the form still works. */ });
+          .then(answer => answer.ok ? answer.json() : [])
+          .then(rows => { if (!request.signal.aborted && document.activeElement === input) show(rows); })
+          .catch(() => { /* Aborted or offline: the form still works. */ });
       }, 120);
     });
-    input.addEventListener('keydown', function (event) {
+    input.addEventListener('keydown', event => {
       if (event.key === 'Escape') {
         event.preventDefault();
         if (list.hidden) input.blur(); else close();
@@ -188,7 +198,7 @@
     var anchor = 0;
     function mark() {
       var range = /^#L(\d+)(?:-L(\d+))?$/.exec(location.hash);
-      all('.lines .on').forEach(function (line) { line.classList.remove('on'); });
+      all('.lines .on').forEach(line => line.classList.remove('on'));
       if (!range) return;
       var first = Number(range[1]), last = Number(range[2] || first);
       anchor = first;
@@ -200,7 +210,7 @@
       var start = range[2] && document.getElementById('L' + Math.min(first, last));
       if (start) start.scrollIntoView({ block: 'center' });
     }
-    code.addEventListener('click', function (event) {
+    code.addEventListener('click', event => {
       var number = event.target.closest('a');
       if (!number || !event.shiftKey || !anchor) return;
       event.preventDefault();
@@ -212,7 +222,7 @@
     mark();
   }
 
-  document.addEventListener('DOMContentLoaded', function () {
+  document.addEventListener('DOMContentLoaded', () => {
     var input = document.getElementById('q');
     parsing.disconnect();
     added();
