@@ -166,6 +166,9 @@ fn without_its_tool_a_check_says_so_and_is_left_out() {
     let (code, said) = run(&["scripts/check-deploy", "prometheus"]);
     assert_eq!(code, Some(77), "{said}");
     assert!(said.starts_with("NOTICE: promtool is missing"), "{said}");
+    let (code, said) = run(&["scripts/browser"]);
+    assert_eq!(code, Some(77), "{said}");
+    assert!(said.starts_with("NOTICE: docker-registry is missing"), "{said}");
     let (code, said) = run(&["-c", "source scripts/steps.sh; check_scripts"]);
     assert_eq!(code, Some(77), "{said}");
     assert!(said.starts_with("NOTICE: shellcheck is missing"), "{said}");
