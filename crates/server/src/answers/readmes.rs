@@ -141,7 +141,7 @@ impl Readmes {
     /// Returns true if a version was found without a README a short time ago.
     #[must_use]
     pub fn is_missing(&self, catalog: &Catalog, wanted: &ReadmeQuery, now: Instant) -> bool {
-        let hit = self.named.look_up(&wanted.key(), now, |_| true);
+        let hit = self.named.look_up(&wanted.key(), now, |named| Some(named.clone()));
         hit.is_some_and(|Hit { value: named, age }| {
             named.readme.is_err() && named.is_fresh(age, &self.rules, &catalog.store.view())
         })
