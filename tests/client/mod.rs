@@ -3,6 +3,7 @@
 mod bad_servers;
 mod completions;
 mod connections;
+mod examples;
 mod fake;
 mod find;
 mod hostile;
