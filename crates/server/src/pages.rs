@@ -8,6 +8,7 @@ pub mod changes;
 pub mod difference;
 pub mod error_page;
 pub mod extension_head;
+pub mod extension_path;
 pub mod face;
 pub mod feeds;
 pub mod file;

@@ -10,7 +10,7 @@ use crate::api::extract::PathParams;
 use crate::api::handlers::downloads::{Address, respond};
 use crate::api::params::bad_request;
 use crate::edge::problem::Problem;
-use crate::pages::page_request::ExtensionPath;
+use crate::pages::extension_path::ExtensionPath;
 use crate::pages::page_state::Pages;
 
 #[derive(Deserialize)]

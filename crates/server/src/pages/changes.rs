@@ -27,9 +27,10 @@ use crate::edge::problem::Problem;
 use crate::pages::archive_tree::requested;
 use crate::pages::difference::file_changes;
 use crate::pages::extension_head::ShownVersion;
+use crate::pages::extension_path::ExtensionPath;
 use crate::pages::find_version::find_version;
 use crate::pages::fragment::References;
-use crate::pages::page_request::{ExtensionPath, PageRequest};
+use crate::pages::page_request::PageRequest;
 use crate::pages::page_state::{KeptPage, Pages};
 use crate::pages::seen_backends::SeenBackends;
 

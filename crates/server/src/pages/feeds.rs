@@ -14,10 +14,11 @@ use registry_web::feed::{Feed, FeedItem, MEDIA_TYPE, Subject};
 use registry_web::site::Site;
 
 use crate::edge::problem::Problem;
+use crate::pages::extension_path::ExtensionPath;
 use crate::pages::models::{
     archive_digest, page_type, reference, reference_within, text, version_name,
 };
-use crate::pages::page_request::{ExtensionPath, PageRequest};
+use crate::pages::page_request::PageRequest;
 use crate::pages::page_state::{KeptPage, Pages};
 use crate::pages::seen_backends::SeenBackends;
 

@@ -16,9 +16,10 @@ use crate::archives::Fetch;
 use crate::edge::problem::Problem;
 use crate::pages::archive_tree::{self, cached_index, requested};
 use crate::pages::bare_path::redirect_within;
+use crate::pages::extension_path::VersionPath;
 use crate::pages::find_version::find_version;
 use crate::pages::models::file_digest;
-use crate::pages::page_request::{PageRequest, VersionPath};
+use crate::pages::page_request::PageRequest;
 use crate::pages::page_state::{KeptPage, Pages};
 use crate::pages::seen_backends::SeenBackends;
 

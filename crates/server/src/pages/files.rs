@@ -9,9 +9,10 @@ use crate::api::extract::QueryString;
 use crate::archives::Fetch;
 use crate::edge::problem::Problem;
 use crate::pages::archive_tree::{page_of, requested, respond};
+use crate::pages::extension_path::VersionPath;
 use crate::pages::file;
 use crate::pages::find_version::find_version;
-use crate::pages::page_request::{PageRequest, VersionPath};
+use crate::pages::page_request::PageRequest;
 use crate::pages::page_state::Pages;
 
 /// `?fetch=`, and `?path=` for paths that no address can have.

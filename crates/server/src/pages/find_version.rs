@@ -10,7 +10,7 @@ use crate::api::params::bad_request;
 use crate::edge::problem::Problem;
 use crate::pages::archive_tree::{cached_index, count};
 use crate::pages::extension_head::ShownVersion;
-use crate::pages::page_request::ExtensionPath;
+use crate::pages::extension_path::ExtensionPath;
 use crate::pages::page_state::Pages;
 
 const LATEST: &str = "latest";

@@ -9,18 +9,11 @@ use parking_lot::Mutex;
 use registry_core::caching::bounded_lru::{BoundedLru, LruBounds};
 use registry_core::models::naming::ExtensionId;
 use registry_core::models::scope::Scope;
-use tokio::time::Instant;
 
-use crate::answers::answer::Answer;
-use crate::edge::accept::{AcceptedForm, names_html, values};
-use crate::edge::coding::Coding;
-use crate::edge::headers::Heads;
+use crate::edge::accept::{names_html, values};
 use crate::edge::own_address::is_forwarded;
-use crate::edge::representation::Representation;
 use crate::edge::templates::Templates;
 use crate::metrics::{Metrics, RouteCounters};
-use crate::pages::page_state::Pages;
-use crate::pages::seen_backends::SeenBackends;
 
 /// Maximum total size of what is known, in bytes.
 pub const BYTES_MAX: usize = 4 << 20;
@@ -31,7 +24,7 @@ const REQUEST_MAX: usize = 512;
 const OTHER_BYTES: usize = 1024;
 
 /// Returns true as long as a page shows the same, although that is no part of the view.
-pub type IsSame = Arc<dyn Fn(&Pages) -> bool + Send + Sync>;
+pub type IsSame = Arc<dyn Fn() -> bool + Send + Sync>;
 
 /// A page that answers a request while view and backends are as they were.
 pub struct KnownPage {
@@ -60,9 +53,12 @@ pub struct KnownPages {
     metrics: Metrics,
 }
 
-struct Known {
-    page: KnownPage,
-    counters: Arc<RouteCounters>,
+/// A known page, and the counters of its route.
+pub struct Known {
+    /// The page.
+    pub page: KnownPage,
+    /// The counters.
+    pub counters: Arc<RouteCounters>,
 }
 
 /// Returns what a page depends on of a request: target, host and form. `None` if there is more, such as
@@ -94,51 +90,9 @@ impl KnownPages {
         self.held.lock().put(identity, weight as u64, Arc::new(Known { page, counters }));
     }
 
-    fn get(&self, identity: &str) -> Option<Arc<Known>> {
-        self.held.lock().get(identity).map(|known| Arc::clone(known))
-    }
-}
-
-impl Pages {
-    /// Returns the cached page for a request that was answered before, and the counters of its route.
-    /// Does not wait.
+    /// Returns the page of a request with this identity.
     #[must_use]
-    pub fn known(
-        &self,
-        head: &Parts,
-        coding: Option<Coding>,
-        heads: &Heads,
-        now: Instant,
-    ) -> Option<(Representation, Arc<RouteCounters>)> {
-        let known = self.known.get(&identity(head)?)?;
-        let (page, catalog) = (&known.page, self.catalog());
-        let view = match &page.id {
-            Some(id) => {
-                let view = catalog.store.view();
-                catalog
-                    .reader
-                    .still_answers(view.get(id, page.scope)?, page.scope, &view, now)
-                    .ok()?;
-                view
-            }
-            None => catalog.reader.ready_at_once(page.scope, now)?,
-        };
-        let is_same = view.revision == page.revision
-            && SeenBackends::within(catalog, page.scope).key() == page.states
-            && page.is_same.as_ref().is_none_or(|is_same| is_same(self));
-        let hit = is_same.then(|| {
-            let id = page.id.as_ref();
-            self.api.answers.kept_page(&page.key, &view, page.scope, id, now)
-        });
-        let hit = hit.flatten()?;
-        // An encoding that takes milliseconds is made elsewhere.
-        if coding.is_some_and(|coding| !hit.answer.content.rendered.is_at_hand(coding)) {
-            return None;
-        }
-        // Of `heads`, those of negotiated answers vary by `Accept` too.
-        let form = page.is_negotiated.then_some(AcceptedForm::Fragment);
-        let answer = Answer { form, ..hit.take() };
-        let page = self.described(answer.represent(heads), page.media_type);
-        Some((page, Arc::clone(&known.counters)))
+    pub fn get(&self, identity: &str) -> Option<Arc<Known>> {
+        self.held.lock().get(identity).map(|known| Arc::clone(known))
     }
 }

@@ -16,11 +16,12 @@ use registry_web::site::Site;
 use crate::edge::problem::Problem;
 use crate::pages::archive_tree::{cached_index, requested};
 use crate::pages::extension_head::ShownVersion;
+use crate::pages::extension_path::{ExtensionPath, VersionPath};
 use crate::pages::find_version::find_version;
 use crate::pages::fragment::References;
 use crate::pages::known_pages::IsSame;
 use crate::pages::models::{archive_digest, archive_size, page_digest, text, version_name};
-use crate::pages::page_request::{ExtensionPath, PageRequest, VersionPath};
+use crate::pages::page_request::PageRequest;
 use crate::pages::page_state::{KeptPage, Pages, Reuse};
 use crate::pages::readme::FoundReadme;
 use crate::pages::readme_files::ReadmeFiles;
@@ -71,14 +72,16 @@ async fn respond(
     let is_same: IsSame = Arc::new({
         let (id, release, readme) = (id.clone(), Arc::clone(&shown.release), readme.clone());
         let is_read = archive.is_some();
-        move |pages| {
-            let pin = pages.catalog().pins.of_archive(&id, &release);
+        let api = Arc::clone(&pages.api);
+        move || {
+            let pin = api.answers.catalog().pins.of_archive(&id, &release);
+            let archive = release.artifact.chosen().and_then(|archive| archive.digest.as_ref());
+            let index = archive.and_then(|digest| api.archives.indexed_as(digest));
+            let is_at_hand = |found| api.archives.is_at_hand(found) == shows_pictures;
             pin.map(|pin| pin.since) == since
-                && readme.is_same(pages, &wanted)
-                && cached_index(pages, &release).is_some() == is_read
-                && found
-                    .as_ref()
-                    .is_none_or(|found| pages.api.archives.is_at_hand(found) == shows_pictures)
+                && readme.is_same(&api.answers, &wanted)
+                && index.is_some() == is_read
+                && found.as_ref().is_none_or(is_at_hand)
         }
     });
     // A version that is not listed was read for this request alone.

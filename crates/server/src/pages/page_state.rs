@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use axum::http::HeaderValue;
 use axum::http::header::VARY;
+use axum::http::request::Parts;
 use axum::response::{IntoResponse as _, Response};
 use registry_catalog::Catalog;
 use registry_catalog::index::view::View;
@@ -14,14 +15,20 @@ use registry_web::error::Result as PageResult;
 use registry_web::freshness::DataAge;
 use registry_web::links::Links;
 use registry_web::site::{Site, SiteOrigin};
+use tokio::time::Instant;
 
+use crate::answers::answer::Answer;
 use crate::answers::page_data::PageData;
 use crate::api::state::ApiState;
+use crate::edge::accept::AcceptedForm;
+use crate::edge::coding::Coding;
+use crate::edge::headers::Heads;
 use crate::edge::own_address::OwnAddress;
 use crate::edge::problem::Problem;
 use crate::edge::rendered::Rendered;
 use crate::edge::representation::Representation;
-use crate::pages::known_pages::{IsSame, KnownPage, KnownPages};
+use crate::metrics::RouteCounters;
+use crate::pages::known_pages::{IsSame, KnownPage, KnownPages, identity};
 use crate::pages::page_request::PageRequest;
 use crate::pages::response::{HTML, restrict};
 use crate::pages::seen_backends::SeenBackends;
@@ -154,6 +161,46 @@ impl Pages {
         Some(self.finished(found, page.media_type, page.is_negotiated))
     }
 
+    /// Returns the cached page for a request that was answered before, and the counters of its route.
+    /// Does not wait.
+    #[must_use]
+    pub fn known(
+        &self,
+        head: &Parts,
+        coding: Option<Coding>,
+        heads: &Heads,
+        now: Instant,
+    ) -> Option<(Representation, Arc<RouteCounters>)> {
+        let known = self.known.get(&identity(head)?)?;
+        let (page, catalog) = (&known.page, self.catalog());
+        let view = match &page.id {
+            Some(id) => {
+                let view = catalog.store.view();
+                let entry = view.get(id, page.scope)?;
+                catalog.reader.still_answers(entry, page.scope, &view, now).ok()?;
+                view
+            }
+            None => catalog.reader.ready_at_once(page.scope, now)?,
+        };
+        let is_same = view.revision == page.revision
+            && SeenBackends::within(catalog, page.scope).key() == page.states
+            && page.is_same.as_ref().is_none_or(|is_same| is_same());
+        let hit = is_same.then(|| {
+            let id = page.id.as_ref();
+            self.api.answers.kept_page(&page.key, &view, page.scope, id, now)
+        });
+        let hit = hit.flatten()?;
+        // An encoding that takes milliseconds is made elsewhere.
+        if coding.is_some_and(|coding| !hit.answer.content.rendered.is_at_hand(coding)) {
+            return None;
+        }
+        // Of `heads`, those of negotiated answers vary by `Accept` too.
+        let form = page.is_negotiated.then_some(AcceptedForm::Fragment);
+        let answer = Answer { form, ..hit.take() };
+        let page = self.described(answer.represent(heads), page.media_type);
+        Some((page, Arc::clone(&known.counters)))
+    }
+
     /// Remembers the page of a request, under this key and with these states of backends.
     fn learn(
         &self,
@@ -199,11 +246,7 @@ impl Pages {
     }
 
     /// Adds the headers of pages.
-    pub(super) fn described(
-        &self,
-        mut page: Representation,
-        media_type: &'static str,
-    ) -> Representation {
+    fn described(&self, mut page: Representation, media_type: &'static str) -> Representation {
         if media_type == HTML {
             restrict(&mut page.headers, self.settings.remote_images);
         }

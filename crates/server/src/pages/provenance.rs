@@ -20,9 +20,10 @@ use crate::archives::IndexedArchive;
 use crate::edge::problem::Problem;
 use crate::pages::archive_tree::{cached_index, entry_of};
 use crate::pages::extension_head::ShownVersion;
+use crate::pages::extension_path::VersionPath;
 use crate::pages::find_version::find_version;
 use crate::pages::models::{archive_digest, archive_size, page_digest};
-use crate::pages::page_request::{PageRequest, VersionPath};
+use crate::pages::page_request::PageRequest;
 use crate::pages::page_state::{KeptPage, Pages};
 use crate::pages::seen_backends::SeenBackends;
 

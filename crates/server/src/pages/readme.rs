@@ -7,6 +7,7 @@ use registry_core::models::tag::Tag;
 use registry_web::pages::overview::ReadmeView;
 use tokio::time::Instant;
 
+use crate::answers::Answers;
 use crate::answers::answer::Answer;
 use crate::answers::query::{Query, ReadmeQuery};
 use crate::edge::accept::AcceptedForm;
@@ -48,15 +49,15 @@ impl FoundReadme {
 
     /// Returns true if the cache has the same for a version. Does not wait.
     #[must_use]
-    pub fn is_same(&self, pages: &Pages, wanted: &Query) -> bool {
-        let (answers, now) = (&pages.api.answers, Instant::now());
+    pub fn is_same(&self, answers: &Answers, wanted: &Query) -> bool {
+        let now = Instant::now();
         match (self, wanted) {
             (Self::Page(page), _) => {
                 let hit = answers.cached(wanted, "", now);
                 hit.is_some_and(|hit| hit.answer.content.rendered.etag() == page.etag())
             }
             (Self::Missing, Query::Readme(wanted, _)) => {
-                answers.readmes.is_missing(pages.catalog(), wanted, now)
+                answers.readmes.is_missing(answers.catalog(), wanted, now)
             }
             _ => false,
         }

@@ -12,8 +12,9 @@ use serde::Deserialize;
 use crate::api::extract::QueryString;
 use crate::edge::problem::Problem;
 use crate::pages::extension_head::ShownVersion;
+use crate::pages::extension_path::ExtensionPath;
 use crate::pages::models::{archive_digest, archive_size, version_name};
-use crate::pages::page_request::{ExtensionPath, PageRequest};
+use crate::pages::page_request::PageRequest;
 use crate::pages::page_state::{KeptPage, Pages};
 use crate::pages::seen_backends::SeenBackends;
 
