@@ -58,7 +58,7 @@ pub enum Shell {
     Fish,
     /// Nushell: commands and flags, no names of the registry
     Nushell,
-    /// `PowerShell`
+    /// Shell of Windows
     Powershell,
     /// Z shell
     Zsh,

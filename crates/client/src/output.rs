@@ -83,7 +83,11 @@ fn lines(failure: &Failure, display: Option<Display>) -> String {
     let has_colors = display.is_some_and(|display| display.colors_errors);
     let error = if has_colors { "\u{1b}[1;31merror:\u{1b}[0m" } else { "error:" };
     let messages = failure.messages().map(|message| format!("{error} {}", visible(message)));
-    let hint = failure.hint_text().map(|hint| format!("try: {}", visible(hint)));
+    let hint = failure.hint_text().map(|hint| {
+        // A command to copy, or advice.
+        let word = if hint.starts_with("extreg ") { "try" } else { "hint" };
+        format!("{word}: {}", visible(hint))
+    });
     messages.chain(hint).map(|line| line + "\n").collect()
 }
 

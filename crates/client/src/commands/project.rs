@@ -29,7 +29,7 @@ impl Project {
         Self::find(context)?.ok_or_else(|| {
             let directory = context.directory.display();
             let message = format!("there is no extensions.toml in {directory} or above");
-            Failure::usage(message).hint("make one: extreg add provider/NAME")
+            Failure::usage(message).hint("extreg add provider/NAME makes one")
         })
     }
 

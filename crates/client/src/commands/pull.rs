@@ -133,7 +133,7 @@ fn of_locked_references(args: &PullArgs, project: Option<&Project>) -> Result<Ve
         let entry = entries.iter().find(|entry| reference.means(&entry.id));
         entry.map(|entry| Item::of_entry(entry, &Question::default())).ok_or_else(|| {
             let message = format!("{} is not in the lock", reference.name);
-            Failure::new(FailureKind::Outdated, message).hint("run extreg add, or pull it online")
+            Failure::new(FailureKind::Outdated, message).hint("extreg add, or pull it online")
         })
     }))
 }

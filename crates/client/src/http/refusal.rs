@@ -83,9 +83,9 @@ fn denied(told: &str, server: &Server) -> Failure {
     match server.chosen {
         // See `settings::server::token`: variables are for addresses that the user chose.
         Chosen::Manifest => failure.hint(format!(
-            "run: extreg login --server {url}; or set EXTENSION_REGISTRY_URL={url} beside the token"
+            "extreg login --server {url}; or set EXTENSION_REGISTRY_URL={url} beside the token"
         )),
-        _ => failure.hint(format!("run: extreg login --server {url}")),
+        _ => failure.hint(format!("extreg login --server {url}")),
     }
 }
 

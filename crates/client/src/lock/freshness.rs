@@ -28,7 +28,7 @@ pub(crate) fn stale(requirements: &[Requirement], lock: &Lock) -> Option<Failure
     let superfluous =
         superfluous.map(|entry| format!("{} is locked and not in extensions.toml", entry.id));
     let failures = unanswered.chain(superfluous).map(|message| {
-        Failure::new(FailureKind::Outdated, message).hint("run extreg lock, and commit the lock")
+        Failure::new(FailureKind::Outdated, message).hint("extreg lock, and commit the lock")
     });
     Failure::join(failures.collect())
 }
