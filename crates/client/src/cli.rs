@@ -12,7 +12,7 @@ use crate::cli::arguments::{
     AddArgs, DiffArgs, ExplainArgs, ListArgs, LockArgs, LoginArgs, OutdatedArgs, PullArgs,
     RemoveArgs, ResolveArgs, SearchArgs, ShowArgs, UpdateArgs, VerifyArgs, VersionsArgs,
 };
-use crate::form::Form;
+use crate::form::OutputForm;
 
 /// Place of the first command in a list of commands of another program.
 const AFTER_OTHERS: usize = 100;
@@ -34,7 +34,7 @@ pub struct Extreg {
 pub enum ProgramCommand {
     /// A command of the client
     #[command(flatten)]
-    Client(Command),
+    Client(ClientCommand),
     /// Print completions for a shell; they know the names and versions of the registry
     Completions {
         /// Name of the shell
@@ -82,7 +82,7 @@ pub struct Options {
 
     /// Form of the output; default: $EXTENSION_REGISTRY_OUTPUT, then table
     #[arg(short, long, value_name = "FORM", global = true)]
-    pub output: Option<Form>,
+    pub output: Option<OutputForm>,
 
     /// Print no messages but errors
     #[arg(short, long, global = true)]
@@ -127,7 +127,7 @@ pub enum ColorChoice {
 
 /// Commands of the client.
 #[derive(Clone, Debug, Subcommand)]
-pub enum Command {
+pub enum ClientCommand {
     /// List extensions
     List(ListArgs),
     /// Find extensions by words, best matches first
@@ -178,7 +178,7 @@ pub struct Invocation {
     /// Flags of every command.
     pub options: Options,
     /// What to do.
-    pub command: Command,
+    pub command: ClientCommand,
 }
 
 impl FromArgMatches for Invocation {
@@ -187,7 +187,7 @@ impl FromArgMatches for Invocation {
             return Err(clap::Error::new(ErrorKind::MissingSubcommand));
         };
         let options = Options::from_arg_matches(flags)?;
-        Ok(Self { options, command: Command::from_arg_matches(matches)? })
+        Ok(Self { options, command: ClientCommand::from_arg_matches(matches)? })
     }
 
     fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
@@ -198,7 +198,7 @@ impl FromArgMatches for Invocation {
 
 impl Subcommand for Invocation {
     fn augment_subcommands(program: clap::Command) -> clap::Command {
-        let own = Command::augment_subcommands(clap::Command::new("client"));
+        let own = ClientCommand::augment_subcommands(clap::Command::new("client"));
         let commands = own.get_subcommands().cloned().enumerate().map(|(place, command)| {
             let own = |text: Option<&StyledStr>| {
                 text.cloned().map_or(Resettable::Reset, Resettable::Value)
@@ -217,6 +217,6 @@ impl Subcommand for Invocation {
     }
 
     fn has_subcommand(name: &str) -> bool {
-        Command::has_subcommand(name)
+        ClientCommand::has_subcommand(name)
     }
 }

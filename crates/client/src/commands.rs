@@ -14,7 +14,7 @@ mod status;
 mod verify;
 mod versions;
 
-use crate::cli::Command;
+use crate::cli::ClientCommand;
 use crate::context::Context;
 use crate::failure::Result;
 use crate::output::print;
@@ -23,26 +23,26 @@ const EXIT_CODES: &str = include_str!("cli/exit_codes.txt");
 const RANGES: &str = include_str!("cli/ranges.txt");
 
 /// Runs a command.
-pub(crate) async fn run(command: &Command, context: &Context) -> Result<()> {
+pub(crate) async fn run(command: &ClientCommand, context: &Context) -> Result<()> {
     match command {
-        Command::List(args) => catalog::list(args, context).await,
-        Command::Search(args) => catalog::search(args, context).await,
-        Command::Show(args) => show::run(args, context).await,
-        Command::Versions(args) => versions::list(args, context).await,
-        Command::Resolve(args) => versions::resolve(args, context).await,
-        Command::Pull(args) => pull::run(args, context).await,
-        Command::Add(args) => add::add(args, context).await,
-        Command::Remove(args) => add::remove(args, context).await,
-        Command::Lock(args) => lock::lock(args, context).await,
-        Command::Update(args) => lock::update(args, context).await,
-        Command::Outdated(args) => outdated::run(args, context).await,
-        Command::Verify(args) => verify::run(args, context),
-        Command::Diff(args) => diff::run(args, context).await,
-        Command::Explain(args) => explain::run(args, context).await,
-        Command::Login(args) => login::login(args, context).await,
-        Command::Logout => login::logout(context),
-        Command::Status => status::run(context).await,
-        Command::ExitCodes => print(EXIT_CODES),
-        Command::Ranges => print(RANGES),
+        ClientCommand::List(args) => catalog::list(args, context).await,
+        ClientCommand::Search(args) => catalog::search(args, context).await,
+        ClientCommand::Show(args) => show::run(args, context).await,
+        ClientCommand::Versions(args) => versions::list(args, context).await,
+        ClientCommand::Resolve(args) => versions::resolve(args, context).await,
+        ClientCommand::Pull(args) => pull::run(args, context).await,
+        ClientCommand::Add(args) => add::add(args, context).await,
+        ClientCommand::Remove(args) => add::remove(args, context).await,
+        ClientCommand::Lock(args) => lock::lock(args, context).await,
+        ClientCommand::Update(args) => lock::update(args, context).await,
+        ClientCommand::Outdated(args) => outdated::run(args, context).await,
+        ClientCommand::Verify(args) => verify::run(args, context),
+        ClientCommand::Diff(args) => diff::run(args, context).await,
+        ClientCommand::Explain(args) => explain::run(args, context).await,
+        ClientCommand::Login(args) => login::login(args, context).await,
+        ClientCommand::Logout => login::logout(context),
+        ClientCommand::Status => status::run(context).await,
+        ClientCommand::ExitCodes => print(EXIT_CODES),
+        ClientCommand::Ranges => print(RANGES),
     }
 }

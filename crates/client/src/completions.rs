@@ -10,7 +10,7 @@ use clap_complete_nushell::Nushell;
 
 use crate::cli::Shell;
 use crate::environment::Environment;
-use crate::failure::{Failure, Result};
+use crate::failure::{ClientFailure, Result};
 use crate::names::Names;
 use crate::output;
 
@@ -34,7 +34,7 @@ pub(crate) fn print(shell: Shell, mut command: Command) -> Result<()> {
         Shell::Powershell => "powershell",
         Shell::Zsh => "zsh",
     };
-    let failed = || Failure::failed(format!("there are no completions for {name}"));
+    let failed = || ClientFailure::failed(format!("there are no completions for {name}"));
     let shells = Shells::builtins();
     let completer = shells.completer(name).ok_or_else(failed)?;
     let written = completer.write_registration(VARIABLE, PROGRAM, PROGRAM, PROGRAM, &mut script);

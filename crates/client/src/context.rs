@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use crate::cli::Options;
 use crate::environment::Environment;
-use crate::failure::{Failure, Result};
+use crate::failure::{ClientFailure, Result};
 use crate::http::Registry;
 use crate::output::tell;
 use crate::settings::{Display, Settings};
@@ -28,7 +28,7 @@ impl Context {
         display: Display,
     ) -> Result<Self> {
         let directory = std::path::absolute(directory).map_err(|error| {
-            Failure::failed(format!("the working directory cannot be found: {error}"))
+            ClientFailure::failed(format!("the working directory cannot be found: {error}"))
         })?;
         let settings = Settings::find(options, environment, &directory)?;
         let registry = Registry::new(&settings)?;

@@ -1,7 +1,7 @@
 //! Failures of commands: a kind that decides the exit code, a message, and what to try.
 
 /// Result of a command or of a part.
-pub type Result<T, E = Failure> = std::result::Result<T, E>;
+pub type Result<T, E = ClientFailure> = std::result::Result<T, E>;
 
 /// Category of a failure. `docs/cli.md` lists the exit codes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -78,13 +78,13 @@ impl FailureKind {
 /// Failure of a command. Several messages are lines of one text.
 #[derive(Clone, Debug, thiserror::Error)]
 #[error("{message}")]
-pub struct Failure {
+pub struct ClientFailure {
     kind: FailureKind,
     message: String,
     hint: Option<String>,
 }
 
-impl Failure {
+impl ClientFailure {
     /// Creates a failure: what failed, of which, and why.
     #[must_use]
     pub fn new(kind: FailureKind, message: impl Into<String>) -> Self {
@@ -146,7 +146,7 @@ pub fn all<T>(results: impl IntoIterator<Item = Result<T>>) -> Result<Vec<T>> {
             Err(failure) => failures.push(failure),
         }
     }
-    Failure::join(failures).map_or(Ok(values), Err)
+    ClientFailure::join(failures).map_or(Ok(values), Err)
 }
 
 #[cfg(test)]
@@ -163,11 +163,12 @@ mod tests {
             (FailureKind::Conflict, FailureKind::Outdated, 8),
         ];
         for (one, other, code) in kinds {
-            let failures = vec![Failure::new(one, "a").hint("x"), Failure::new(other, "b")];
-            let joined = Failure::join(failures).unwrap();
+            let failures =
+                vec![ClientFailure::new(one, "a").hint("x"), ClientFailure::new(other, "b")];
+            let joined = ClientFailure::join(failures).unwrap();
             assert_eq!(joined.kind().code(), code);
             assert_eq!(joined.messages().collect::<Vec<_>>(), ["a", "b"]);
         }
-        assert!(Failure::join(Vec::new()).is_none());
+        assert!(ClientFailure::join(Vec::new()).is_none());
     }
 }

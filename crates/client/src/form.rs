@@ -4,7 +4,7 @@ use clap::ValueEnum;
 
 /// Form of the output.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Form {
+pub enum OutputForm {
     /// Columns for people
     Table,
     /// One array of objects
@@ -17,7 +17,7 @@ pub enum Form {
     Name,
 }
 
-impl Form {
+impl OutputForm {
     /// Returns true for a form that programs parse.
     #[must_use]
     pub const fn is_for_machines(self) -> bool {

@@ -11,8 +11,8 @@ use reqwest::{Method, Response};
 use secrecy::SecretString;
 use serde::de::DeserializeOwned;
 
-use crate::failure::{Failure, FailureKind, Result};
-use crate::http::attempt::{Attempt, retried};
+use crate::failure::{ClientFailure, FailureKind, Result};
+use crate::http::attempt::{RequestAttempt, retried};
 use crate::http::refusal::refusal;
 use crate::http::transfer::Transfer;
 use crate::settings::{Server, Settings};
@@ -31,7 +31,7 @@ pub struct Registry {
 
 /// Rows of a list, and the number of rows of all pages.
 #[derive(Debug)]
-pub struct Page<T> {
+pub struct ResultPage<T> {
     /// Rows of this page.
     pub rows: Vec<T>,
     /// Rows of all pages; at least those of this one.
@@ -69,13 +69,13 @@ impl Registry {
     }
 
     /// Reads one page of a list.
-    pub async fn page<T: DeserializeOwned>(&self, target: &Target) -> Result<Page<T>> {
+    pub async fn page<T: DeserializeOwned>(&self, target: &Target) -> Result<ResultPage<T>> {
         retried(async || {
             let response = self.ask(Method::GET, target, accepting(JSON)).await?;
             let total = response.headers().get("x-total-count");
             let total = total.and_then(|total| total.to_str().ok()?.parse().ok());
             let rows: Vec<T> = self.json(response).await?;
-            Ok(Page { total: total.unwrap_or(rows.len()), rows })
+            Ok(ResultPage { total: total.unwrap_or(rows.len()), rows })
         })
         .await
     }
@@ -117,10 +117,10 @@ impl Registry {
         method: Method,
         target: &Target,
         headers: HeaderMap,
-    ) -> Result<Response, Attempt> {
+    ) -> Result<Response, RequestAttempt> {
         if self.is_offline {
             let message = format!("{} is not asked with --offline", self.server.url);
-            return Err(Failure::usage(message).hint("run it without --offline").into());
+            return Err(ClientFailure::usage(message).hint("run it without --offline").into());
         }
         let url = self.server.url.at(&format!("{BASE}{}", target.text()));
         let response = self.transfer.send(method, &url, headers).await?;
@@ -130,7 +130,7 @@ impl Registry {
         Err(refusal(response, &self.server).await)
     }
 
-    async fn json<T: DeserializeOwned>(&self, response: Response) -> Result<T, Attempt> {
+    async fn json<T: DeserializeOwned>(&self, response: Response) -> Result<T, RequestAttempt> {
         let content_type = response.headers().get(CONTENT_TYPE).cloned();
         let content_type = content_type.as_ref().and_then(|value| value.to_str().ok());
         let content_type = content_type.unwrap_or("nothing").to_owned();
@@ -141,17 +141,17 @@ impl Registry {
         serde_json::from_slice(&bytes).map_err(|error| {
             let message = format!("{} sent JSON of another form: {error}", self.server.url);
             let hint = "check that --server is an extension registry of version 0.2 or later";
-            Failure::usage(message).hint(hint).into()
+            ClientFailure::usage(message).hint(hint).into()
         })
     }
 
-    async fn body(&self, mut response: Response) -> Result<Vec<u8>, Attempt> {
+    async fn body(&self, mut response: Response) -> Result<Vec<u8>, RequestAttempt> {
         let mut bytes = Vec::new();
         while let Some(piece) = response.chunk().await.map_err(|e| self.transfer.broken(&e))? {
             if bytes.len() + piece.len() > JSON_MAX {
                 let message =
                     format!("{} sent more than {JSON_MAX} bytes of text", self.server.url);
-                return Err(Failure::new(FailureKind::Failed, message).into());
+                return Err(ClientFailure::new(FailureKind::Failed, message).into());
             }
             bytes.extend_from_slice(&piece);
         }
@@ -163,7 +163,8 @@ fn accepting(media_type: &'static str) -> HeaderMap {
     HeaderMap::from_iter([(ACCEPT, HeaderValue::from_static(media_type))])
 }
 
-fn value(text: &str) -> Result<HeaderValue, Attempt> {
-    HeaderValue::from_str(text)
-        .map_err(|_| Failure::failed("a header of the registry has control characters").into())
+fn value(text: &str) -> Result<HeaderValue, RequestAttempt> {
+    HeaderValue::from_str(text).map_err(|_| {
+        ClientFailure::failed("a header of the registry has control characters").into()
+    })
 }

@@ -32,7 +32,7 @@ pub use environment::Environment;
 
 use crate::cli::{Extreg, Invocation, ProgramCommand};
 use crate::context::Context;
-use crate::failure::{Failure, FailureKind, Result};
+use crate::failure::{ClientFailure, FailureKind, Result};
 use crate::settings::Display;
 
 /// Runs the program `extreg`. Returns its exit code. `version` is printed by `--version`.
@@ -77,7 +77,7 @@ pub fn run(invocation: &Invocation, environment: &Environment) -> u8 {
     ended.map_or_else(|failure| reported(&failure, display.ok()), |()| 0)
 }
 
-fn reported(failure: &Failure, display: Option<Display>) -> u8 {
+fn reported(failure: &ClientFailure, display: Option<Display>) -> u8 {
     output::report(failure, display);
     failure.kind().code()
 }
@@ -85,14 +85,14 @@ fn reported(failure: &Failure, display: Option<Display>) -> u8 {
 fn until_interrupted(command: impl Future<Output = Result<()>>) -> Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| {
-        Failure::failed(format!("the program cannot wait for connections: {error}"))
+        ClientFailure::failed(format!("the program cannot wait for connections: {error}"))
     })?;
     runtime.block_on(async {
         tokio::select! {
             ended = command => ended,
             signal = tokio::signal::ctrl_c() => Err(match signal {
-                Ok(()) => Failure::new(FailureKind::Interrupted, "interrupted"),
-                Err(error) => Failure::failed(format!("Ctrl-C cannot be watched: {error}")),
+                Ok(()) => ClientFailure::new(FailureKind::Interrupted, "interrupted"),
+                Err(error) => ClientFailure::failed(format!("Ctrl-C cannot be watched: {error}")),
             }),
         }
     })

@@ -14,7 +14,7 @@ use crate::cli::{Extreg, Options};
 use crate::context::Context;
 use crate::environment::Environment;
 use crate::failure::Result;
-use crate::reference::Reference;
+use crate::reference::ExtensionReference;
 use crate::resolve::find_id;
 use crate::settings::Display;
 
@@ -49,7 +49,7 @@ impl Names {
 
     /// Returns the versions of an extension, newest first. Empty if they are unknown.
     pub(crate) fn versions(&self, name: &str) -> Vec<String> {
-        let Ok(reference) = name.parse::<Reference>() else { return Vec::new() };
+        let Ok(reference) = name.parse::<ExtensionReference>() else { return Vec::new() };
         self.known(name, &async |context| {
             let id = find_id(&context.registry, &reference).await?;
             let target = Target::new(format!("/extensions/{id}/versions"));

@@ -11,12 +11,12 @@ use std::io::{self, ErrorKind, Write as _};
 use serde::Serialize;
 pub use visible::visible;
 
-use crate::failure::{Failure, Result};
-use crate::form::Form;
+use crate::failure::{ClientFailure, Result};
+use crate::form::OutputForm;
 use crate::settings::Display;
 
 /// A row of a table: an object of the output.
-pub trait Row: Serialize {
+pub trait OutputRow: Serialize {
     /// Titles of the columns.
     const COLUMNS: &'static [&'static str];
 
@@ -28,13 +28,13 @@ pub trait Row: Serialize {
 }
 
 /// Prints rows.
-pub fn print_rows<R: Row>(rows: &[R], display: Display) -> Result<()> {
+pub fn print_rows<R: OutputRow>(rows: &[R], display: Display) -> Result<()> {
     match display.form {
-        Form::Table => {
-            let cells: Vec<Vec<String>> = rows.iter().map(Row::cells).collect();
+        OutputForm::Table => {
+            let cells: Vec<Vec<String>> = rows.iter().map(OutputRow::cells).collect();
             print(&table::text(R::COLUMNS, &cells, display))
         }
-        Form::Name => {
+        OutputForm::Name => {
             let names: String = rows.iter().map(|row| visible(&row.name()) + "\n").collect();
             print(&names)
         }
@@ -45,9 +45,9 @@ pub fn print_rows<R: Row>(rows: &[R], display: Display) -> Result<()> {
 /// Prints objects in a form for machines, or one `name: value` a line.
 pub fn print_objects<T: Serialize>(objects: &[T], display: Display) -> Result<()> {
     let text = match display.form {
-        Form::Json => json::array(objects)?,
-        Form::Jsonl => json::lines(objects)?,
-        Form::Nuon | Form::Table | Form::Name => nuon::text(objects)?,
+        OutputForm::Json => json::array(objects)?,
+        OutputForm::Jsonl => json::lines(objects)?,
+        OutputForm::Nuon | OutputForm::Table | OutputForm::Name => nuon::text(objects)?,
     };
     print(&text)
 }
@@ -57,7 +57,7 @@ pub fn print(text: &str) -> Result<()> {
     let mut output = io::stdout().lock();
     match output.write_all(text.as_bytes()).and_then(|()| output.flush()) {
         Err(error) if error.kind() != ErrorKind::BrokenPipe => {
-            Err(Failure::failed(format!("the output cannot be written: {error}")))
+            Err(ClientFailure::failed(format!("the output cannot be written: {error}")))
         }
         _ => Ok(()),
     }
@@ -72,14 +72,14 @@ pub fn tell(message: &str, display: Display) {
 }
 
 /// Prints a failure on standard error: lines for people, or one object for programs.
-pub fn report(failure: &Failure, display: Option<Display>) {
+pub fn report(failure: &ClientFailure, display: Option<Display>) {
     let is_for_machines = display.is_some_and(|display| display.form.is_for_machines());
     let text = if is_for_machines { json::failure(failure) } else { lines(failure, display) };
     // Without standard error there is no place left to report the failure.
     let _ = io::stderr().write_all(text.as_bytes());
 }
 
-fn lines(failure: &Failure, display: Option<Display>) -> String {
+fn lines(failure: &ClientFailure, display: Option<Display>) -> String {
     let has_colors = display.is_some_and(|display| display.colors_errors);
     let error = if has_colors { "\u{1b}[1;31merror:\u{1b}[0m" } else { "error:" };
     let messages = failure.messages().map(|message| format!("{error} {}", visible(message)));

@@ -9,7 +9,7 @@ use registry_core::models::tag::Tag;
 
 /// An extension as the user writes it, and the wanted version.
 #[derive(Clone, Debug)]
-pub struct Reference {
+pub struct ExtensionReference {
     /// Type, if given; else the name must be unique.
     pub extension_type: Option<ExtensionType>,
     /// Name.
@@ -43,7 +43,7 @@ pub enum InvalidReference {
     Version(String),
 }
 
-impl FromStr for Reference {
+impl FromStr for ExtensionReference {
     type Err = InvalidReference;
 
     fn from_str(text: &str) -> Result<Self, InvalidReference> {
@@ -67,7 +67,7 @@ impl FromStr for Reference {
     }
 }
 
-impl Reference {
+impl ExtensionReference {
     /// Returns the id, if the reference has a type.
     #[must_use]
     pub fn id(&self) -> Option<ExtensionId> {
@@ -117,7 +117,7 @@ mod tests {
     use super::*;
 
     fn shown(text: &str) -> String {
-        let Reference { extension_type, name, wanted } = text.parse().unwrap();
+        let ExtensionReference { extension_type, name, wanted } = text.parse().unwrap();
         let extension_type = extension_type.map_or("?", ExtensionType::as_str);
         let kind = match wanted {
             Wanted::Latest => "latest",
@@ -156,7 +156,7 @@ mod tests {
             ("aws@..", "after @"),
             ("-x", "name must be"),
         ] {
-            let error = text.parse::<Reference>().unwrap_err().to_string();
+            let error = text.parse::<ExtensionReference>().unwrap_err().to_string();
             assert!(error.contains(part), "{text}: {error}");
         }
     }

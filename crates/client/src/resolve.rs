@@ -8,17 +8,17 @@ use registry_public::extension::{ExtensionBody, VersionBody};
 use registry_public::metadata::MetadataBody;
 use registry_public::paths::Target;
 
-use crate::failure::{Failure, FailureKind, Result, all};
+use crate::failure::{ClientFailure, FailureKind, Result, all};
 use crate::http::Registry;
 use crate::question::Question;
-use crate::reference::{Reference, Wanted};
+use crate::reference::{ExtensionReference, Wanted};
 
 /// Names that a message offers.
 const NEAR_MAX: usize = 3;
 
 /// A release that a reference means.
 #[derive(Clone, Debug)]
-pub(crate) struct Release {
+pub(crate) struct ResolvedRelease {
     pub(crate) id: ExtensionId,
     pub(crate) version: VersionBody,
     /// Range by which a bare version was read, because no release has that name.
@@ -28,9 +28,9 @@ pub(crate) struct Release {
 /// Finds the releases of several references at once, or joins the failures.
 pub(crate) async fn resolve_all(
     registry: &Registry,
-    references: &[Reference],
+    references: &[ExtensionReference],
     question: &Question,
-) -> Result<Vec<Release>> {
+) -> Result<Vec<ResolvedRelease>> {
     let releases = references.iter().map(|reference| resolve(registry, reference, question));
     all(join_all(releases).await)
 }
@@ -38,9 +38,9 @@ pub(crate) async fn resolve_all(
 /// Finds the release of a reference.
 pub(crate) async fn resolve(
     registry: &Registry,
-    reference: &Reference,
+    reference: &ExtensionReference,
     question: &Question,
-) -> Result<Release> {
+) -> Result<ResolvedRelease> {
     let id = find_id(registry, reference).await?;
     let found = find_release(registry, &id, &reference.wanted, question).await;
     match found {
@@ -52,7 +52,10 @@ pub(crate) async fn resolve(
 }
 
 /// Finds the id of a reference. Without a type, the name must be unique.
-pub(crate) async fn find_id(registry: &Registry, reference: &Reference) -> Result<ExtensionId> {
+pub(crate) async fn find_id(
+    registry: &Registry,
+    reference: &ExtensionReference,
+) -> Result<ExtensionId> {
     if let Some(id) = reference.id() {
         return Ok(id);
     }
@@ -64,11 +67,11 @@ pub(crate) async fn find_id(registry: &Registry, reference: &Reference) -> Resul
         [id] => Ok(id.clone()),
         [] => {
             let message = format!("nothing is called {name}");
-            Err(with_near(Failure::new(FailureKind::NotFound, message), &near))
+            Err(with_near(ClientFailure::new(FailureKind::NotFound, message), &near))
         }
         several => {
             let names = joined(several);
-            let failure = Failure::usage(format!("{name} is not unique: {names}"));
+            let failure = ClientFailure::usage(format!("{name} is not unique: {names}"));
             Err(failure.hint("write the type before the name"))
         }
     }
@@ -80,13 +83,13 @@ pub(crate) async fn find_release(
     id: &ExtensionId,
     wanted: &Wanted,
     question: &Question,
-) -> Result<Release> {
+) -> Result<ResolvedRelease> {
     let (version, read_as) = match wanted {
         Wanted::Latest => (metadata(registry, id, "latest", question).await?.version, None),
         Wanted::Range(range) => (in_range(registry, id, range, question).await?, None),
         Wanted::Bare(tag) => bare(registry, id, tag, question).await?,
     };
-    Ok(Release { id: id.clone(), version, read_as })
+    Ok(ResolvedRelease { id: id.clone(), version, read_as })
 }
 
 /// A bare version is a release of that name, else a range.
@@ -133,7 +136,7 @@ pub(crate) async fn metadata(
 }
 
 /// Adds what exists near a name or version that was not found.
-async fn suggest(registry: &Registry, id: &ExtensionId, failure: Failure) -> Failure {
+async fn suggest(registry: &Registry, id: &ExtensionId, failure: ClientFailure) -> ClientFailure {
     let rows = search(registry, id.name.as_str()).await.unwrap_or_default();
     let found: Vec<ExtensionId> = rows.iter().filter_map(id_of).collect();
     if found.contains(id) {
@@ -146,11 +149,11 @@ async fn search(registry: &Registry, name: &str) -> Result<Vec<ExtensionBody>> {
     registry.get(&Target::new("/extensions/search").with("q", name)).await
 }
 
-fn with_near(failure: Failure, near: &[ExtensionId]) -> Failure {
+fn with_near(failure: ClientFailure, near: &[ExtensionId]) -> ClientFailure {
     match near.get(..near.len().min(NEAR_MAX)) {
         Some(near @ [_, ..]) => {
             let message = format!("{failure}; near: {}", joined(near));
-            Failure::new(failure.kind(), message)
+            ClientFailure::new(failure.kind(), message)
         }
         _ => failure.hint("extreg list"),
     }

@@ -6,10 +6,10 @@ use registry_public::extension::{ExtensionBody, VersionBody};
 use registry_public::files::EntryBody;
 use serde::Serialize;
 
-use crate::output::{Row, day, size};
-use crate::resolve::Release;
+use crate::output::{OutputRow, day, size};
+use crate::resolve::ResolvedRelease;
 
-impl Row for ExtensionBody {
+impl OutputRow for ExtensionBody {
     const COLUMNS: &'static [&'static str] =
         &["NAME", "VERSION", "SOURCE", "PUBLISHED", "DESCRIPTION"];
 
@@ -30,14 +30,14 @@ impl Row for ExtensionBody {
 
 /// One version in a list of versions.
 #[derive(Serialize)]
-pub(crate) struct VersionRow {
+pub(crate) struct VersionLine {
     #[serde(skip)]
     pub(crate) id: ExtensionId,
     #[serde(flatten)]
     pub(crate) version: VersionBody,
 }
 
-impl Row for VersionRow {
+impl OutputRow for VersionLine {
     const COLUMNS: &'static [&'static str] = &["VERSION", "SOURCE", "PUBLISHED", "SIZE", "DIGEST"];
 
     fn cells(&self) -> Vec<String> {
@@ -58,7 +58,7 @@ impl Row for VersionRow {
 
 /// A release that a reference means.
 #[derive(Serialize)]
-pub(crate) struct ReleaseRow {
+pub(crate) struct ReleaseLine {
     id: String,
     version: String,
     source: String,
@@ -68,15 +68,15 @@ pub(crate) struct ReleaseRow {
     backend: String,
 }
 
-impl From<&Release> for ReleaseRow {
-    fn from(release: &Release) -> Self {
+impl From<&ResolvedRelease> for ReleaseLine {
+    fn from(release: &ResolvedRelease) -> Self {
         let VersionBody { version, source, digest, size, tag, backend, .. } =
             release.version.clone();
         Self { id: release.id.to_string(), version, source, digest, size, tag, backend }
     }
 }
 
-impl Row for ReleaseRow {
+impl OutputRow for ReleaseLine {
     const COLUMNS: &'static [&'static str] = &["NAME", "VERSION", "SOURCE", "SIZE", "DIGEST"];
 
     fn cells(&self) -> Vec<String> {
@@ -94,7 +94,7 @@ impl Row for ReleaseRow {
     }
 }
 
-impl Row for EntryBody {
+impl OutputRow for EntryBody {
     const COLUMNS: &'static [&'static str] = &["PATH", "KIND", "SIZE", "MODE", "MARKS"];
 
     fn cells(&self) -> Vec<String> {
@@ -112,7 +112,7 @@ impl Row for EntryBody {
     }
 }
 
-impl Row for BackendReportBody {
+impl OutputRow for BackendReportBody {
     const COLUMNS: &'static [&'static str] =
         &["BACKEND", "KIND", "HAS", "LATEST", "CHECKED", "ERROR"];
 

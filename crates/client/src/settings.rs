@@ -9,15 +9,15 @@ use std::time::Duration;
 
 use clap::ValueEnum as _;
 use console::Term;
-pub use credentials::Credentials;
+pub use credentials::StoredCredentials;
 use secrecy::SecretString;
 pub use server::{Chosen, Server, parse_token};
 
 use crate::cli::{ColorChoice, Options};
 use crate::environment::Environment;
-use crate::failure::{Failure, Result};
-use crate::form::Form;
-use crate::lock::manifest::Manifest;
+use crate::failure::{ClientFailure, Result};
+use crate::form::OutputForm;
+use crate::lock::manifest::ProjectManifest;
 
 /// Longest time to connect.
 const CONNECT: Duration = Duration::from_secs(10);
@@ -34,7 +34,7 @@ pub struct Settings {
     /// Directory of the cache of archives.
     pub cache_directory: Option<PathBuf>,
     /// Connection to the registry.
-    pub connection: Connection,
+    pub connection: ConnectionSettings,
     /// If true, no request is sent.
     pub is_offline: bool,
     /// If true, `pull` never writes the lock.
@@ -43,7 +43,7 @@ pub struct Settings {
 
 /// Settings of connections.
 #[derive(Clone, Debug)]
-pub struct Connection {
+pub struct ConnectionSettings {
     /// Longest time to connect.
     pub connect: Duration,
     /// Longest silence.
@@ -59,7 +59,7 @@ pub struct Connection {
 #[expect(clippy::struct_excessive_bools, reason = "one for each switch")]
 pub struct Display {
     /// Form of the data.
-    pub form: Form,
+    pub form: OutputForm,
     /// If true, only data and errors are printed.
     pub is_quiet: bool,
     /// If true, progress is shown.
@@ -82,7 +82,7 @@ impl Settings {
             token,
             config_directory,
             cache_directory: environment.cache_directory(),
-            connection: Connection {
+            connection: ConnectionSettings {
                 connect: CONNECT,
                 silence: Duration::from_secs(options.timeout),
                 ca_file: options.ca_file.clone(),
@@ -99,12 +99,12 @@ impl Display {
     pub fn find(options: &Options, environment: &Environment) -> Result<Self> {
         let form = match (options.output, environment.get("EXTENSION_REGISTRY_OUTPUT")) {
             (Some(form), _) => form,
-            (None, Some(word)) => Form::from_str(word, true).map_err(|_| {
+            (None, Some(word)) => OutputForm::from_str(word, true).map_err(|_| {
                 let message =
                     format!("EXTENSION_REGISTRY_OUTPUT is {word:?}, which is no form of output");
-                Failure::usage(message).hint("use table, json, jsonl, nuon or name")
+                ClientFailure::usage(message).hint("use table, json, jsonl, nuon or name")
             })?,
-            (None, None) => Form::Table,
+            (None, None) => OutputForm::Table,
         };
         let colors = |terminal: &Term| match options.color {
             ColorChoice::Always => true,
@@ -126,6 +126,6 @@ impl Display {
 }
 
 /// Returns the manifest of the directory, or of the nearest one above that has one.
-pub fn find_manifest(directory: &Path) -> Result<Option<Manifest>> {
-    directory.ancestors().find_map(|above| Manifest::read(above).transpose()).transpose()
+pub fn find_manifest(directory: &Path) -> Result<Option<ProjectManifest>> {
+    directory.ancestors().find_map(|above| ProjectManifest::read(above).transpose()).transpose()
 }

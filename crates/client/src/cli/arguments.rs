@@ -8,7 +8,7 @@ use registry_core::models::backend_kind::BackendKind;
 use registry_core::models::constraint::Constraint;
 use registry_core::models::naming::ExtensionType;
 
-use crate::reference::Reference;
+use crate::reference::ExtensionReference;
 
 /// Backends to ask.
 #[derive(Clone, Debug, Default, Args)]
@@ -70,7 +70,7 @@ pub struct SearchArgs {
 pub struct ShowArgs {
     /// Extension, such as provider/aws or aws@1.2
     #[arg(value_name = "REF")]
-    pub reference: Reference,
+    pub reference: ExtensionReference,
     /// Backends to ask
     #[command(flatten)]
     pub scope: ScopeArgs,
@@ -87,7 +87,7 @@ pub struct ShowArgs {
 pub struct VersionsArgs {
     /// Extension, such as provider/aws
     #[arg(value_name = "REF")]
-    pub reference: Reference,
+    pub reference: ExtensionReference,
     /// Backends to ask
     #[command(flatten)]
     pub scope: ScopeArgs,
@@ -104,7 +104,7 @@ pub struct VersionsArgs {
 pub struct ResolveArgs {
     /// Extensions, such as provider/aws or 'aws@^1.2'
     #[arg(required = true, value_name = "REF")]
-    pub references: Vec<Reference>,
+    pub references: Vec<ExtensionReference>,
     /// Backends to ask
     #[command(flatten)]
     pub scope: ScopeArgs,
@@ -119,7 +119,7 @@ pub struct ResolveArgs {
 pub struct PullArgs {
     /// Extensions, such as provider/aws or 'aws@^1.2'; default: those of extensions.toml
     #[arg(value_name = "REF")]
-    pub references: Vec<Reference>,
+    pub references: Vec<ExtensionReference>,
     /// Backends to ask
     #[command(flatten)]
     pub scope: ScopeArgs,
@@ -162,7 +162,7 @@ pub struct PullArgs {
 pub struct AddArgs {
     /// Extensions, such as provider/aws or 'aws@^1.2'
     #[arg(required = true, value_name = "REF")]
-    pub references: Vec<Reference>,
+    pub references: Vec<ExtensionReference>,
     /// Backends to ask; written to extensions.toml
     #[command(flatten)]
     pub scope: ScopeArgs,
@@ -176,7 +176,7 @@ pub struct AddArgs {
 pub struct RemoveArgs {
     /// Extensions of extensions.toml, such as provider/aws or aws
     #[arg(required = true, value_name = "NAME")]
-    pub names: Vec<Reference>,
+    pub names: Vec<ExtensionReference>,
 }
 
 /// `lock`
@@ -195,7 +195,7 @@ pub struct LockArgs {
 pub struct UpdateArgs {
     /// Extensions to update, such as provider/aws or aws; default: all
     #[arg(value_name = "NAME")]
-    pub names: Vec<Reference>,
+    pub names: Vec<ExtensionReference>,
     /// Print the difference, and write nothing
     #[arg(long)]
     pub dry_run: bool,
@@ -228,10 +228,10 @@ pub struct VerifyArgs {
 pub struct DiffArgs {
     /// Version to compare with
     #[arg(value_name = "FROM")]
-    pub from: Reference,
+    pub from: ExtensionReference,
     /// Version of the same extension
     #[arg(value_name = "TO")]
-    pub to: Reference,
+    pub to: ExtensionReference,
     /// Backends to ask
     #[command(flatten)]
     pub scope: ScopeArgs,
@@ -245,7 +245,7 @@ pub struct DiffArgs {
 pub struct ExplainArgs {
     /// Extension, such as provider/aws
     #[arg(value_name = "REF")]
-    pub reference: Reference,
+    pub reference: ExtensionReference,
 }
 
 /// `login`

@@ -7,10 +7,10 @@ use crate::commands::lock::locked;
 use crate::commands::project::Project;
 use crate::context::Context;
 use crate::failure::{Result, all};
-use crate::lock::manifest::Manifest;
+use crate::lock::manifest::ProjectManifest;
 use crate::question::Question;
 use crate::reference::Wanted;
-use crate::resolve::{Release, resolve_all};
+use crate::resolve::{ResolvedRelease, resolve_all};
 use crate::settings::find_manifest;
 
 /// Adds extensions to the manifest and the lock, or changes their versions.
@@ -18,7 +18,7 @@ pub(super) async fn add(args: &AddArgs, context: &Context) -> Result<()> {
     let question = Question { scope: args.scope.clone(), admits_prereleases: args.pre };
     let releases = resolve_all(&context.registry, &args.references, &question).await?;
     let manifest = find_manifest(&context.directory)?;
-    let mut manifest = manifest.unwrap_or_else(|| Manifest::empty(&context.directory));
+    let mut manifest = manifest.unwrap_or_else(|| ProjectManifest::empty(&context.directory));
     for (reference, release) in args.references.iter().zip(&releases) {
         let requested = requested(&reference.wanted, release);
         let admits_prereleases = question.admits_prereleases || release.version.prerelease;
@@ -40,7 +40,7 @@ pub(super) async fn remove(args: &RemoveArgs, context: &Context) -> Result<()> {
 }
 
 /// Writes a manifest and its lock. Nothing is written if the lock cannot be made.
-async fn save(manifest: Manifest, context: &Context) -> Result<()> {
+async fn save(manifest: ProjectManifest, context: &Context) -> Result<()> {
     let project = Project::of(manifest)?;
     let lock = locked(&project, &[], false, context).await?;
     project.manifest.write()?;
@@ -48,7 +48,7 @@ async fn save(manifest: Manifest, context: &Context) -> Result<()> {
 }
 
 /// Returns what the manifest requests: a range, or an exact version if the user wrote one.
-pub(super) fn requested(wanted: &Wanted, release: &Release) -> String {
+pub(super) fn requested(wanted: &Wanted, release: &ResolvedRelease) -> String {
     let version = &release.version.version;
     let is_version = version.parse::<Constraint>().is_ok();
     match wanted {

@@ -5,7 +5,7 @@ use registry_public::paths::Target;
 
 use crate::cli::arguments::{ListArgs, ScopeArgs, SearchArgs};
 use crate::context::Context;
-use crate::failure::{Failure, FailureKind, Result};
+use crate::failure::{ClientFailure, FailureKind, Result};
 use crate::output::print_rows;
 use registry_core::models::naming::ExtensionType;
 
@@ -35,12 +35,12 @@ pub(super) async fn search(args: &SearchArgs, context: &Context) -> Result<()> {
     let near: Vec<String> =
         rows.iter().take(3).map(|row| format!("{}/{}", row.r#type, row.name)).collect();
     Err(match near.as_slice() {
-        [] => Failure::new(FailureKind::NotFound, format!("nothing is called {words}"))
+        [] => ClientFailure::new(FailureKind::NotFound, format!("nothing is called {words}"))
             .hint("extreg list"),
         near => {
             let near = near.join(", ");
             let message = format!("nothing is called {words}; near: {near}");
-            Failure::new(FailureKind::NotFound, message)
+            ClientFailure::new(FailureKind::NotFound, message)
         }
     })
 }

@@ -6,9 +6,9 @@ use serde::Serialize;
 
 use crate::cli::arguments::DiffArgs;
 use crate::context::Context;
-use crate::failure::{Failure, FailureKind, Result};
-use crate::form::Form;
-use crate::output::{Row, print_objects, print_rows};
+use crate::failure::{ClientFailure, FailureKind, Result};
+use crate::form::OutputForm;
+use crate::output::{OutputRow, print_objects, print_rows};
 use crate::question::Question;
 use crate::resolve::resolve;
 
@@ -18,7 +18,7 @@ struct DifferenceRow {
     path: String,
 }
 
-impl Row for DifferenceRow {
+impl OutputRow for DifferenceRow {
     const COLUMNS: &'static [&'static str] = &["CHANGE", "PATH"];
 
     fn cells(&self) -> Vec<String> {
@@ -37,7 +37,7 @@ pub(super) async fn run(args: &DiffArgs, context: &Context) -> Result<()> {
     let to = resolve(&context.registry, &args.to, &question).await?;
     if from.id != to.id {
         let message = format!("{} and {} are two extensions", from.id, to.id);
-        return Err(Failure::usage(message).hint("compare two versions of one extension"));
+        return Err(ClientFailure::usage(message).hint("compare two versions of one extension"));
     }
     let target = Target::release(&to.id.to_string(), &to.version.tag).below("/files");
     let target = target.with("against", from.version.tag.as_str());
@@ -48,12 +48,12 @@ pub(super) async fn run(args: &DiffArgs, context: &Context) -> Result<()> {
     }
     let rows = rows(&differences);
     match context.display.form {
-        Form::Table | Form::Name => print_rows(&rows, context.display)?,
+        OutputForm::Table | OutputForm::Name => print_rows(&rows, context.display)?,
         _ => print_objects(&[differences], context.display)?,
     }
     if args.exit_code && !rows.is_empty() {
         let message = format!("{} entries differ", rows.len());
-        return Err(Failure::new(FailureKind::Outdated, message));
+        return Err(ClientFailure::new(FailureKind::Outdated, message));
     }
     Ok(())
 }

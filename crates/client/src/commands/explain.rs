@@ -6,7 +6,7 @@ use registry_public::paths::Target;
 use crate::cli::arguments::ExplainArgs;
 use crate::context::Context;
 use crate::failure::Result;
-use crate::form::Form;
+use crate::form::OutputForm;
 use crate::output::{print, print_objects, print_rows, visible};
 use crate::resolve::find_id;
 
@@ -15,7 +15,7 @@ pub(super) async fn run(args: &ExplainArgs, context: &Context) -> Result<()> {
     let id = find_id(&context.registry, &args.reference).await?;
     let target = Target::new(format!("/extensions/{id}/explain"));
     let explanation: ExplanationBody = context.registry.get(&target).await?;
-    if context.display.form != Form::Table {
+    if context.display.form != OutputForm::Table {
         return print_objects(&[explanation], context.display);
     }
     let ExplanationBody { owner, rule, state, backends, pins, other_orders, .. } = explanation;

@@ -6,9 +6,9 @@ use serde::Serialize;
 use crate::cli::arguments::OutdatedArgs;
 use crate::commands::project::Project;
 use crate::context::Context;
-use crate::failure::{Failure, FailureKind, Result, all};
+use crate::failure::{ClientFailure, FailureKind, Result, all};
 use crate::lock::manifest::Requirement;
-use crate::output::{Row, print_rows};
+use crate::output::{OutputRow, print_rows};
 use crate::reference::Wanted;
 use crate::resolve::find_release;
 
@@ -30,7 +30,7 @@ impl OutdatedRow {
     }
 }
 
-impl Row for OutdatedRow {
+impl OutputRow for OutdatedRow {
     const COLUMNS: &'static [&'static str] = &["NAME", "REQUESTED", "LOCKED", "WANTED", "LATEST"];
 
     fn cells(&self) -> Vec<String> {
@@ -53,7 +53,7 @@ pub(super) async fn run(args: &OutdatedArgs, context: &Context) -> Result<()> {
     print_rows(&outdated, context.display)?;
     if args.exit_code && !outdated.is_empty() {
         let message = format!("{} of the locked extensions are outdated", outdated.len());
-        return Err(Failure::new(FailureKind::Outdated, message).hint("extreg update"));
+        return Err(ClientFailure::new(FailureKind::Outdated, message).hint("extreg update"));
     }
     Ok(())
 }

@@ -3,16 +3,16 @@
 use std::path::PathBuf;
 
 use crate::context::Context;
-use crate::failure::{Failure, Result};
+use crate::failure::{ClientFailure, Result};
 use crate::lock::changes::describe;
 use crate::lock::file::Lock;
-use crate::lock::manifest::{Manifest, Requirement};
-use crate::reference::Reference;
+use crate::lock::manifest::{ProjectManifest, Requirement};
+use crate::reference::ExtensionReference;
 use crate::settings::find_manifest;
 
 /// A manifest with its lock.
 pub(super) struct Project {
-    pub(super) manifest: Manifest,
+    pub(super) manifest: ProjectManifest,
     /// The lock; empty if there is none yet.
     pub(super) lock: Lock,
     pub(super) lock_path: PathBuf,
@@ -29,27 +29,29 @@ impl Project {
         Self::find(context)?.ok_or_else(|| {
             let directory = context.directory.display();
             let message = format!("there is no extensions.toml in {directory} or above");
-            Failure::usage(message).hint("extreg add provider/NAME makes one")
+            ClientFailure::usage(message).hint("extreg add provider/NAME makes one")
         })
     }
 
     /// The project of a manifest.
-    pub(super) fn of(manifest: Manifest) -> Result<Self> {
+    pub(super) fn of(manifest: ProjectManifest) -> Result<Self> {
         let lock_path = manifest.lock_path();
         let lock = Lock::read(&lock_path)?.unwrap_or_default();
         Ok(Self { manifest, lock, lock_path })
     }
 
     /// Returns the requirement that a name of the command line means.
-    pub(super) fn requirement(&self, name: &Reference) -> Result<&Requirement> {
+    pub(super) fn requirement(&self, name: &ExtensionReference) -> Result<&Requirement> {
         let mut found =
             self.manifest.requirements().iter().filter(|requirement| name.means(&requirement.id));
         match (found.next(), found.next()) {
             (Some(requirement), None) => Ok(requirement),
-            (None, _) => Err(Failure::usage(format!("{} is not in extensions.toml", name.name))),
+            (None, _) => {
+                Err(ClientFailure::usage(format!("{} is not in extensions.toml", name.name)))
+            }
             (Some(one), Some(other)) => {
                 let message = format!("{} is not unique: {}, {}", name.name, one.id, other.id);
-                Err(Failure::usage(message).hint("write the type before the name"))
+                Err(ClientFailure::usage(message).hint("write the type before the name"))
             }
         }
     }

@@ -11,8 +11,8 @@ use crate::commands::add::requested;
 use crate::commands::lock::locked;
 use crate::commands::project::Project;
 use crate::context::Context;
-use crate::failure::{Failure, FailureKind, Result, all};
-use crate::form::Form;
+use crate::failure::{ClientFailure, FailureKind, Result, all};
+use crate::form::OutputForm;
 use crate::lock::answer::answer_all;
 use crate::lock::changes::describe;
 use crate::lock::file::Lock;
@@ -23,7 +23,7 @@ use crate::output::print_rows;
 use crate::pull::cache::Cache;
 use crate::pull::extract::unpack;
 use crate::pull::item::{Item, Pulled, separate};
-use crate::pull::mark::Mark;
+use crate::pull::mark::DirectoryMark;
 use crate::pull::progress::Progress;
 use crate::pull::puller::Puller;
 use crate::question::Question;
@@ -56,7 +56,7 @@ pub(super) async fn run(args: &PullArgs, context: &Context) -> Result<()> {
         }
     }
     match context.display.form {
-        Form::Table => Ok(()),
+        OutputForm::Table => Ok(()),
         _ => print_rows(&pulled, context.display),
     }
 }
@@ -133,7 +133,7 @@ fn of_locked_references(args: &PullArgs, project: Option<&Project>) -> Result<Ve
         let entry = entries.iter().find(|entry| reference.means(&entry.id));
         entry.map(|entry| Item::of_entry(entry, &Question::default())).ok_or_else(|| {
             let message = format!("{} is not in the lock", reference.name);
-            Failure::new(FailureKind::Outdated, message).hint("extreg add, or pull it online")
+            ClientFailure::new(FailureKind::Outdated, message).hint("extreg add, or pull it online")
         })
     }))
 }
@@ -168,7 +168,7 @@ async fn extract(
     forces: bool,
     context: &Context,
 ) -> Result<()> {
-    let mark = Mark {
+    let mark = DirectoryMark {
         id: pulled.id.clone(),
         version: pulled.version.clone(),
         digest: pulled.digest.clone().unwrap_or_default(),
@@ -179,7 +179,7 @@ async fn extract(
     let (archive, directory) = (pulled.path.clone(), directory.to_owned());
     let id = item.id.clone();
     let unpacked = spawn_blocking(move || unpack(&archive, &directory, &id, &mark, forces)).await;
-    if unpacked.map_err(|error| Failure::failed(error.to_string()))?? {
+    if unpacked.map_err(|error| ClientFailure::failed(error.to_string()))?? {
         context.tell(&format!("unpacked {} {}", pulled.id, pulled.version));
     }
     Ok(())

@@ -8,10 +8,10 @@ use registry_public::paths::Target;
 use crate::cli::arguments::ShowArgs;
 use crate::context::Context;
 use crate::failure::Result;
-use crate::form::Form;
+use crate::form::OutputForm;
 use crate::output::{print, print_objects, print_rows, size, visible};
 use crate::question::Question;
-use crate::resolve::{Release, metadata, resolve};
+use crate::resolve::{ResolvedRelease, metadata, resolve};
 
 /// Shows a version.
 pub(super) async fn run(args: &ShowArgs, context: &Context) -> Result<()> {
@@ -29,13 +29,15 @@ pub(super) async fn run(args: &ShowArgs, context: &Context) -> Result<()> {
     let (metadata, extension) =
         futures_util::future::try_join(metadata, context.registry.get(&target)).await?;
     match context.display.form {
-        Form::Table => print(&described(&metadata, &extension)),
-        Form::Name => print(&format!("{}@{}\n", release.id, visible(&release.version.version))),
+        OutputForm::Table => print(&described(&metadata, &extension)),
+        OutputForm::Name => {
+            print(&format!("{}@{}\n", release.id, visible(&release.version.version)))
+        }
         _ => print_objects(&[metadata], context.display),
     }
 }
 
-async fn readme(release: &Release, question: &Question, context: &Context) -> Result<()> {
+async fn readme(release: &ResolvedRelease, question: &Question, context: &Context) -> Result<()> {
     let target = Target::new(format!("/extensions/{}/readme", release.id));
     let target = target.with("version", release.version.tag.as_str());
     let target = target.with_all(question.scope.pairs());
@@ -44,7 +46,7 @@ async fn readme(release: &Release, question: &Question, context: &Context) -> Re
     print(&lines)
 }
 
-async fn files(release: &Release, question: &Question, context: &Context) -> Result<()> {
+async fn files(release: &ResolvedRelease, question: &Question, context: &Context) -> Result<()> {
     let target = Target::release(&release.id.to_string(), &release.version.tag).below("/files");
     let target = target.with_all(question.scope.pairs());
     let files: FilesBody = context.registry.get(&target).await?;

@@ -5,9 +5,9 @@ use registry_public::paths::Target;
 use serde::Serialize;
 
 use crate::context::Context;
-use crate::failure::{Failure, FailureKind, Result};
-use crate::form::Form;
-use crate::output::{Row, print_objects, print_rows};
+use crate::failure::{ClientFailure, FailureKind, Result};
+use crate::form::OutputForm;
+use crate::output::{OutputRow, print_objects, print_rows};
 
 #[derive(Serialize)]
 struct BackendRow {
@@ -15,7 +15,7 @@ struct BackendRow {
     health: BackendHealthBody,
 }
 
-impl Row for BackendRow {
+impl OutputRow for BackendRow {
     const COLUMNS: &'static [&'static str] =
         &["BACKEND", "KIND", "STATE", "EXTENSIONS", "LAST SUCCESS", "ERROR"];
 
@@ -45,7 +45,7 @@ impl Row for BackendRow {
 pub(super) async fn run(context: &Context) -> Result<()> {
     let health: HealthBody = context.registry.get(&Target::new("/health")).await?;
     let status = health.status.clone();
-    if context.display.form == Form::Table {
+    if context.display.form == OutputForm::Table {
         let url = &context.registry.server().url;
         context.tell(&format!("{url} is {status}, version {}", health.version));
         let backends = health.backends.into_iter().filter(|(_, health)| health.enabled);
@@ -57,7 +57,7 @@ pub(super) async fn run(context: &Context) -> Result<()> {
     }
     match status.as_str() {
         "unhealthy" => {
-            Err(Failure::new(FailureKind::Unavailable, "the registry can serve nothing"))
+            Err(ClientFailure::new(FailureKind::Unavailable, "the registry can serve nothing"))
         }
         _ => Ok(()),
     }

@@ -8,13 +8,13 @@ use serde::Serialize;
 use crate::cli::arguments::VerifyArgs;
 use crate::commands::project::Project;
 use crate::context::Context;
-use crate::failure::{Failure, FailureKind, Result};
+use crate::failure::{ClientFailure, FailureKind, Result};
 use crate::lock::entry::LockedEntry;
 use crate::lock::file::Lock;
-use crate::output::{Row, print_rows};
+use crate::output::{OutputRow, print_rows};
 use crate::pull::existing::{Existing, look_now};
 use crate::pull::item::{Item, separate};
-use crate::pull::mark::Mark;
+use crate::pull::mark::DirectoryMark;
 use crate::question::Question;
 
 /// One archive or directory, and how it compares.
@@ -25,10 +25,10 @@ struct VerifiedRow {
     path: PathBuf,
     state: &'static str,
     #[serde(skip)]
-    failure: Option<Failure>,
+    failure: Option<ClientFailure>,
 }
 
-impl Row for VerifiedRow {
+impl OutputRow for VerifiedRow {
     const COLUMNS: &'static [&'static str] = &["NAME", "VERSION", "STATE", "PATH"];
 
     fn cells(&self) -> Vec<String> {
@@ -44,8 +44,9 @@ impl Row for VerifiedRow {
 /// Compares paths with the lock.
 pub(super) fn run(args: &VerifyArgs, context: &Context) -> Result<()> {
     let lock = match &args.lock {
-        Some(path) => Lock::read(path)?
-            .ok_or_else(|| Failure::usage(format!("there is no lock at {}", path.display())))?,
+        Some(path) => Lock::read(path)?.ok_or_else(|| {
+            ClientFailure::usage(format!("there is no lock at {}", path.display()))
+        })?,
         None => Project::required(context)?.lock,
     };
     let names = names(&lock);
@@ -53,7 +54,7 @@ pub(super) fn run(args: &VerifyArgs, context: &Context) -> Result<()> {
         args.paths.iter().flat_map(|path| verify(path, &lock, &names)).collect();
     print_rows(&rows, context.display)?;
     let failures = rows.into_iter().filter_map(|row| row.failure).collect();
-    Failure::join(failures).map_or(Ok(()), Err)
+    ClientFailure::join(failures).map_or(Ok(()), Err)
 }
 
 /// Returns the names of the archives, in the order of the lock.
@@ -66,7 +67,7 @@ fn names(lock: &Lock) -> Vec<String> {
 
 fn verify(path: &Path, lock: &Lock, names: &[String]) -> Vec<VerifiedRow> {
     if path.is_dir() {
-        return match Mark::read(path) {
+        return match DirectoryMark::read(path) {
             Ok(Some(mark)) => vec![verify_directory(path, &mark, lock)],
             Err(failure) => vec![fault(path, failure)],
             Ok(None) => {
@@ -79,7 +80,7 @@ fn verify(path: &Path, lock: &Lock, names: &[String]) -> Vec<VerifiedRow> {
     let entry = lock.entries().iter().zip(names).find(|(_, known)| name == known.as_str());
     let Some((entry, _)) = entry else {
         let message = format!("{} is not in the lock", path.display());
-        return vec![fault(path, Failure::new(FailureKind::NotFound, message))];
+        return vec![fault(path, ClientFailure::new(FailureKind::NotFound, message))];
     };
     vec![verify_file(path, entry)]
 }
@@ -92,7 +93,7 @@ fn verify_entry(
     lock: &Lock,
 ) -> Vec<VerifiedRow> {
     let extracted = directory.join(entry.id.extension_type.as_str()).join(entry.id.name.as_str());
-    let extracted = match Mark::read(&extracted) {
+    let extracted = match DirectoryMark::read(&extracted) {
         Ok(mark) => mark.map(|mark| verify_directory(&extracted, &mark, lock)),
         Err(failure) => Some(fault(&extracted, failure)),
     };
@@ -108,46 +109,49 @@ fn verify_file(path: &Path, entry: &LockedEntry) -> VerifiedRow {
         Ok(Existing::File(found, _)) if found == *digest => ("ok", None),
         Ok(Existing::File(found, _)) => {
             let message = format!("{place}: the digest is {found}, and the locked one {digest}");
-            ("modified", Some(Failure::new(FailureKind::Integrity, message)))
+            ("modified", Some(ClientFailure::new(FailureKind::Integrity, message)))
         }
         Ok(Existing::Nothing) => {
             let message = format!("{place} is missing");
-            let failure = Failure::new(FailureKind::NotFound, message).hint("extreg pull");
+            let failure = ClientFailure::new(FailureKind::NotFound, message).hint("extreg pull");
             ("missing", Some(failure))
         }
         Ok(Existing::Other) => {
             let message = format!("{place} is no regular file");
-            ("modified", Some(Failure::new(FailureKind::Integrity, message)))
+            ("modified", Some(ClientFailure::new(FailureKind::Integrity, message)))
         }
         Err(error) => {
-            ("unreadable", Some(Failure::failed(format!("{place} cannot be read: {error}"))))
+            ("unreadable", Some(ClientFailure::failed(format!("{place} cannot be read: {error}"))))
         }
     };
     let (id, version) = (id.to_string(), version.clone());
     VerifiedRow { id, version, path: path.to_owned(), state, failure }
 }
 
-fn verify_directory(path: &Path, mark: &Mark, lock: &Lock) -> VerifiedRow {
-    let Mark { id, version, digest, files, .. } = mark;
+fn verify_directory(path: &Path, mark: &DirectoryMark, lock: &Lock) -> VerifiedRow {
+    let DirectoryMark { id, version, digest, files, .. } = mark;
     let place = path.display();
     let entry = lock.entries().iter().find(|entry| entry.id.to_string() == *id);
     let (state, failure) = match entry {
         None => {
             let message = format!("{place} is {id}, which is not in the lock");
-            ("unknown", Some(Failure::new(FailureKind::NotFound, message)))
+            ("unknown", Some(ClientFailure::new(FailureKind::NotFound, message)))
         }
         Some(entry) if entry.version != *version => {
             let message = format!("{place} is {id} {version}, and {} is locked", entry.version);
-            ("outdated", Some(Failure::new(FailureKind::Outdated, message).hint("extreg pull")))
+            (
+                "outdated",
+                Some(ClientFailure::new(FailureKind::Outdated, message).hint("extreg pull")),
+            )
         }
         Some(entry) if entry.digest.to_string() != *digest => {
             let message = format!("{place} was made of {digest}, and {} is locked", entry.digest);
-            ("modified", Some(Failure::new(FailureKind::Integrity, message)))
+            ("modified", Some(ClientFailure::new(FailureKind::Integrity, message)))
         }
         Some(_) => match files.iter().find_map(|(file, hash)| changed(path, file, hash)) {
             None => ("ok", None),
             Some(reason) => {
-                let failure = Failure::new(FailureKind::Integrity, reason);
+                let failure = ClientFailure::new(FailureKind::Integrity, reason);
                 (
                     "modified",
                     Some(failure.hint("unpack it again: extreg pull --extract DIR --force")),
@@ -171,7 +175,7 @@ fn changed(directory: &Path, file: &str, hash: &str) -> Option<String> {
     }
 }
 
-fn fault(path: &Path, failure: Failure) -> VerifiedRow {
+fn fault(path: &Path, failure: ClientFailure) -> VerifiedRow {
     let (id, version) = ("-".to_owned(), "-".to_owned());
     VerifiedRow { id, version, path: path.to_owned(), state: "unknown", failure: Some(failure) }
 }

@@ -7,12 +7,12 @@ use registry_public::paths::Target;
 
 use crate::cli::arguments::{ResolveArgs, VersionsArgs};
 use crate::context::Context;
-use crate::failure::{Failure, FailureKind, Result};
+use crate::failure::{ClientFailure, FailureKind, Result};
 use crate::output::print_rows;
 use crate::question::Question;
 use crate::reference::Wanted;
 use crate::resolve::{find_id, resolve_all};
-use crate::rows::{ReleaseRow, VersionRow};
+use crate::rows::{ReleaseLine, VersionLine};
 
 /// Prints the versions of an extension.
 pub(super) async fn list(args: &VersionsArgs, context: &Context) -> Result<()> {
@@ -34,12 +34,11 @@ pub(super) async fn list(args: &VersionsArgs, context: &Context) -> Result<()> {
         && let Some(range) = range
     {
         let message = format!("{id} has no version that matches {range}");
-        return Err(
-            Failure::new(FailureKind::NotFound, message).hint(format!("extreg versions {id}"))
-        );
+        return Err(ClientFailure::new(FailureKind::NotFound, message)
+            .hint(format!("extreg versions {id}")));
     }
-    let rows: Vec<VersionRow> =
-        shown.into_iter().map(|version| VersionRow { id: id.clone(), version }).collect();
+    let rows: Vec<VersionLine> =
+        shown.into_iter().map(|version| VersionLine { id: id.clone(), version }).collect();
     print_rows(&rows, context.display)
 }
 
@@ -58,6 +57,6 @@ pub(super) async fn resolve(args: &ResolveArgs, context: &Context) -> Result<()>
             context.tell(&format!("{}: read as {range}, chose {chosen}", release.id));
         }
     }
-    let rows: Vec<ReleaseRow> = releases.iter().map(ReleaseRow::from).collect();
+    let rows: Vec<ReleaseLine> = releases.iter().map(ReleaseLine::from).collect();
     print_rows(&rows, context.display)
 }

@@ -4,13 +4,13 @@
 use reqwest::redirect::Policy;
 use reqwest::{Certificate, Client};
 
-use crate::failure::{Failure, Result};
-use crate::settings::Connection;
+use crate::failure::{ClientFailure, Result};
+use crate::settings::ConnectionSettings;
 
 const USER_AGENT: &str = concat!("extreg/", env!("CARGO_PKG_VERSION"));
 
 /// Creates the HTTP client. Fails if the file of certificates cannot be used.
-pub(super) fn client(connection: &Connection) -> Result<Client> {
+pub(super) fn client(connection: &ConnectionSettings) -> Result<Client> {
     // Fails if the program has chosen a provider already, which is then used.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let builder = Client::builder()
@@ -23,7 +23,8 @@ pub(super) fn client(connection: &Connection) -> Result<Client> {
         None => builder,
         Some(path) => {
             let name = path.display();
-            let wrong = |reason: String| Failure::usage(format!("--ca-file {name}: {reason}"));
+            let wrong =
+                |reason: String| ClientFailure::usage(format!("--ca-file {name}: {reason}"));
             let pem = std::fs::read(path).map_err(|error| wrong(error.to_string()))?;
             let certificates = Certificate::from_pem_bundle(&pem);
             let certificates = certificates.map_err(|error| wrong(error.to_string()))?;
@@ -35,5 +36,5 @@ pub(super) fn client(connection: &Connection) -> Result<Client> {
     };
     builder
         .build()
-        .map_err(|error| Failure::usage(format!("the connection cannot be set up: {error}")))
+        .map_err(|error| ClientFailure::usage(format!("the connection cannot be set up: {error}")))
 }

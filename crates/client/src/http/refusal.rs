@@ -6,8 +6,8 @@ use registry_public::errors::ErrorBody;
 use reqwest::header::{CONTENT_TYPE, RETRY_AFTER};
 use reqwest::{Response, StatusCode};
 
-use crate::failure::{Failure, FailureKind};
-use crate::http::attempt::Attempt;
+use crate::failure::{ClientFailure, FailureKind};
+use crate::http::attempt::RequestAttempt;
 use crate::settings::{Chosen, Server};
 
 /// Longest error body that is read, in bytes.
@@ -17,7 +17,7 @@ const JSON: &str = "application/json";
 const DIGESTS: [&str; 2] = ["sha256:", "sha512:"];
 
 /// Reads a response that is no success.
-pub(super) async fn refusal(mut response: Response, server: &Server) -> Attempt {
+pub(super) async fn refusal(mut response: Response, server: &Server) -> RequestAttempt {
     let status = response.status();
     let wait = response.headers().get(RETRY_AFTER);
     let wait = wait.and_then(|wait| wait.to_str().ok()?.parse().ok()).map(Duration::from_secs);
@@ -40,13 +40,13 @@ fn judge(
     content_type: &str,
     wait: Option<Duration>,
     server: &Server,
-) -> Attempt {
+) -> RequestAttempt {
     let url = &server.url;
     let told = message.map_or_else(|| format!("{url} answered {status}"), str::to_owned);
     match status {
         StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => denied(&told, server).into(),
         StatusCode::BAD_GATEWAY if DIGESTS.iter().any(|digest| told.contains(digest)) => {
-            Failure::new(FailureKind::Integrity, told)
+            ClientFailure::new(FailureKind::Integrity, told)
                 .hint("the archive changed at its source: ask its publisher for a new version")
                 .into()
         }
@@ -55,31 +55,32 @@ fn judge(
         | StatusCode::BAD_GATEWAY
         | StatusCode::SERVICE_UNAVAILABLE
         | StatusCode::GATEWAY_TIMEOUT => {
-            let failure = Failure::new(FailureKind::Unavailable, told);
-            Attempt::Again(failure.hint("try again, or see: extreg status"), wait)
+            let failure = ClientFailure::new(FailureKind::Unavailable, told);
+            RequestAttempt::Again(failure.hint("try again, or see: extreg status"), wait)
         }
         // Absence counts only in the words of a registry: a proxy knows nothing about extensions.
         // A HEAD has no words.
         StatusCode::NOT_FOUND if message.is_some() || content_type.starts_with(JSON) => {
-            Failure::new(FailureKind::NotFound, told).into()
+            ClientFailure::new(FailureKind::NotFound, told).into()
         }
-        StatusCode::BAD_REQUEST if message.is_some() => Failure::usage(told).into(),
-        _ if message.is_some() => Failure::failed(told).into(),
-        _ if status.is_server_error() => Failure::failed(told).into(),
+        StatusCode::BAD_REQUEST if message.is_some() => ClientFailure::usage(told).into(),
+        _ if message.is_some() => ClientFailure::failed(told).into(),
+        _ if status.is_server_error() => ClientFailure::failed(told).into(),
         _ => no_registry(server, &format!("{status} with {content_type}")).into(),
     }
 }
 
 /// Describes a server that is no registry.
-pub(super) fn no_registry(server: &Server, answer: &str) -> Failure {
+pub(super) fn no_registry(server: &Server, answer: &str) -> ClientFailure {
     let message = format!("{} is no extension registry: it answered {answer}", server.url);
     let hint = format!("check the address, which {} names", server.chosen);
-    Failure::usage(message).hint(hint)
+    ClientFailure::usage(message).hint(hint)
 }
 
-fn denied(told: &str, server: &Server) -> Failure {
+fn denied(told: &str, server: &Server) -> ClientFailure {
     let url = &server.url;
-    let failure = Failure::new(FailureKind::Denied, format!("{url} refused the request: {told}"));
+    let failure =
+        ClientFailure::new(FailureKind::Denied, format!("{url} refused the request: {told}"));
     match server.chosen {
         // See `settings::server::token`: variables are for addresses that the user chose.
         Chosen::Manifest => failure.hint(format!(
@@ -97,8 +98,8 @@ mod tests {
         let server = Server { url: "http://127.0.0.1:1".parse().unwrap(), chosen: Chosen::Default };
         let status = StatusCode::from_u16(status).unwrap();
         match judge(status, message, "text/html", None, &server) {
-            Attempt::Again(failure, _) => (failure.kind(), true),
-            Attempt::Final(failure) => (failure.kind(), false),
+            RequestAttempt::Again(failure, _) => (failure.kind(), true),
+            RequestAttempt::Final(failure) => (failure.kind(), false),
         }
     }
 

@@ -8,10 +8,10 @@ use reqwest::{Client, Method, Response};
 use secrecy::{ExposeSecret as _, SecretString};
 use url::Url;
 
-use crate::failure::{Failure, FailureKind, Result};
-use crate::http::attempt::Attempt;
+use crate::failure::{ClientFailure, FailureKind, Result};
+use crate::http::attempt::RequestAttempt;
 use crate::http::connect;
-use crate::settings::{Chosen, Connection, Server};
+use crate::settings::{Chosen, ConnectionSettings, Server};
 
 /// Redirects that are followed.
 const REDIRECTS_MAX: usize = 5;
@@ -27,7 +27,7 @@ pub(super) struct Transfer {
 
 impl Transfer {
     pub(super) fn new(
-        connection: &Connection,
+        connection: &ConnectionSettings,
         server: &Server,
         token: Option<SecretString>,
     ) -> Result<Self> {
@@ -46,7 +46,7 @@ impl Transfer {
         method: Method,
         url: &str,
         headers: HeaderMap,
-    ) -> Result<Response, Attempt> {
+    ) -> Result<Response, RequestAttempt> {
         let mut url = self.parse(url)?;
         let origin = url.origin();
         for _ in 0..=REDIRECTS_MAX {
@@ -70,7 +70,7 @@ impl Transfer {
     }
 
     /// Describes a connection that failed or broke.
-    pub(super) fn broken(&self, error: &reqwest::Error) -> Attempt {
+    pub(super) fn broken(&self, error: &reqwest::Error) -> RequestAttempt {
         let mut cause: &dyn std::error::Error = error;
         while let Some(inner) = cause.source() {
             cause = inner;
@@ -87,18 +87,21 @@ impl Transfer {
             }
             _ => "check the address, the network and proxies; try again",
         };
-        Attempt::Again(Failure::new(FailureKind::Unavailable, message).hint(hint), None)
+        RequestAttempt::Again(
+            ClientFailure::new(FailureKind::Unavailable, message).hint(hint),
+            None,
+        )
     }
 
     fn parse(&self, url: &str) -> Result<Url> {
         url.parse().map_err(|error| {
-            Failure::usage(format!("{} makes no address: {error}", self.server.url))
+            ClientFailure::usage(format!("{} makes no address: {error}", self.server.url))
         })
     }
 
-    fn lost(&self, location: &str) -> Failure {
+    fn lost(&self, location: &str) -> ClientFailure {
         let message = format!("{} redirects to {location}, which is not followed", self.server.url);
-        Failure::usage(message).hint("use the address of the registry itself with --server")
+        ClientFailure::usage(message).hint("use the address of the registry itself with --server")
     }
 
     fn report(&self, method: &Method, url: &Url) {
@@ -115,7 +118,7 @@ fn is_redirect(response: &Response) -> bool {
 
 fn bearer(token: &SecretString) -> Result<HeaderValue> {
     let value = HeaderValue::from_str(&format!("Bearer {}", token.expose_secret()));
-    let mut value = value.map_err(|_| Failure::usage("the token has control characters"))?;
+    let mut value = value.map_err(|_| ClientFailure::usage("the token has control characters"))?;
     value.set_sensitive(true);
     Ok(value)
 }

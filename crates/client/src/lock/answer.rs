@@ -4,7 +4,7 @@ use futures_util::future::try_join;
 use futures_util::{StreamExt as _, stream};
 use registry_core::models::digest::{Algorithm, Digest, DigestHasher};
 
-use crate::failure::{Failure, FailureKind, Result, all};
+use crate::failure::{ClientFailure, FailureKind, Result, all};
 use crate::http::Registry;
 use crate::lock::entry::LockedEntry;
 use crate::lock::manifest::Requirement;
@@ -55,7 +55,7 @@ async fn hash(registry: &Registry, item: &Item) -> Result<(u64, Digest)> {
     let (mut size, mut hasher) = (0, DigestHasher::new(Algorithm::Sha256));
     let broken = |error: reqwest::Error| {
         let message = format!("{} {}: the download broke off: {error}", item.id, item.version);
-        Failure::new(FailureKind::Unavailable, message).hint("try again")
+        ClientFailure::new(FailureKind::Unavailable, message).hint("try again")
     };
     while let Some(piece) = response.chunk().await.map_err(broken)? {
         hasher.update(&piece);

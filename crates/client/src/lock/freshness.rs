@@ -1,6 +1,6 @@
 //! If a lock is current for a manifest. Needs no registry.
 
-use crate::failure::{Failure, FailureKind};
+use crate::failure::{ClientFailure, FailureKind};
 use crate::lock::file::Lock;
 use crate::lock::manifest::Requirement;
 
@@ -10,7 +10,7 @@ pub(crate) fn unanswered<'a>(requirements: &'a [Requirement], lock: &Lock) -> Ve
 }
 
 /// Describes each entry that is missing, stale or superfluous. `None` for a current lock.
-pub(crate) fn stale(requirements: &[Requirement], lock: &Lock) -> Option<Failure> {
+pub(crate) fn stale(requirements: &[Requirement], lock: &Lock) -> Option<ClientFailure> {
     let unanswered = unanswered(requirements, lock).into_iter().map(|requirement| {
         let Requirement { id, requested, .. } = requirement;
         match lock.entry(id) {
@@ -28,9 +28,9 @@ pub(crate) fn stale(requirements: &[Requirement], lock: &Lock) -> Option<Failure
     let superfluous =
         superfluous.map(|entry| format!("{} is locked and not in extensions.toml", entry.id));
     let failures = unanswered.chain(superfluous).map(|message| {
-        Failure::new(FailureKind::Outdated, message).hint("extreg lock, and commit the lock")
+        ClientFailure::new(FailureKind::Outdated, message).hint("extreg lock, and commit the lock")
     });
-    Failure::join(failures.collect())
+    ClientFailure::join(failures.collect())
 }
 
 fn is_answered(requirement: &Requirement, lock: &Lock) -> bool {

@@ -9,7 +9,7 @@ use registry_core::models::naming::ExtensionId;
 use toml_edit::{DocumentMut, InlineTable, Item, Table, TableLike, Value, value};
 
 use crate::cli::arguments::ScopeArgs;
-use crate::failure::{Failure, Result};
+use crate::failure::{ClientFailure, Result};
 use crate::lock::replace::replace;
 use crate::lock::source::Source;
 use crate::question::Question;
@@ -23,7 +23,7 @@ const KEYS: [&str; 4] = ["version", "source", "backend", "prerelease"];
 
 /// The wanted extensions of a project.
 #[derive(Clone, Debug)]
-pub(crate) struct Manifest {
+pub(crate) struct ProjectManifest {
     source: Source,
     url: Option<String>,
     requirements: Vec<Requirement>,
@@ -39,7 +39,7 @@ pub(crate) struct Requirement {
     pub(crate) question: Question,
 }
 
-impl Manifest {
+impl ProjectManifest {
     /// Reads the manifest of a directory. `None` if it has none.
     pub(crate) fn read(directory: &Path) -> Result<Option<Self>> {
         Source::read(&directory.join(NAME))?.map(Self::parse).transpose()
@@ -118,7 +118,7 @@ impl Manifest {
         let extensions = document.entry(EXTENSIONS).or_insert(Item::Table(Table::new()));
         let extensions = extensions.as_table_mut().ok_or_else(|| {
             let path = self.source.path.display();
-            Failure::usage(format!("{path}: [extensions] is written in one line"))
+            ClientFailure::usage(format!("{path}: [extensions] is written in one line"))
                 .hint("write it as a table, one line for each extension")
         })?;
         edit(extensions);
@@ -206,8 +206,8 @@ fn requirement_item(requested: &str, question: &Question) -> Item {
 mod tests {
     use super::*;
 
-    fn parse(text: &str) -> Result<Manifest> {
-        Manifest::parse(Source { path: "extensions.toml".into(), text: text.to_owned() })
+    fn parse(text: &str) -> Result<ProjectManifest> {
+        ProjectManifest::parse(Source { path: "extensions.toml".into(), text: text.to_owned() })
     }
 
     const TEXT: &str = "# ours\n[registry]\nurl = \"https://x.example.com\" # the team's\n\n\
@@ -244,7 +244,8 @@ mod tests {
             "{}",
             changed.source.text
         );
-        let first = Manifest::empty(Path::new("x")).set(&id, "^2", &Question::default()).unwrap();
+        let first =
+            ProjectManifest::empty(Path::new("x")).set(&id, "^2", &Question::default()).unwrap();
         assert_eq!(first.source.text, "[extensions]\n\"cluster/web\" = \"^2\"\n");
     }
 

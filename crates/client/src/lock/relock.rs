@@ -1,6 +1,6 @@
 //! The lock as a function of the requirements, the old lock, and the answers of the registry.
 
-use crate::failure::{Failure, FailureKind, Result, all};
+use crate::failure::{ClientFailure, FailureKind, Result, all};
 use crate::lock::entry::LockedEntry;
 use crate::lock::file::Lock;
 use crate::lock::manifest::Requirement;
@@ -39,7 +39,7 @@ fn moved(before: &LockedEntry, answer: LockedEntry, accepts_sources: bool) -> Re
             before.version
         );
         let hint = format!("see extreg explain {id}; if that is right, add --accept-source");
-        return Err(Failure::new(FailureKind::Integrity, message).hint(hint));
+        return Err(ClientFailure::new(FailureKind::Integrity, message).hint(hint));
     }
     Ok(LockedEntry { unknown: before.unknown.clone(), ..answer })
 }

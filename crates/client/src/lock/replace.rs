@@ -5,15 +5,16 @@ use std::path::Path;
 
 use tempfile::NamedTempFile;
 
-use crate::failure::{Failure, Result};
+use crate::failure::{ClientFailure, Result};
 
 /// Replaces a file by a text, unless it has that text already.
 pub(super) fn replace(path: &Path, text: &str) -> Result<()> {
     if std::fs::read(path).is_ok_and(|old| old == text.as_bytes()) {
         return Ok(());
     }
-    written(path, text)
-        .map_err(|error| Failure::failed(format!("{} cannot be written: {error}", path.display())))
+    written(path, text).map_err(|error| {
+        ClientFailure::failed(format!("{} cannot be written: {error}", path.display()))
+    })
 }
 
 fn written(path: &Path, text: &str) -> std::io::Result<()> {

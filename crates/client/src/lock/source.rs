@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use toml_edit::{Document, Item};
 
-use crate::failure::{Failure, Result};
+use crate::failure::{ClientFailure, Result};
 
 /// Largest file that is read, in bytes.
 const MAX: u64 = 16 << 20;
@@ -21,8 +21,9 @@ pub(super) struct Source {
 impl Source {
     /// Reads a file. `None` if it does not exist.
     pub(super) fn read(path: &Path) -> Result<Option<Self>> {
-        let failed =
-            |reason: String| Failure::usage(format!("{} cannot be read: {reason}", path.display()));
+        let failed = |reason: String| {
+            ClientFailure::usage(format!("{} cannot be read: {reason}", path.display()))
+        };
         match std::fs::metadata(path) {
             Ok(metadata) if metadata.len() > MAX => {
                 return Err(failed("it is larger than 16 MiB".to_owned()));
@@ -41,11 +42,11 @@ impl Source {
     }
 
     /// Describes a fault of the file, at the line of these bytes.
-    pub(super) fn wrong(&self, place: Option<Range<usize>>, reason: &str) -> Failure {
+    pub(super) fn wrong(&self, place: Option<Range<usize>>, reason: &str) -> ClientFailure {
         let before = place.and_then(|place| self.text.get(..place.start));
         let line = before.map_or(1, |before| before.matches('\n').count() + 1);
         let reason = reason.replace('\n', "; ");
-        Failure::usage(format!("{}:{line}: {reason}", self.path.display()))
+        ClientFailure::usage(format!("{}:{line}: {reason}", self.path.display()))
     }
 
     /// Reads a text of a table. `None` without the key.

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use serde::Serialize;
 
-use crate::failure::{Failure, Result};
+use crate::failure::{ClientFailure, Result};
 
 /// A failure as programs read it.
 #[derive(Serialize)]
@@ -28,7 +28,7 @@ pub(super) fn lines<T: Serialize>(objects: &[T]) -> Result<String> {
 }
 
 /// Formats a failure.
-pub(super) fn failure(failure: &Failure) -> String {
+pub(super) fn failure(failure: &ClientFailure) -> String {
     let kind = failure.kind();
     let message = failure.messages().collect::<Vec<_>>().join("; ");
     let body =
@@ -39,7 +39,8 @@ pub(super) fn failure(failure: &Failure) -> String {
 
 fn object<T: Serialize>(value: &T) -> Result<String> {
     let text = serde_json::to_string(value);
-    let text = text.map_err(|error| Failure::failed(format!("no JSON can be made: {error}")))?;
+    let text =
+        text.map_err(|error| ClientFailure::failed(format!("no JSON can be made: {error}")))?;
     Ok(without_controls(&text))
 }
 
@@ -71,10 +72,12 @@ mod tests {
 
     #[test]
     fn a_failure_is_one_object_on_one_line() {
-        let failures =
-            vec![Failure::new(FailureKind::NotFound, "a"), Failure::failed("b").hint("c")];
+        let failures = vec![
+            ClientFailure::new(FailureKind::NotFound, "a"),
+            ClientFailure::failed("b").hint("c"),
+        ];
         assert_eq!(
-            failure(&Failure::join(failures).unwrap()),
+            failure(&ClientFailure::join(failures).unwrap()),
             "{\"error\":\"not_found\",\"message\":\"a; b\",\"hint\":null,\"exit\":3}\n"
         );
     }

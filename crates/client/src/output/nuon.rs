@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use crate::failure::Result;
-use crate::output::tree::Tree;
+use crate::output::tree::OutputTree;
 
 /// Fields that hold bytes, and fields that hold times.
 const SIZES: [&str; 1] = ["size"];
@@ -13,19 +13,19 @@ const KEYWORDS: [&str; 6] = ["true", "false", "null", "nan", "inf", "infinity"];
 
 /// Formats objects as one table, or as a list if their fields differ.
 pub(super) fn text<T: Serialize>(objects: &[T]) -> Result<String> {
-    Ok(value("", &Tree::of(objects)?) + "\n")
+    Ok(value("", &OutputTree::of(objects)?) + "\n")
 }
 
-fn value(field: &str, tree: &Tree) -> String {
+fn value(field: &str, tree: &OutputTree) -> String {
     match tree {
-        Tree::Null => "null".to_owned(),
-        Tree::Bool(value) => value.to_string(),
-        Tree::Number(number) if SIZES.contains(&field) => format!("{number}b"),
-        Tree::Number(number) => number.to_string(),
-        Tree::Text(text) if TIMES.contains(&field) && is_time(text) => text.clone(),
-        Tree::Text(text) => quoted(text),
-        Tree::List(items) => table(items).unwrap_or_else(|| list(items)),
-        Tree::Record(fields) => {
+        OutputTree::Null => "null".to_owned(),
+        OutputTree::Bool(value) => value.to_string(),
+        OutputTree::Number(number) if SIZES.contains(&field) => format!("{number}b"),
+        OutputTree::Number(number) => number.to_string(),
+        OutputTree::Text(text) if TIMES.contains(&field) && is_time(text) => text.clone(),
+        OutputTree::Text(text) => quoted(text),
+        OutputTree::List(items) => table(items).unwrap_or_else(|| list(items)),
+        OutputTree::Record(fields) => {
             let fields = fields
                 .iter()
                 .map(|(name, tree)| format!("{}: {}", quoted(name), value(name, tree)));
@@ -35,15 +35,15 @@ fn value(field: &str, tree: &Tree) -> String {
 }
 
 /// Formats records with the same fields as a table.
-fn table(items: &[Tree]) -> Option<String> {
-    let Some(Tree::Record(first)) = items.first() else { return None };
+fn table(items: &[OutputTree]) -> Option<String> {
+    let Some(OutputTree::Record(first)) = items.first() else { return None };
     if first.is_empty() {
         return None;
     }
     let columns: Vec<&str> = first.iter().map(|(name, _)| name.as_str()).collect();
     let mut rows = Vec::with_capacity(items.len());
     for item in items {
-        let Tree::Record(fields) = item else { return None };
+        let OutputTree::Record(fields) = item else { return None };
         if !fields.iter().map(|(name, _)| name.as_str()).eq(columns.iter().copied()) {
             return None;
         }
@@ -54,7 +54,7 @@ fn table(items: &[Tree]) -> Option<String> {
     Some(format!("[[{}]; {}]", columns.join(", "), rows.join(", ")))
 }
 
-fn list(items: &[Tree]) -> String {
+fn list(items: &[OutputTree]) -> String {
     let items: Vec<String> = items.iter().map(|item| value("", item)).collect();
     format!("[{}]", items.join(", "))
 }

@@ -12,9 +12,9 @@ use std::path::{Path, PathBuf};
 use registry_archives::{Bounds, Error, visit};
 use registry_core::models::naming::ExtensionId;
 
-use crate::failure::{Failure, FailureKind, Result};
-use crate::pull::extract::tree::{AddError, Tree};
-use crate::pull::mark::Mark;
+use crate::failure::{ClientFailure, FailureKind, Result};
+use crate::pull::extract::tree::{AddError, ExtractedTree};
+use crate::pull::mark::DirectoryMark;
 
 /// Largest content of an archive, in bytes.
 const UNPACKED_MAX: u64 = 4 << 30;
@@ -27,15 +27,15 @@ pub(crate) fn unpack(
     archive: &Path,
     directory: &Path,
     id: &ExtensionId,
-    mark: &Mark,
+    mark: &DirectoryMark,
     forces: bool,
 ) -> Result<bool> {
     let parent = directory.join(id.extension_type.as_str());
     let target = parent.join(id.name.as_str());
     let failed = |error: &io::Error| {
-        Failure::failed(format!("{} cannot be unpacked: {error}", target.display()))
+        ClientFailure::failed(format!("{} cannot be unpacked: {error}", target.display()))
     };
-    match Mark::read(&target)? {
+    match DirectoryMark::read(&target)? {
         Some(there) if !forces && there.digest == mark.digest && there.id == mark.id => {
             return Ok(false);
         }
@@ -43,7 +43,7 @@ pub(crate) fn unpack(
         None if forces || !target.exists() => {}
         None => {
             let message = format!("{} exists, and was not made by extreg", target.display());
-            return Err(Failure::new(FailureKind::Conflict, message)
+            return Err(ClientFailure::new(FailureKind::Conflict, message)
                 .hint("move it away, or replace it with --force"));
         }
     }
@@ -58,7 +58,7 @@ pub(crate) fn unpack(
         AddError::Refused(failure) => failure,
         AddError::Disk(error) => failed(&error),
     })?;
-    Mark { files, ..mark.clone() }.write(&root).map_err(|error| failed(&error))?;
+    DirectoryMark { files, ..mark.clone() }.write(&root).map_err(|error| failed(&error))?;
     // The old directory goes only after the new one is in its place.
     let old = temporary("old")?;
     swap(&root, &target, &old.path().join("files")).map_err(|error| failed(&error))?;
@@ -71,7 +71,7 @@ fn unpack_into(
     id: &ExtensionId,
 ) -> Result<std::collections::BTreeMap<String, String>, AddError> {
     let file = File::open(archive)?;
-    let mut tree = Tree::new(root.to_owned(), id)?;
+    let mut tree = ExtractedTree::new(root.to_owned(), id)?;
     let mut stopped = None;
     let read = visit(file, &bounds(), &mut |member| match tree.add(member) {
         Ok(()) => Ok(ControlFlow::Continue(())),
@@ -97,9 +97,9 @@ fn bounds() -> Bounds {
 }
 
 /// Describes an archive that is not unpacked.
-fn refused(id: &ExtensionId, reason: &str) -> Failure {
+fn refused(id: &ExtensionId, reason: &str) -> ClientFailure {
     let message = format!("the archive of {id} is not safe to unpack: {reason}");
-    Failure::new(FailureKind::Integrity, message)
+    ClientFailure::new(FailureKind::Integrity, message)
         .hint("the archive itself is kept; tell its publisher")
 }
 

@@ -8,12 +8,12 @@ use reqwest::header::ETAG;
 use reqwest::{Response, StatusCode};
 use tokio::time::sleep;
 
-use crate::failure::{Failure, FailureKind, Result};
+use crate::failure::{ClientFailure, FailureKind, Result};
 use crate::http::Registry;
 use crate::pull::item::{FileHeaders, Item};
-use crate::pull::part::Part;
+use crate::pull::part::PartFile;
 use crate::pull::progress::FileProgress;
-use crate::pull::writer::Writer;
+use crate::pull::writer::PartWriter;
 
 /// Responses in a row that may end without a byte.
 const STALLS_MAX: u32 = 5;
@@ -21,7 +21,7 @@ const PAUSE: Duration = Duration::from_millis(200);
 
 /// A complete part.
 #[derive(Debug)]
-pub(super) struct Fetched {
+pub(super) struct FetchedFile {
     pub(super) digest: Digest,
     pub(super) size: u64,
     /// True if bytes of an earlier run were used.
@@ -32,30 +32,30 @@ pub(super) struct Fetched {
 pub(super) async fn fetch(
     registry: &Registry,
     item: &Item,
-    part: &Part,
+    part: &PartFile,
     progress: &FileProgress,
-) -> Result<Fetched> {
+) -> Result<FetchedFile> {
     let algorithm = item.digest.as_ref().map_or(Algorithm::Sha256, Digest::algorithm);
     let file = part.file.try_clone().map_err(|error| unwritten(part, &error))?;
     let fits = item.size.is_none_or(|size| part.start <= size);
     let start = if fits { part.start } else { 0 };
-    let writer = Writer::begin(file, start, algorithm);
+    let writer = PartWriter::begin(file, start, algorithm);
     let mut download =
-        Download { item, writer, progress, at: start, used: start, entity_tag: None };
+        FileDownload { item, writer, progress, at: start, used: start, entity_tag: None };
     if start == 0 && part.start > 0 {
         download.restart().await;
     }
     let copied = download.copy_all(registry).await;
-    let Download { writer, at, used, .. } = download;
+    let FileDownload { writer, at, used, .. } = download;
     // The writer's own failure explains a copy that could not go on.
     let digest = writer.finish().await.map_err(|error| unwritten(part, &error))?;
     copied?;
-    Ok(Fetched { digest, size: at, resumed: used > 0 })
+    Ok(FetchedFile { digest, size: at, resumed: used > 0 })
 }
 
-struct Download<'a> {
+struct FileDownload<'a> {
     item: &'a Item,
-    writer: Writer,
+    writer: PartWriter,
     progress: &'a FileProgress,
     /// Bytes that are in the part.
     at: u64,
@@ -64,7 +64,7 @@ struct Download<'a> {
     entity_tag: Option<String>,
 }
 
-impl Download<'_> {
+impl FileDownload<'_> {
     async fn copy_all(&mut self, registry: &Registry) -> Result<()> {
         let mut stalls = 0;
         while self.at == 0 || self.item.size != Some(self.at) {
@@ -127,28 +127,28 @@ impl Download<'_> {
             let at = self.at + piece.len() as u64;
             if let Some(size) = self.item.size.filter(|size| at > *size) {
                 let message = format!("{} is longer than its {size} bytes", self.item.file);
-                return Err(Failure::new(FailureKind::Integrity, message));
+                return Err(ClientFailure::new(FailureKind::Integrity, message));
             }
             if !self.writer.write(piece).await {
-                return Err(Failure::failed("the part cannot be written"));
+                return Err(ClientFailure::failed("the part cannot be written"));
             }
             self.at = at;
             self.progress.set(at);
         }
     }
 
-    fn broken(&self, error: &reqwest::Error) -> Failure {
+    fn broken(&self, error: &reqwest::Error) -> ClientFailure {
         let Item { id, version, .. } = self.item;
         let message =
             format!("{id} {version}: the download broke off at byte {}: {error}", self.at);
-        Failure::new(FailureKind::Unavailable, message).hint("run it again: it goes on there")
+        ClientFailure::new(FailureKind::Unavailable, message).hint("run it again: it goes on there")
     }
 }
 
 /// Describes a part that cannot be written. One that fills the disk does not stay.
-fn unwritten(part: &Part, error: &io::Error) -> Failure {
+fn unwritten(part: &PartFile, error: &io::Error) -> ClientFailure {
     if error.kind() == io::ErrorKind::StorageFull {
         part.remove();
     }
-    Failure::failed(format!("{} cannot be written: {error}", part.path.display()))
+    ClientFailure::failed(format!("{} cannot be written: {error}", part.path.display()))
 }

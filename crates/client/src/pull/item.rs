@@ -8,13 +8,13 @@ use registry_public::paths::Target;
 use reqwest::header::{CONTENT_DISPOSITION, CONTENT_LENGTH, HeaderMap};
 use serde::Serialize;
 
-use crate::failure::{Failure, FailureKind, Result};
+use crate::failure::{ClientFailure, FailureKind, Result};
 use crate::http::Registry;
 use crate::lock::entry::LockedEntry;
-use crate::output::{Row, size};
+use crate::output::{OutputRow, size};
 use crate::pull::name::from_disposition;
 use crate::question::Question;
-use crate::resolve::Release;
+use crate::resolve::ResolvedRelease;
 
 /// A file to fetch.
 #[derive(Clone, Debug)]
@@ -60,11 +60,11 @@ impl Item {
     /// Describes the archive of a release, or another file. Asks the registry for its headers.
     pub(crate) async fn of_release(
         registry: &Registry,
-        release: &Release,
+        release: &ResolvedRelease,
         asset: Option<&str>,
         question: &Question,
     ) -> Result<Self> {
-        let Release { id, version, .. } = release;
+        let ResolvedRelease { id, version, .. } = release;
         let target = Target::release(&id.to_string(), &version.tag);
         let target = target.with_all(question.scope.pairs());
         let target = match asset {
@@ -74,7 +74,7 @@ impl Item {
         let headers = registry.head(&target).await.map_err(|failure| match asset {
             Some(asset) if failure.kind() == FailureKind::NotFound => {
                 let message = format!("{id} {} has no file {asset}", version.version);
-                Failure::new(FailureKind::NotFound, message).hint(format!("extreg show {id}"))
+                ClientFailure::new(FailureKind::NotFound, message).hint(format!("extreg show {id}"))
             }
             _ => failure,
         })?;
@@ -115,10 +115,10 @@ impl Item {
     }
 
     /// Describes bytes that are not the expected ones.
-    pub(crate) fn mismatch(&self, found: &Digest, expected: &Digest) -> Failure {
+    pub(crate) fn mismatch(&self, found: &Digest, expected: &Digest) -> ClientFailure {
         let Self { id, version, .. } = self;
         let message = format!("{id} {version}: the digest is {found}, not {expected}");
-        Failure::new(FailureKind::Integrity, message)
+        ClientFailure::new(FailureKind::Integrity, message)
             .hint(format!("nothing was kept; see extreg explain {id}"))
     }
 }
@@ -150,7 +150,7 @@ pub(crate) struct Pulled {
     pub(crate) resumed: bool,
 }
 
-impl Row for Pulled {
+impl OutputRow for Pulled {
     const COLUMNS: &'static [&'static str] = &["NAME", "VERSION", "SIZE", "STATE", "PATH"];
 
     fn cells(&self) -> Vec<String> {

@@ -6,14 +6,14 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use crate::failure::{Failure, Result};
+use crate::failure::{ClientFailure, Result};
 
 /// Name of the mark in the directory.
 pub(crate) const NAME: &str = ".extension.json";
 
 /// Origin of an extracted directory.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-pub(crate) struct Mark {
+pub(crate) struct DirectoryMark {
     pub(crate) id: String,
     pub(crate) version: String,
     /// Digest of the archive.
@@ -25,12 +25,12 @@ pub(crate) struct Mark {
     pub(crate) files: BTreeMap<String, String>,
 }
 
-impl Mark {
+impl DirectoryMark {
     /// Reads the mark of a directory. `None` if it has none.
     pub(crate) fn read(directory: &Path) -> Result<Option<Self>> {
         let path = directory.join(NAME);
         let failed = |reason: String| {
-            Failure::failed(format!("{} cannot be read: {reason}", path.display()))
+            ClientFailure::failed(format!("{} cannot be read: {reason}", path.display()))
         };
         match std::fs::read(&path) {
             Err(error) if error.kind() == ErrorKind::NotFound => Ok(None),

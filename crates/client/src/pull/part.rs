@@ -14,14 +14,14 @@ const ATTEMPTS: usize = 8;
 
 /// An open part. No other program has it open as a part.
 #[derive(Debug)]
-pub(super) struct Part {
+pub(super) struct PartFile {
     pub(super) file: File,
     pub(super) path: PathBuf,
     /// Bytes that are there from an earlier run.
     pub(super) start: u64,
 }
 
-impl Part {
+impl PartFile {
     /// Opens the part of a file. That of a known digest is continued, others begin anew. While another
     /// program has it open, a part of this process alone is used.
     pub(super) fn open(directory: &Path, name: &str, digest: Option<&Digest>) -> io::Result<Self> {
@@ -85,18 +85,18 @@ mod tests {
     fn a_part_is_continued_by_its_digest_and_never_shared() {
         let dir = tempfile::tempdir().unwrap();
         let digest = Digest::sha256(b"x");
-        let mut first = Part::open(dir.path(), "a", Some(&digest)).unwrap();
+        let mut first = PartFile::open(dir.path(), "a", Some(&digest)).unwrap();
         first.file.write_all(b"12345").unwrap();
-        let beside = Part::open(dir.path(), "a", Some(&digest)).unwrap();
+        let beside = PartFile::open(dir.path(), "a", Some(&digest)).unwrap();
         assert!(beside.path != first.path && beside.start == 0);
         drop(first);
-        assert_eq!(Part::open(dir.path(), "a", Some(&digest)).unwrap().start, 5);
-        let other = Part::open(dir.path(), "a", Some(&Digest::sha256(b"y"))).unwrap();
+        assert_eq!(PartFile::open(dir.path(), "a", Some(&digest)).unwrap().start, 5);
+        let other = PartFile::open(dir.path(), "a", Some(&Digest::sha256(b"y"))).unwrap();
         assert_eq!(other.start, 0);
-        let mut unknown = Part::open(dir.path(), "a", None).unwrap();
+        let mut unknown = PartFile::open(dir.path(), "a", None).unwrap();
         unknown.file.write_all(b"123").unwrap();
         drop(unknown);
-        assert_eq!(Part::open(dir.path(), "a", None).unwrap().start, 0, "fetched anew");
+        assert_eq!(PartFile::open(dir.path(), "a", None).unwrap().start, 0, "fetched anew");
     }
 
     #[cfg(unix)]
@@ -104,7 +104,7 @@ mod tests {
     fn a_link_in_the_place_of_a_part_is_not_followed() {
         let dir = tempfile::tempdir().unwrap();
         std::os::unix::fs::symlink("elsewhere", dir.path().join(".a.part-unknown")).unwrap();
-        assert!(Part::open(dir.path(), "a", None).is_err());
+        assert!(PartFile::open(dir.path(), "a", None).is_err());
         assert!(!dir.path().join("elsewhere").exists());
     }
 }

@@ -7,14 +7,14 @@ use futures_util::{StreamExt as _, stream};
 use registry_core::models::digest::{Algorithm, Digest};
 use tokio::task::spawn_blocking;
 
-use crate::failure::{Failure, FailureKind, Result, all};
+use crate::failure::{ClientFailure, FailureKind, Result, all};
 use crate::http::Registry;
 use crate::output::size;
 use crate::pull::cache::Cache;
 use crate::pull::existing::{Existing, look};
-use crate::pull::fetch::{Fetched, fetch};
+use crate::pull::fetch::{FetchedFile, fetch};
 use crate::pull::item::{Item, Pulled};
-use crate::pull::part::Part;
+use crate::pull::part::PartFile;
 use crate::pull::progress::Progress;
 use crate::pull::writer::copy;
 
@@ -36,7 +36,7 @@ impl Puller<'_> {
     /// Puts all files in place, the largest first, this many at once. Every file is tried.
     pub(crate) async fn pull_all(&self, items: &[Item], jobs: usize) -> Result<Vec<Pulled>> {
         std::fs::create_dir_all(&self.directory).map_err(|error| {
-            Failure::failed(format!("{} cannot be made: {error}", self.directory.display()))
+            ClientFailure::failed(format!("{} cannot be made: {error}", self.directory.display()))
         })?;
         let mut order: Vec<(usize, &Item)> = items.iter().enumerate().collect();
         order.sort_by_key(|(_, item)| std::cmp::Reverse(item.size));
@@ -80,7 +80,7 @@ impl Puller<'_> {
         let algorithm = item.digest.as_ref().map_or(Algorithm::Sha256, Digest::algorithm);
         let existing = look(path, algorithm).await;
         let existing = existing.map_err(|error| {
-            Failure::failed(format!("{} cannot be read: {error}", path.display()))
+            ClientFailure::failed(format!("{} cannot be read: {error}", path.display()))
         })?;
         let found = match existing {
             Existing::Nothing => return Ok(false),
@@ -98,11 +98,11 @@ impl Puller<'_> {
         let (place, Item { id, version, .. }) = (path.display(), item);
         let message =
             format!("{place} is in the place of {id} {version}, and is another file: {found}");
-        Err(Failure::new(FailureKind::Conflict, message)
+        Err(ClientFailure::new(FailureKind::Conflict, message)
             .hint("move it away, choose another directory with --to, or replace it with --force"))
     }
 
-    async fn take_cached(&self, item: &Item, path: &Path) -> Result<Option<Fetched>> {
+    async fn take_cached(&self, item: &Item, path: &Path) -> Result<Option<FetchedFile>> {
         let Some((cache, expected)) = self.cache.as_ref().zip(item.digest.as_ref()) else {
             return Ok(None);
         };
@@ -114,7 +114,7 @@ impl Puller<'_> {
             (copied.and_then(|digest| Ok((digest, part.file.metadata()?.len()))), part)
         })
         .await
-        .map_err(|error| Failure::failed(error.to_string()))?;
+        .map_err(|error| ClientFailure::failed(error.to_string()))?;
         let (digest, size) = copied.map_err(|error| unplaced(&part.path, &error))?;
         if digest != *expected {
             // Somebody wrote to a hard link of it.
@@ -123,14 +123,14 @@ impl Puller<'_> {
             return Ok(None);
         }
         put(&part, path)?;
-        Ok(Some(Fetched { digest, size, resumed: false }))
+        Ok(Some(FetchedFile { digest, size, resumed: false }))
     }
 
-    async fn download(&self, item: &Item, path: &Path) -> Result<Fetched> {
+    async fn download(&self, item: &Item, path: &Path) -> Result<FetchedFile> {
         if self.is_offline {
             let Item { id, version, .. } = item;
             let message = format!("{id} {version} is neither in the directory nor in the cache");
-            return Err(Failure::new(FailureKind::Unavailable, message)
+            return Err(ClientFailure::new(FailureKind::Unavailable, message)
                 .hint("run it once without --offline"));
         }
         loop {
@@ -159,8 +159,8 @@ impl Puller<'_> {
         }
     }
 
-    fn part(&self, item: &Item) -> Result<Part> {
-        let part = Part::open(&self.directory, &item.file, item.digest.as_ref());
+    fn part(&self, item: &Item) -> Result<PartFile> {
+        let part = PartFile::open(&self.directory, &item.file, item.digest.as_ref());
         part.map_err(|error| unplaced(&self.directory.join(&item.file), &error))
     }
 
@@ -194,10 +194,10 @@ fn pulled(
     }
 }
 
-fn put(part: &Part, path: &Path) -> Result<()> {
+fn put(part: &PartFile, path: &Path) -> Result<()> {
     std::fs::rename(&part.path, path).map_err(|error| unplaced(path, &error))
 }
 
-fn unplaced(path: &Path, error: &io::Error) -> Failure {
-    Failure::failed(format!("{} cannot be written: {error}", path.display()))
+fn unplaced(path: &Path, error: &io::Error) -> ClientFailure {
+    ClientFailure::failed(format!("{} cannot be written: {error}", path.display()))
 }

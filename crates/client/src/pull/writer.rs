@@ -14,7 +14,7 @@ const QUEUE: usize = 2;
 const BUFFER: usize = 64 * 1024;
 
 /// Writer of one file.
-pub(super) struct Writer {
+pub(super) struct PartWriter {
     orders: mpsc::Sender<Order>,
     done: JoinHandle<io::Result<Digest>>,
 }
@@ -25,7 +25,7 @@ enum Order {
     Restart,
 }
 
-impl Writer {
+impl PartWriter {
     /// Begins after the first `start` bytes of a file, which are hashed.
     pub(super) fn begin(file: File, start: u64, algorithm: Algorithm) -> Self {
         let (orders, inbox) = mpsc::channel(QUEUE);
@@ -129,11 +129,11 @@ mod tests {
             File::options().read(true).write(true).create(true).truncate(false).open(&path).unwrap()
         };
         std::fs::write(&path, "abc--").unwrap();
-        let writer = Writer::begin(open(), 3, Algorithm::Sha256);
+        let writer = PartWriter::begin(open(), 3, Algorithm::Sha256);
         assert!(writer.write(Bytes::from_static(b"def")).await);
         assert_eq!(writer.finish().await.unwrap(), Digest::sha256(b"abcdef"));
         assert_eq!(std::fs::read(&path).unwrap(), b"abcdef");
-        let writer = Writer::begin(open(), 6, Algorithm::Sha512);
+        let writer = PartWriter::begin(open(), 6, Algorithm::Sha512);
         assert!(writer.restart().await && writer.write(Bytes::from_static(b"x")).await);
         assert_eq!(writer.finish().await.unwrap().algorithm(), Algorithm::Sha512);
         assert_eq!(std::fs::read(&path).unwrap(), b"x");

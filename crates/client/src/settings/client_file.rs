@@ -5,7 +5,7 @@ use std::path::Path;
 
 use toml_edit::Document;
 
-use crate::failure::{Failure, Result};
+use crate::failure::{ClientFailure, Result};
 
 const NAME: &str = "client.toml";
 
@@ -16,10 +16,13 @@ pub(super) fn read(directory: &Path) -> Result<Option<String>> {
         Ok(text) => text,
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
         Err(error) => {
-            return Err(Failure::usage(format!("{} cannot be read: {error}", path.display())));
+            return Err(ClientFailure::usage(format!(
+                "{} cannot be read: {error}",
+                path.display()
+            )));
         }
     };
-    let wrong = |reason: String| Failure::usage(format!("{}: {reason}", path.display()));
+    let wrong = |reason: String| ClientFailure::usage(format!("{}: {reason}", path.display()));
     let document = Document::parse(text).map_err(|error| wrong(error.to_string()))?;
     let Some(url) = document.get("url") else { return Ok(None) };
     let url = url.as_str().ok_or_else(|| wrong("url must be text".to_owned()))?;

@@ -7,19 +7,19 @@ use std::path::{Path, PathBuf};
 use secrecy::{ExposeSecret as _, SecretString};
 use toml_edit::{DocumentMut, Item, Table, value};
 
-use crate::failure::{Failure, Result};
+use crate::failure::{ClientFailure, Result};
 
 const NAME: &str = "credentials.toml";
 const ORIGINS: &str = "origins";
 const TOKEN: &str = "token";
 
 /// Tokens by origin.
-pub struct Credentials {
+pub struct StoredCredentials {
     path: PathBuf,
     document: DocumentMut,
 }
 
-impl Credentials {
+impl StoredCredentials {
     /// Reads the file of a directory. A missing file has no tokens.
     pub fn read(directory: &Path) -> Result<Self> {
         let path = directory.join(NAME);
@@ -28,12 +28,13 @@ impl Credentials {
             Ok(text) => text,
             Err(error) if error.kind() == ErrorKind::NotFound => String::new(),
             Err(error) => {
-                return Err(Failure::usage(format!("{name} cannot be read: {error}")));
+                return Err(ClientFailure::usage(format!("{name} cannot be read: {error}")));
             }
         };
         // The message of the parser shows the line, which may be a token.
         let document = text.parse().map_err(|_| {
-            Failure::usage(format!("{name} is not TOML")).hint(format!("remove {name} and log in"))
+            ClientFailure::usage(format!("{name} is not TOML"))
+                .hint(format!("remove {name} and log in"))
         })?;
         Ok(Self { path, document })
     }
@@ -69,7 +70,7 @@ impl Credentials {
     pub fn write(&self) -> Result<()> {
         let written = self.replace();
         written.map_err(|error| {
-            Failure::failed(format!("{} cannot be written: {error}", self.path.display()))
+            ClientFailure::failed(format!("{} cannot be written: {error}", self.path.display()))
         })
     }
 
@@ -95,12 +96,12 @@ mod tests {
     #[test]
     fn tokens_are_kept_by_origin_and_readable_by_their_owner() {
         let dir = tempfile::tempdir().unwrap();
-        let mut credentials = Credentials::read(dir.path()).unwrap();
+        let mut credentials = StoredCredentials::read(dir.path()).unwrap();
         assert!(credentials.token("https://a").is_none());
         credentials.set("https://a", &"one".to_owned().into());
         credentials.set("https://a:444", &"two".to_owned().into());
         credentials.write().unwrap();
-        let mut read = Credentials::read(dir.path()).unwrap();
+        let mut read = StoredCredentials::read(dir.path()).unwrap();
         assert_eq!(read.token("https://a:444").unwrap().expose_secret(), "two");
         assert!(read.token("http://a").is_none(), "another origin");
         #[cfg(unix)]
@@ -111,6 +112,6 @@ mod tests {
         }
         assert!(read.remove("https://a") && !read.remove("https://a"));
         read.write().unwrap();
-        assert!(Credentials::read(dir.path()).unwrap().token("https://a").is_none());
+        assert!(StoredCredentials::read(dir.path()).unwrap().token("https://a").is_none());
     }
 }

@@ -9,8 +9,8 @@ use url::{Host, Url};
 
 use crate::cli::Options;
 use crate::environment::Environment;
-use crate::failure::{Failure, Result};
-use crate::settings::{Credentials, find_manifest};
+use crate::failure::{ClientFailure, Result};
+use crate::settings::{StoredCredentials, find_manifest};
 
 const DEFAULT: &str = "http://127.0.0.1:8082";
 const URL: &str = "EXTENSION_REGISTRY_URL";
@@ -69,9 +69,9 @@ impl Server {
 
     /// Returns the failure of sending a token in the clear.
     #[must_use]
-    pub fn in_the_clear(&self) -> Failure {
+    pub fn in_the_clear(&self) -> ClientFailure {
         let message = format!("a token is not sent to {} over plain HTTP", self.url.origin());
-        Failure::usage(message).hint("use an address that begins with https://")
+        ClientFailure::usage(message).hint("use an address that begins with https://")
     }
 }
 
@@ -97,7 +97,9 @@ pub(super) fn find(
         (DEFAULT.to_owned(), Chosen::Default)
     };
     let url = text.parse().map_err(|error| {
-        Failure::usage(format!("the registry of {chosen} is {text:?}, and an address {error}"))
+        ClientFailure::usage(format!(
+            "the registry of {chosen} is {text:?}, and an address {error}"
+        ))
     })?;
     Ok(Server { url, chosen })
 }
@@ -125,13 +127,13 @@ pub(super) fn token(
         return Ok(given);
     }
     let Some(directory) = config_directory else { return Ok(None) };
-    Ok(Credentials::read(directory)?.token(server.url.origin()))
+    Ok(StoredCredentials::read(directory)?.token(server.url.origin()))
 }
 
 fn read(path: &Path) -> Result<SecretString> {
     let name = path.display().to_string();
     let text = std::fs::read_to_string(path).map_err(|error| {
-        Failure::usage(format!("the token file {name} cannot be read: {error}"))
+        ClientFailure::usage(format!("the token file {name} cannot be read: {error}"))
     })?;
     parse_token(&text, &name)
 }
@@ -140,11 +142,11 @@ fn read(path: &Path) -> Result<SecretString> {
 pub fn parse_token(text: &str, place: &str) -> Result<SecretString> {
     let token = text.trim();
     if token.is_empty() {
-        return Err(Failure::usage(format!("the token of {place} is empty")));
+        return Err(ClientFailure::usage(format!("the token of {place} is empty")));
     }
     if !token.bytes().all(|byte| byte.is_ascii_graphic()) {
         let message = format!("the token of {place} is not one word of printable characters");
-        return Err(Failure::usage(message));
+        return Err(ClientFailure::usage(message));
     }
     Ok(SecretString::from(token.to_owned()))
 }

@@ -7,7 +7,7 @@ const FOLLOWED_MAX: usize = 40;
 
 /// Targets of links by their path. Paths are compared without case: some file systems do.
 #[derive(Debug, Default)]
-pub(super) struct Links(BTreeMap<String, Link>);
+pub(super) struct ArchiveLinks(BTreeMap<String, Link>);
 
 #[derive(Debug)]
 pub(super) struct Link {
@@ -15,7 +15,7 @@ pub(super) struct Link {
     pub(super) target: String,
 }
 
-impl Links {
+impl ArchiveLinks {
     /// Adds a link.
     pub(super) fn add(&mut self, path: String, target: String) {
         self.0.insert(path.to_lowercase(), Link { path, target });
@@ -88,7 +88,7 @@ mod tests {
             (&[("p/q/r/up", "../.."), ("a", "p/q/r/up/x")], true),
             (&[("a", "b"), ("b", "a")], false),
         ] {
-            let mut all = Links::default();
+            let mut all = ArchiveLinks::default();
             for (path, target) in links {
                 all.add((*path).to_owned(), (*target).to_owned());
             }

@@ -7,10 +7,10 @@ const ENTRIES_MAX: usize = 65_536;
 
 /// Paths that were seen.
 #[derive(Debug, Default)]
-pub(super) struct Names(HashMap<String, Name>);
+pub(super) struct EntryNames(HashMap<String, EntryName>);
 
 #[derive(Debug)]
-struct Name {
+struct EntryName {
     spelled: String,
     is_directory: bool,
 }
@@ -37,7 +37,7 @@ pub(super) fn parts(path: &[u8]) -> Result<Vec<&str>, &'static str> {
     Ok(parts)
 }
 
-impl Names {
+impl EntryNames {
     /// Takes a path and the directories on the way. Fails with the reason if another entry has it.
     pub(super) fn claim(&mut self, parts: &[&str], is_directory: bool) -> Result<(), String> {
         for length in 1..=parts.len() {
@@ -53,7 +53,7 @@ impl Names {
                 }
                 Some(_) => return Err("its path occurs twice".to_owned()),
                 None => {
-                    let name = Name { spelled: path.clone(), is_directory };
+                    let name = EntryName { spelled: path.clone(), is_directory };
                     self.0.insert(path.to_lowercase(), name);
                 }
             }
@@ -92,7 +92,7 @@ mod tests {
 
     #[test]
     fn two_entries_never_have_one_place() {
-        let mut names = Names::default();
+        let mut names = EntryNames::default();
         names.claim(&["a", "b"], false).unwrap();
         names.claim(&["a"], true).unwrap();
         names.claim(&["a", "c"], false).unwrap();

@@ -52,8 +52,8 @@ fn id() -> ExtensionId {
     "provider/aws".parse().unwrap()
 }
 
-fn mark(digest: &str) -> Mark {
-    Mark {
+fn mark(digest: &str) -> DirectoryMark {
+    DirectoryMark {
         id: "provider/aws".to_owned(),
         version: "1.0.0".to_owned(),
         digest: digest.to_owned(),
@@ -90,7 +90,7 @@ fn an_archive_becomes_a_marked_directory_that_the_next_one_replaces() {
     let root = dir.path().join("out/provider/aws");
     assert_eq!(std::fs::read_to_string(root.join("README.md")).unwrap(), "# x\n");
     assert_eq!(std::fs::read_to_string(root.join("docs/again.md")).unwrap(), "# x\n");
-    let read = Mark::read(&root).unwrap().unwrap();
+    let read = DirectoryMark::read(&root).unwrap().unwrap();
     assert_eq!((read.digest.as_str(), read.files.len()), ("sha256:1", 3));
     #[cfg(unix)]
     {

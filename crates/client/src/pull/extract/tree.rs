@@ -9,9 +9,9 @@ use registry_archives::{Error, Kind, Member};
 use registry_core::models::digest::{Algorithm, DigestHasher};
 use registry_core::models::naming::ExtensionId;
 
-use crate::failure::Failure;
-use crate::pull::extract::links::Links;
-use crate::pull::extract::names::{Names, parts};
+use crate::failure::ClientFailure;
+use crate::pull::extract::links::ArchiveLinks;
+use crate::pull::extract::names::{EntryNames, parts};
 use crate::pull::extract::refused;
 use crate::pull::mark;
 
@@ -24,13 +24,13 @@ const BUFFER: usize = 64 * 1024;
 #[derive(Debug)]
 pub(super) enum AddError {
     /// It is not safe.
-    Refused(Failure),
+    Refused(ClientFailure),
     /// It cannot be written.
     Disk(io::Error),
 }
 
-impl From<Failure> for AddError {
-    fn from(failure: Failure) -> Self {
+impl From<ClientFailure> for AddError {
+    fn from(failure: ClientFailure) -> Self {
         Self::Refused(failure)
     }
 }
@@ -42,21 +42,22 @@ impl From<io::Error> for AddError {
 }
 
 /// Files below a new directory.
-pub(super) struct Tree<'a> {
+pub(super) struct ExtractedTree<'a> {
     root: PathBuf,
     id: &'a ExtensionId,
-    names: Names,
-    links: Links,
+    names: EntryNames,
+    links: ArchiveLinks,
     /// SHA-256 of each file by its path.
     files: BTreeMap<String, String>,
     buffer: Vec<u8>,
 }
 
-impl<'a> Tree<'a> {
+impl<'a> ExtractedTree<'a> {
     /// Makes the directory.
     pub(super) fn new(root: PathBuf, id: &'a ExtensionId) -> io::Result<Self> {
         std::fs::create_dir(&root)?;
-        let (names, links, files) = (Names::default(), Links::default(), BTreeMap::new());
+        let (names, links, files) =
+            (EntryNames::default(), ArchiveLinks::default(), BTreeMap::new());
         Ok(Self { root, id, names, links, files, buffer: vec![0; BUFFER] })
     }
 
