@@ -44,7 +44,7 @@ pub fn init(level: &str, json: bool, dropped: &IntCounterVec) -> Result<Log, Log
         .with_timer(LogClock::default())
         .with_writer(Lines(Arc::clone(&queue)));
     if json {
-        // A line has the list of its spans, of which the current one is the last.
+        // A line has the list of spans, of which the current one is the last.
         log.json().flatten_event(true).with_current_span(false).with_ansi(false).init();
     } else if io::stderr().is_terminal() {
         log.init();

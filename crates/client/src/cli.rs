@@ -29,7 +29,7 @@ pub struct Extreg {
     pub command: ProgramCommand,
 }
 
-/// Commands of the program of its own. Another program has completions and pages for itself.
+/// Commands of `extreg`. Another program has completions and manual pages for itself.
 #[derive(Clone, Debug, Subcommand)]
 pub enum ProgramCommand {
     /// A command of the client

@@ -1,4 +1,4 @@
-//! Health of one backend: the results of its last requests, its evidence and its faults.
+//! Health of one backend: the results of the last requests, its evidence and its faults.
 
 use std::future::pending;
 use std::time::Duration;

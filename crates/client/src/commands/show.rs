@@ -1,4 +1,4 @@
-//! `show`: one version in full, its README, or the files of its archive.
+//! `show`: one version in full, the README, or the files of the archive.
 
 use registry_public::extension::ExtensionBody;
 use registry_public::files::FilesBody;

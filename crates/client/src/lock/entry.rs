@@ -32,7 +32,7 @@ impl LockedEntry {
         self.id.to_string().to_ascii_lowercase()
     }
 
-    /// Returns the name of the backend, or of its kind in a lock without names.
+    /// Returns the name of the backend, or the kind in a lock without names.
     pub(crate) fn backend_name(&self) -> &str {
         self.backend.as_deref().unwrap_or(&self.source)
     }

@@ -44,7 +44,7 @@ impl Lock {
         Source::read(path)?.map(|source| parse(&source)).transpose()
     }
 
-    /// Returns the lock with these entries instead of its own.
+    /// Returns the lock with other entries.
     pub(crate) fn with_entries(&self, mut entries: Vec<LockedEntry>) -> Self {
         entries.sort_by_key(LockedEntry::sort_key);
         Self { entries, unknown: self.unknown.clone() }

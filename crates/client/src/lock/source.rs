@@ -41,7 +41,7 @@ impl Source {
             .map_err(|error| self.wrong(error.span(), error.message().trim()))
     }
 
-    /// Describes a fault of the file, at the line of these bytes.
+    /// Describes a fault of the file, at the line of a byte.
     pub(super) fn wrong(&self, place: Option<Range<usize>>, reason: &str) -> ClientFailure {
         let before = place.and_then(|place| self.text.get(..place.start));
         let line = before.map_or(1, |before| before.matches('\n').count() + 1);

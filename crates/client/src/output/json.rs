@@ -44,7 +44,7 @@ fn object<T: Serialize>(value: &T) -> Result<String> {
     Ok(without_controls(&text))
 }
 
-/// JSON allows the control characters from U+007F on, and terminals obey some of them.
+/// JSON allows the control characters from U+007F on, and terminals obey some.
 fn without_controls(text: &str) -> String {
     let mut safe = String::with_capacity(text.len());
     for character in text.chars() {

@@ -1,4 +1,4 @@
-//! One file to fetch, and what became of it.
+//! One file to fetch, and its result.
 
 use std::path::PathBuf;
 

@@ -1,4 +1,4 @@
-//! Progress on a terminal: one line for each file, and one for all of them.
+//! Progress on a terminal: one line for each file, and one for the total.
 
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 

@@ -117,7 +117,7 @@ impl Puller<'_> {
         .map_err(|error| ClientFailure::failed(error.to_string()))?;
         let (digest, size) = copied.map_err(|error| unplaced(&part.path, &error))?;
         if digest != *expected {
-            // Somebody wrote to a hard link of it.
+            // Another program wrote through a hard link.
             cache.remove(expected);
             part.remove();
             return Ok(None);

@@ -138,7 +138,7 @@ fn read(path: &Path) -> Result<SecretString> {
     parse_token(&text, &name)
 }
 
-/// Parses a token: one word of printable ASCII. The message has no part of it.
+/// Parses a token: one word of printable ASCII. The message does not repeat it.
 pub fn parse_token(text: &str, place: &str) -> Result<SecretString> {
     let token = text.trim();
     if token.is_empty() {

@@ -60,7 +60,7 @@ pub struct Downloads {
 }
 
 impl Downloads {
-    /// Creates the service over a catalog and the store of its artifacts.
+    /// Creates the service over a catalog and the store of artifacts.
     #[must_use]
     pub const fn new(catalog: Arc<Catalog>, artifacts: Arc<Artifacts>, metrics: Metrics) -> Self {
         Self { catalog, artifacts, metrics }

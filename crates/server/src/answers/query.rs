@@ -1,4 +1,4 @@
-//! Queries with cached answers, and the keys of these answers.
+//! Queries with cached answers, and their keys.
 
 use std::borrow::Cow;
 

@@ -1,4 +1,4 @@
-//! The JSON API as the middleware sees it: its cached answers and the form of its errors.
+//! The JSON API as the middleware sees it: its cached answers and the form of errors.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! An open archive: its entries, and the contents of its files.
+//! An open archive: its entries, and the contents of files.
 
 use bytes::Bytes;
 use registry_archives::{ArchiveIndex, Bounds, Entry, FileContent, copy_file, read_file};

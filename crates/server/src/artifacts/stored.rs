@@ -153,7 +153,7 @@ impl StoredArtifacts {
         kept.ok()
     }
 
-    /// Returns reserved space, and lists what was kept of it, under one lock.
+    /// Returns reserved space, and lists what was kept, under one lock.
     pub(super) fn release(
         self: &Arc<Self>,
         reserved: u64,

@@ -24,7 +24,7 @@ const SPAN_TARGET: &str = "extension_registry::api";
 /// Maximum length of a target in a log line, in characters.
 const PATH_MAX: usize = 512;
 
-/// What the log line of a request tells of it.
+/// Fields of the log line of a request.
 pub struct LoggedRequest<'a> {
     method: &'a Method,
     target: &'a Uri,

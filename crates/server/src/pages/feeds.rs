@@ -25,7 +25,7 @@ use crate::pages::seen_backends::SeenBackends;
 const ENTRIES: usize = 50;
 const SUFFIX: &str = ".atom";
 
-/// Responds with the newest versions of all extensions, or of those of one type.
+/// Responds with the newest versions of all extensions, or of one type.
 pub async fn newest_versions(
     State(pages): State<Pages>,
     request: PageRequest,

@@ -1,4 +1,4 @@
-//! Files of the archive of a version: the tree, or one of them.
+//! Files of the archive of a version: the tree, or one file.
 
 use axum::extract::State;
 use axum::http::{HeaderMap, Uri};

@@ -53,7 +53,7 @@ pub struct KnownPages {
     metrics: Metrics,
 }
 
-/// A known page, and the counters of its route.
+/// A known page, and the counters for the route.
 pub struct Known {
     /// The page.
     pub page: KnownPage,

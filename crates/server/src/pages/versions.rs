@@ -87,7 +87,7 @@ fn marks(release: &Release, latest: &Tag) -> Vec<VersionMark> {
     marks.into_iter().filter_map(|(is_set, mark)| is_set.then_some(mark)).collect()
 }
 
-/// An extension without a release is not found before a page is made of it.
+/// An extension without a release is not found before a page is made.
 fn no_release(id: &str) -> Problem {
     Problem::new(axum::http::StatusCode::NOT_FOUND, format!("Extension {id} has no release"))
 }
