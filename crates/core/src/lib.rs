@@ -1,9 +1,12 @@
 //! Types, errors and small tools that every other crate uses.
 
+// The service runs on Unix; clients of every system share the rest.
+#[cfg(unix)]
 pub mod backend;
 pub mod caching;
 pub mod config_reader;
 pub mod error;
+#[cfg(unix)]
 pub mod files;
 pub mod models;
 pub mod token_bucket;

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::fs::File;
-use std::io::{self, IoSliceMut};
+use std::io;
 use std::ops::Range;
 use std::os::unix::fs::FileExt as _;
 use std::sync::Arc;
@@ -10,7 +10,6 @@ use std::sync::Arc;
 use bytes::Bytes;
 use futures_util::StreamExt as _;
 use futures_util::stream::{self, BoxStream};
-use rustix::io::{ReadWriteFlags, preadv2};
 
 use crate::error::{Error, Result};
 use crate::models::digest::{Algorithm, Digest, DigestHasher};
@@ -104,10 +103,7 @@ pub async fn read_at<B: AsMut<[u8]> + Send + 'static>(
     mut buffer: B,
     at: u64,
 ) -> io::Result<(B, usize)> {
-    let space = &mut [IoSliceMut::new(buffer.as_mut())];
-    // Zero bytes or an error: not in the page cache, `NOWAIT` unsupported by the file system, the
-    // end of the file, or a failure that the plain read below reports.
-    if let Ok(length @ 1..) = preadv2(file, space, at, ReadWriteFlags::NOWAIT) {
+    if let Some(length) = read_cached(file, buffer.as_mut(), at) {
         return Ok((buffer, length));
     }
     let file = Arc::clone(file);
@@ -115,6 +111,24 @@ pub async fn read_at<B: AsMut<[u8]> + Send + 'static>(
         file.read_at(buffer.as_mut(), at).map(|length| (buffer, length))
     });
     read.await.map_err(io::Error::other)?
+}
+
+/// Reads from the page cache, without waiting for the disk.
+#[cfg(target_os = "linux")]
+fn read_cached(file: &File, buffer: &mut [u8], at: u64) -> Option<usize> {
+    use rustix::io::{ReadWriteFlags, preadv2};
+
+    // Zero bytes or an error: not in the page cache, `NOWAIT` unsupported by the file system, the
+    // end of the file, or a failure that a plain read reports.
+    let length =
+        preadv2(file, &mut [io::IoSliceMut::new(buffer)], at, ReadWriteFlags::NOWAIT).ok()?;
+    (length > 0).then_some(length)
+}
+
+/// Only Linux tells what its page cache has.
+#[cfg(not(target_os = "linux"))]
+const fn read_cached(_: &File, _: &mut [u8], _: u64) -> Option<usize> {
+    None
 }
 
 impl fmt::Debug for Download {
