@@ -119,7 +119,7 @@ impl Registry {
         headers: HeaderMap,
     ) -> Result<Response, RequestAttempt> {
         if self.is_offline {
-            let message = format!("{} is not asked with --offline", self.server.url);
+            let message = format!("--offline sends no request to {}", self.server.url);
             return Err(ClientFailure::usage(message).hint("run it without --offline").into());
         }
         let url = self.server.url.at(&format!("{BASE}{}", target.text()));
