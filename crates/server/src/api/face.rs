@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use axum::http::header::CONTENT_TYPE;
-use axum::http::request::Parts;
 use axum::http::{HeaderMap, Uri};
 use bytes::Bytes;
 use tokio::time::Instant;
@@ -61,16 +60,6 @@ impl Face for JsonApi {
             metrics.backends.stale_answer(backend.as_str());
         }
         Some(answer.represent(heads))
-    }
-
-    fn known(
-        &self,
-        _: &Parts,
-        _: Option<Coding>,
-        _: &Heads,
-        _: Instant,
-    ) -> Option<(Representation, Arc<RouteCounters>)> {
-        None
     }
 
     fn counters<'a>(&self, target: &'a Target) -> &'a RouteCounters {

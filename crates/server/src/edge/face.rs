@@ -36,14 +36,16 @@ pub trait Face: ProblemRenderer {
     ) -> Option<Representation>;
 
     /// Returns the valid cached response to a request without a parsed target, and the counters of its
-    /// route. Counts it as [`Face::cached`] does.
+    /// route. Counts it as [`Face::cached`] does. `None` for a face whose targets are all parsed.
     fn known(
         &self,
-        head: &Parts,
-        coding: Option<Coding>,
-        heads: &Heads,
-        now: Instant,
-    ) -> Option<(Representation, Arc<RouteCounters>)>;
+        _head: &Parts,
+        _coding: Option<Coding>,
+        _heads: &Heads,
+        _now: Instant,
+    ) -> Option<(Representation, Arc<RouteCounters>)> {
+        None
+    }
 
     /// Returns the counters of the target's route.
     fn counters<'a>(&self, target: &'a Self::Target) -> &'a RouteCounters;

@@ -386,16 +386,6 @@ mod tests {
             None
         }
 
-        fn known(
-            &self,
-            _: &Parts,
-            _: Option<Coding>,
-            _: &Heads,
-            _: Instant,
-        ) -> Option<(Representation, Arc<RouteCounters>)> {
-            None
-        }
-
         fn counters<'a>(&self, target: &'a RouteCounters) -> &'a RouteCounters {
             target
         }
