@@ -4,6 +4,7 @@ pub mod changes;
 pub mod contact;
 pub mod download;
 pub mod naming;
+pub mod oci_content;
 pub mod webhook;
 
 use std::future::pending;
@@ -15,6 +16,7 @@ use tokio::sync::watch;
 use crate::backend::changes::{ChangeCursor, Changes};
 use crate::backend::contact::Contact;
 use crate::backend::download::Download;
+use crate::backend::oci_content::{OciContent, StoredManifest};
 use crate::error::{Error, Result};
 use crate::models::artifact::Artifact;
 use crate::models::backend_id::BackendId;
@@ -77,6 +79,21 @@ pub trait Backend: Send + Sync {
 
     /// Restores an identity from disk. A different upstream under this name is then refused.
     fn resume(&self, _identity: &str) {}
+
+    /// Reads the manifest that the publisher stored as a file of the release; `None` if the release
+    /// has no valid one. An error means that there may be one.
+    async fn published_manifest(
+        &self,
+        _id: &ExtensionId,
+        _release: &Release,
+    ) -> Result<Option<StoredManifest>> {
+        Ok(None)
+    }
+
+    /// Returns the manifests and blobs as they are stored; `None` if the backend has no manifests.
+    fn oci_content(&self) -> Option<&dyn OciContent> {
+        None
+    }
 
     /// Returns the state of the connection and its changes; `None` if no network lies between.
     fn contact(&self) -> Option<watch::Receiver<Contact>> {

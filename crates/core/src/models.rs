@@ -13,6 +13,7 @@ pub mod extension;
 pub mod fault;
 pub mod naming;
 pub mod notes;
+pub mod oci_manifest;
 pub mod public_url;
 pub mod readme;
 mod release;

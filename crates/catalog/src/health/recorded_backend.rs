@@ -7,6 +7,7 @@ use async_trait::async_trait;
 use registry_core::backend::changes::{ChangeCursor, Changes};
 use registry_core::backend::contact::Contact;
 use registry_core::backend::download::Download;
+use registry_core::backend::oci_content::{OciContent, StoredManifest};
 use registry_core::backend::{Backend, Listing};
 use registry_core::error::Result;
 use registry_core::models::artifact::Artifact;
@@ -98,6 +99,18 @@ impl Backend for RecordedBackend {
 
     fn resume(&self, identity: &str) {
         self.inner.resume(identity);
+    }
+
+    async fn published_manifest(
+        &self,
+        id: &ExtensionId,
+        release: &Release,
+    ) -> Result<Option<StoredManifest>> {
+        self.record(HistoryExtent::Short, self.inner.published_manifest(id, release)).await
+    }
+
+    fn oci_content(&self) -> Option<&dyn OciContent> {
+        self.inner.oci_content()
     }
 
     fn contact(&self) -> Option<watch::Receiver<Contact>> {

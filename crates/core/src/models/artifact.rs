@@ -103,11 +103,21 @@ pub fn is_archive_name(file_name: &str) -> bool {
 /// Returns the file name without its archive ending, or `None` if it is no archive.
 #[must_use]
 pub fn archive_stem(file_name: &str) -> Option<&str> {
+    split_archive_name(file_name).map(|(stem, _)| stem)
+}
+
+/// Returns the archive ending of a file name in lower case, or `None` if it is no archive.
+#[must_use]
+pub fn archive_ending(file_name: &str) -> Option<&'static str> {
+    split_archive_name(file_name).map(|(_, ending)| ending)
+}
+
+fn split_archive_name(file_name: &str) -> Option<(&str, &'static str)> {
     ARCHIVE_ENDINGS.iter().find_map(|ending| {
         let (stem, tail) =
             file_name.split_at_checked(file_name.len().checked_sub(ending.len())?)?;
         // A file named just `.tar.gz` has no stem, so it is not an archive.
-        (tail.eq_ignore_ascii_case(ending) && !stem.is_empty()).then_some(stem)
+        (tail.eq_ignore_ascii_case(ending) && !stem.is_empty()).then_some((stem, *ending))
     })
 }
 
