@@ -176,6 +176,7 @@ async fn start(
         draining: lifecycle.draining(),
         certificate,
         pages: rules::page_settings(&config, demo),
+        oci: rules::oci_settings(&config),
     };
     let api = api(parts, &http_rules).map_err(io::Error::other)?;
     lifecycle.sync(&catalog);

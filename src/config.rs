@@ -1,12 +1,14 @@
 //! The configuration: a file, the environment and flags become one typed value, or every problem.
 
 pub mod backends;
+pub mod facade;
 pub mod sections;
 pub mod server;
 
 use std::path::Path;
 
 pub use crate::config::backends::{BackendConfig, BackendSettings};
+pub use crate::config::facade::FacadeConfig;
 pub use crate::config::sections::{CacheConfig, CatalogConfig, DownloadsConfig};
 pub use crate::config::server::{AuthConfig, RateLimitConfig, ServerConfig, TlsConfig, WebConfig};
 use registry_core::config_reader::problems::{Problems, ValueOrigin};
@@ -53,6 +55,7 @@ pub struct Config {
     pub cache: CacheConfig,
     pub downloads: DownloadsConfig,
     pub web: WebConfig,
+    pub facade: FacadeConfig,
     pub rate_limit: Option<RateLimitConfig>,
     pub auth: Option<AuthConfig>,
     /// Probable mistakes that do not stop the start.
@@ -205,6 +208,8 @@ pub(crate) fn compose(reader: &mut ConfigReader) -> Option<Config> {
     let downloads = reader.read("downloads", Presence::Always, doc, DownloadsConfig::read).pop();
     let doc = "Pages for browsers.";
     let web = reader.read("web", Presence::Always, doc, WebConfig::read).pop();
+    let doc = "Pulls by OCI clients: every extension is a repository of artifacts.";
+    let facade = reader.read("facade", Presence::Always, doc, FacadeConfig::read).pop();
     let doc = "Request rate of each client; without this section there is no limit.";
     let rate_limit = reader.read("rate_limit", Presence::Optional, doc, RateLimitConfig::read);
     let doc = "Client authentication; without this section every client may read.";
@@ -212,15 +217,22 @@ pub(crate) fn compose(reader: &mut ConfigReader) -> Option<Config> {
     Some(Config {
         server: server?,
         tls,
-        warnings: backends::same_upstreams(&backends),
+        warnings: warnings(&backends, facade.as_ref()),
         backends,
         catalog: catalog.into_iter().next()?,
         cache: cache?,
         downloads: downloads?,
         web: web?,
+        facade: facade?,
         rate_limit: rate_limit.into_iter().next(),
         auth: auth.into_iter().next(),
     })
+}
+
+fn warnings(backends: &[BackendConfig], facade: Option<&FacadeConfig>) -> Vec<String> {
+    let mut warnings = backends::same_upstreams(backends);
+    warnings.extend(facade.and_then(|facade| facade.unclear_namespace(backends)));
+    warnings
 }
 
 fn no_backend(looked: &str) -> String {

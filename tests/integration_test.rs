@@ -18,6 +18,7 @@ mod messages;
 mod named;
 mod pages;
 mod publish;
+mod pull;
 mod reports;
 mod repository;
 mod search;

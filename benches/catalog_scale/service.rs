@@ -12,6 +12,7 @@ use registry_server::api::state::{CertificateState, Draining};
 use registry_server::artifacts::Artifacts;
 use registry_server::edge::middleware::HttpRules;
 use registry_server::metrics::Metrics;
+use registry_server::oci::settings::PullSettings;
 use registry_server::pages::settings::PageSettings;
 
 const TTL: Duration = Duration::from_mins(5);
@@ -54,6 +55,7 @@ pub fn service(catalog: &Arc<Catalog>, lists: bool) -> Api {
         draining: Draining::default(),
         certificate: CertificateState::default(),
         pages: PageSettings::default(),
+        oci: PullSettings::default(),
     };
     api(parts, &HttpRules { compression: true, ..HttpRules::default() }).unwrap()
 }

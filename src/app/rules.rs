@@ -8,6 +8,7 @@ use registry_catalog::{Merge, Rules};
 use registry_server::answers::rules::ResponseCacheRules;
 use registry_server::edge::middleware::HttpRules;
 use registry_server::edge::own_address::AddressRules;
+use registry_server::oci::settings::PullSettings;
 use registry_server::pages::settings::{BackendPlace, PageSettings};
 use tower_http::cors::AllowOrigin;
 use url::Url;
@@ -15,7 +16,7 @@ use url::Url;
 use crate::app::admission;
 use crate::app::rotation::Rotated;
 use crate::build_info;
-use crate::config::{BackendSettings, Config, ServerConfig};
+use crate::config::{BackendSettings, Config, FacadeConfig, ServerConfig};
 
 pub(super) fn catalog_rules(config: &Config) -> Rules {
     let merge = if config.catalog.union { Merge::Union } else { Merge::Owner };
@@ -67,6 +68,19 @@ pub(super) fn page_settings(config: &Config, demo: bool) -> PageSettings {
         demo,
         needs_token: config.auth.is_some(),
         places: places.collect(),
+    }
+}
+
+pub(super) fn oci_settings(config: &Config) -> PullSettings {
+    let FacadeConfig { enabled, .. } = config.facade;
+    let timeouts = config.backends.iter().filter_map(|backend| match &backend.settings {
+        BackendSettings::Gitea(gitea) => Some(gitea.upstream.timeout),
+        _ => None,
+    });
+    PullSettings {
+        enabled,
+        namespace: config.facade.namespace(&config.backends),
+        patience: timeouts.max().unwrap_or_else(|| PullSettings::default().patience),
     }
 }
 

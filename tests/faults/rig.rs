@@ -32,6 +32,7 @@ use registry_server::api::state::{CertificateState, Draining};
 use registry_server::artifacts::Artifacts;
 use registry_server::edge::middleware::HttpRules;
 use registry_server::metrics::Metrics;
+use registry_server::oci::settings::PullSettings;
 use registry_server::pages::settings::PageSettings;
 use registry_testing::canary::{secret_for, shown_in};
 use registry_testing::chaos::{Chaos, Way};
@@ -216,6 +217,7 @@ impl Service {
             draining: Draining::default(),
             certificate: CertificateState::default(),
             pages: PageSettings::default(),
+            oci: PullSettings::default(),
         };
         let router = api(parts, &HttpRules::default()).unwrap();
         Self { catalog, router }

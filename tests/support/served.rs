@@ -27,6 +27,7 @@ use registry_server::edge::middleware::HttpRules;
 use registry_server::edge::own_address::AddressRules;
 use registry_server::edge::surface::Surface;
 use registry_server::metrics::Metrics;
+use registry_server::oci::settings::PullSettings;
 use registry_server::pages::settings::PageSettings;
 use registry_server::server::activity::ClientTimeouts;
 use registry_server::server::clients::Clients;
@@ -83,6 +84,8 @@ pub struct Setup {
     pub public_url: Option<PublicUrl>,
     /// Settings of the pages.
     pub pages: PageSettings,
+    /// Settings of the OCI pull API.
+    pub oci: PullSettings,
     /// The certificate, for HTTPS.
     pub tls: Option<Arc<ServerTls>>,
 }
@@ -113,6 +116,7 @@ impl Default for Setup {
             max_bytes: usize::MAX,
             public_url: None,
             pages: PageSettings::default(),
+            oci: PullSettings::default(),
             tls: None,
         }
     }
@@ -202,6 +206,7 @@ impl Served {
             max_bytes,
             public_url,
             pages,
+            oci,
             tls,
             ..
         } = setup;
@@ -240,6 +245,7 @@ impl Served {
             draining: draining.clone(),
             certificate: CertificateState::default(),
             pages,
+            oci,
         };
         let admission = Arc::clone(&http.admission);
         let router = api(parts, &http).unwrap();

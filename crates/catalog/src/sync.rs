@@ -3,6 +3,7 @@
 mod abort_rule;
 pub(super) mod backend_handle;
 mod canary;
+pub mod content;
 mod cycle;
 pub(super) mod cycle_state;
 mod intake;
@@ -39,6 +40,7 @@ use crate::lookup::Lookup;
 use crate::rules::Rules;
 use crate::store::CatalogStore;
 use crate::sync::backend_handle::BackendHandle;
+use crate::sync::content::BackendContent;
 use crate::sync::lookups::Lookups;
 use crate::sync::probing::keep_watch;
 use crate::sync::tasks::{keep_current, keep_refreshing, sync_in_task};
@@ -149,6 +151,12 @@ impl Syncer {
         let read = handle.backend.readme(id, release).await;
         handle.health.learn(&read);
         read
+    }
+
+    /// Returns the manifests and blobs of a backend; `None` if it is not configured.
+    #[must_use]
+    pub fn content(&self, backend: BackendId) -> Option<BackendContent> {
+        self.lookups.handle(backend).cloned().map(BackendContent::new)
     }
 
     pub(super) fn handles(&self) -> &[Arc<BackendHandle>] {

@@ -52,6 +52,7 @@ pub const CACHES: [&str; 4] = ["list", "metadata", "versions", "artifact"];
 pub const BYTES_MAX: usize = rules::LISTS_BYTES_MAX
     + rules::SEARCHES_BYTES_MAX
     + rules::PAGES_BYTES_MAX
+    + rules::MANIFESTS_BYTES_MAX
     + 4 * rules::BYTES_MAX
     + readmes::BYTES_MAX;
 
@@ -111,6 +112,13 @@ impl Answers {
     pub fn below(mut self, base_path: &str) -> Self {
         self.maker.base_path = base_path.into();
         self
+    }
+
+    /// Creates a cache of responses with manifests, with the rules of the others.
+    #[must_use]
+    pub fn manifests(&self, metrics: &Metrics) -> ResponseCache {
+        let bounds = self.rules.bounds(rules::MANIFESTS_BYTES_MAX);
+        ResponseCache::new(bounds, self.rules.ttl, metrics.our_cache("manifests"))
     }
 
     /// Returns the catalog that the answers are made from.

@@ -6,6 +6,7 @@ pub mod archives;
 pub mod artifacts;
 pub mod edge;
 pub mod metrics;
+pub mod oci;
 pub mod pages;
 pub mod server;
 pub mod urls;

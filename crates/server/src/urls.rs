@@ -144,13 +144,25 @@ impl Route for SystemRoute {
 /// Path of the status page.
 pub const STATUS: &str = "/status";
 
+/// Path of the OCI pull API, which clients ask for at the root of every host.
+pub const OCI: &str = "/v2";
+
+/// Returns true for a path of the OCI pull API.
+#[must_use]
+pub fn is_oci(path: &str) -> bool {
+    path.strip_prefix(OCI).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+}
+
+/// Returns true for the path with which OCI clients check that the API is there.
+#[must_use]
+pub fn is_oci_check(path: &str) -> bool {
+    path.strip_prefix(OCI).is_some_and(|rest| matches!(rest, "" | "/"))
+}
+
 /// Returns true for a path of the pages: every path outside of the API and of the OCI pull API.
 #[must_use]
 pub fn is_page(path: &str) -> bool {
-    let is_below = |base: &str| {
-        path.strip_prefix(base).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
-    };
-    !path.starts_with("/api/") && !is_below("/v2")
+    !path.starts_with("/api/") && !is_oci(path)
 }
 
 /// Returns true for the path of a file of the pages that shows no data, and so needs no token.
@@ -202,6 +214,7 @@ mod tests {
         for path in ["/api/v1/health", "/api/", "/v2", "/v2/", "/v2/a/manifests/1"] {
             assert!(!is_page(path), "{path}");
         }
+        assert!(is_oci_check("/v2") && is_oci_check("/v2/") && !is_oci_check("/v2/a"));
         assert!(is_asset("/static/0/er.css") && !is_asset("/status") && !is_asset("/static"));
     }
 

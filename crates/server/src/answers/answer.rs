@@ -8,6 +8,7 @@ use axum::http::{HeaderMap, HeaderValue};
 use crate::answers::entry::{AnswerContent, PageHeaders};
 use crate::answers::provenance::Provenance;
 use crate::edge::accept::AcceptedForm;
+use crate::edge::cache_policy::CachePolicy;
 use crate::edge::headers::{CACHE_STATUS, DEGRADED, Heads, TOTAL_COUNT};
 use crate::edge::representation::Representation;
 use crate::metrics::caches::CacheCounters;
@@ -61,7 +62,8 @@ impl Answer {
             self.head(heads)
         };
         self.provenance.describe(&mut headers);
-        Representation { rendered: self.content.rendered, headers }
+        let policy = CachePolicy::Revalidate;
+        Representation { rendered: self.content.rendered, headers, policy }
     }
 
     /// Returns the headers of all responses with this content.
@@ -99,7 +101,8 @@ fn age_value(seconds: u64) -> HeaderValue {
 }
 
 impl Provenance {
-    fn describe(&self, headers: &mut HeaderMap) {
+    /// Adds the headers that tell age and origin.
+    pub fn describe(&self, headers: &mut HeaderMap) {
         let Self { freshness, cached } = self;
         // The response is as old as its oldest part: the cache entry or the catalog's data.
         let age = cached.map_or(freshness.age, |cached| cached.max(freshness.age));

@@ -12,6 +12,7 @@ use registry_catalog::read::file::file_of;
 use registry_core::backend::Fault;
 use registry_core::error::{Error, ErrorKind, Result};
 use registry_core::models::artifact::Artifact;
+use registry_core::models::digest::{Algorithm, Digest, DigestHasher};
 use registry_core::models::extension::{Change, Release};
 use registry_core::models::fault::FaultSubject;
 use registry_core::models::naming::ExtensionId;
@@ -180,6 +181,35 @@ impl Downloads {
                 whole.extend_from_slice(&piece?);
             }
             Ok(Bytes::from(whole))
+        };
+        read.await.inspect_err(|error| file.report(&self.catalog, error))
+    }
+
+    /// Reads a file through the store to compute its digest. Returns the file as its backend has it now,
+    /// and the digest, which the catalog knows by then. Fails if it cannot be read.
+    pub async fn hashed(&self, file: RequestedFile) -> Result<(RequestedFile, Digest)> {
+        let (file, digest) = match self.digest_of(&file).await {
+            // A replaced file gets a new identifier at its backend, so the cached one is unknown there.
+            Err(error) if error.is_not_found() => {
+                let again = self.find_again(file).await?;
+                let digest = self.digest_of(&again).await?;
+                (again, digest)
+            }
+            digest => (file, digest?),
+        };
+        // The witness reports asynchronously.
+        self.catalog.store.published().await;
+        Ok((file, digest))
+    }
+
+    async fn digest_of(&self, file: &RequestedFile) -> Result<Digest> {
+        let read = async {
+            let mut bytes = self.artifacts.open(self.request(file, None)).await?.download.bytes;
+            let mut hasher = DigestHasher::new(Algorithm::Sha256);
+            while let Some(piece) = bytes.next().await {
+                hasher.update(&piece?);
+            }
+            Ok(hasher.finish())
         };
         read.await.inspect_err(|error| file.report(&self.catalog, error))
     }

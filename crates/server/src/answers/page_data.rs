@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use registry_catalog::Catalog;
 use registry_catalog::deadline::Deadline;
 use registry_catalog::index::entry::Entry;
 use registry_catalog::index::view::View;
@@ -38,6 +39,12 @@ impl PageData {
     #[must_use]
     pub const fn is_lasting(&self) -> bool {
         self.is_kept && self.failing.is_empty()
+    }
+
+    /// Returns age and origin of a page that is made from this data now.
+    #[must_use]
+    pub fn provenance(&self, catalog: &Catalog) -> Provenance {
+        Provenance::asked(catalog, self.scope, self.id.as_ref(), self.failing.clone())
     }
 }
 
@@ -130,7 +137,7 @@ impl Answers {
         if let Some(kept) = self.kept_page_of(&key, data) {
             return Ok(kept);
         }
-        let (catalog, id) = (self.catalog(), data.id.as_ref());
+        let catalog = self.catalog();
         let content = AnswerContent::of(self.maker.renderer.run(rows, make).await?, 0);
         if data.is_kept {
             self.pages.counters().miss();
@@ -138,7 +145,7 @@ impl Answers {
             let answer = CachedAnswer::new(made_from, content.clone());
             self.pages.put(catalog, key, answer);
         }
-        let provenance = Provenance::asked(catalog, data.scope, id, data.failing.clone());
+        let provenance = data.provenance(catalog);
         Ok(Answer { content, provenance, form: None })
     }
 }

@@ -7,6 +7,7 @@ use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::http::{Method, StatusCode, Uri};
 use axum::response::{IntoResponse as _, Response};
+use axum::routing::get;
 use registry_core::backend::webhook::WebhookReceiver;
 use registry_core::models::backend_id::BackendId;
 use utoipa::OpenApi as _;
@@ -33,6 +34,11 @@ use crate::edge::middleware::{HttpRules, Middleware};
 use crate::edge::rendered::Rendered;
 use crate::edge::templates::Templates;
 use crate::metrics::Metrics;
+use crate::oci::archive_places::ArchivePlaces;
+use crate::oci::handlers::pull;
+use crate::oci::pull::OciPull;
+use crate::oci::settings::PullSettings;
+use crate::oci::target::OciRoute;
 use crate::pages::bare_path;
 use crate::pages::face::ApiAndPages;
 use crate::pages::known_pages::KnownPages;
@@ -40,7 +46,7 @@ use crate::pages::page_request::PageRequest;
 use crate::pages::page_state::Pages;
 use crate::pages::routes as pages;
 use crate::pages::settings::PageSettings;
-use crate::urls::BASE;
+use crate::urls::{BASE, OCI};
 
 const BODY_MAX: usize = 1024 * 1024;
 
@@ -121,6 +127,8 @@ pub struct ApiParts {
     pub certificate: CertificateState,
     /// Settings of the pages.
     pub pages: PageSettings,
+    /// Settings of the OCI pull API.
+    pub oci: PullSettings,
 }
 
 /// API and pages within the middleware.
@@ -136,12 +144,14 @@ pub fn route_labels() -> Vec<String> {
             labels.push(label);
         }
     }
+    labels.extend(OciRoute::ALL.map(|route| route.label().to_owned()));
     labels
 }
 
 /// Builds the API and the pages. Fails only if the contract is not serializable, which a test excludes.
 pub fn api(parts: ApiParts, rules: &HttpRules) -> serde_json::Result<Api> {
-    let ApiParts { answers, artifacts, receivers, metrics, draining, certificate, pages } = parts;
+    let ApiParts { answers, artifacts, receivers, metrics, draining, certificate, pages, oci } =
+        parts;
     let catalog = Arc::clone(answers.catalog());
     // Series that exist from the start show a rate even for the first failure.
     catalog.backends.iter().for_each(|backend| metrics.backends.prepare(backend.as_str()));
@@ -183,12 +193,31 @@ pub fn api(parts: ApiParts, rules: &HttpRules) -> serde_json::Result<Api> {
     };
     let templates: Vec<String> = served.paths.paths.into_keys().collect();
     let of_api = templates.iter().map(|template| (template.clone(), template.clone()));
-    let labeled = Templates::labeled(of_api.chain(page_templates.clone()));
+    let oci = oci.enabled.then(|| {
+        let cache = state.answers.manifests(&metrics);
+        Arc::new(OciPull::new(Arc::clone(&state), oci, cache, ArchivePlaces::default()))
+    });
+    let router = match &oci {
+        Some(oci) => router.merge(oci_router(Arc::clone(oci))),
+        None => router,
+    };
+    let mut labeled = Templates::labeled(of_api.chain(page_templates.clone()));
+    if oci.is_some() {
+        labeled = labeled.with(|path| OciRoute::of(path).map(OciRoute::label));
+    }
     let fallbacks =
         Fallbacks { api: Templates::new(templates), pages: Templates::labeled(page_templates) };
     let router = fallbacks.of(router);
-    let face = ApiAndPages { api: JsonApi(state), pages };
+    let face = ApiAndPages { api: JsonApi(state), pages, oci };
     Ok(Middleware::new(router, face, Arc::new(labeled), metrics, rules))
+}
+
+/// Routes of the OCI pull API, whose paths the handler parses: the name of a repository has any number
+/// of slashes.
+fn oci_router(oci: Arc<OciPull>) -> Router {
+    let paths = [OCI.to_owned(), format!("{OCI}/"), format!("{OCI}/{{*path}}")];
+    let router = paths.iter().fold(Router::new(), |router, path| router.route(path, get(pull)));
+    router.with_state(oci)
 }
 
 /// Responses to paths without a route.

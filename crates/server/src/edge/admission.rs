@@ -25,7 +25,7 @@ use crate::edge::rate_limit::{ClientKey, RateDecision, RateLimiter};
 use crate::edge::request_limit::{RequestLimit, RequestPermit, bound_head, is_large};
 use crate::edge::surface::{Surface, is_health, is_metrics, on_surface};
 use crate::metrics::Metrics;
-use crate::urls::{STATUS, SystemRoute, is_asset, is_page, is_webhook};
+use crate::urls::{STATUS, SystemRoute, is_asset, is_oci, is_oci_check, is_page, is_webhook};
 
 const REQUESTS_MAX: usize = 5000;
 const GUESSES: Rate =
@@ -116,7 +116,8 @@ enum Rejected {
 enum AuthChallenge {
     /// For programs: browsers show no dialog.
     Bearer,
-    /// For pages: browsers ask for a name and a password, which is the token.
+    /// For pages and OCI clients: browsers ask for a name and a password, which is the token, and
+    /// OCI clients send that of their login.
     Basic,
 }
 
@@ -204,7 +205,10 @@ impl Admission {
         let inside = match over {
             Some(refused) => Err(refused),
             None => client.and_then(|client| {
-                let seat = self.seat(route, peer.surface, key, address)?;
+                // OCI clients send it before each command, and it costs nothing.
+                let needs_seat = !(is_metrics(route) || is_oci_check(path));
+                let seat = needs_seat.then(|| self.seat(peer.surface, key, address));
+                let seat = seat.transpose()?;
                 let sender = is_webhook(path).then(|| self.sender(address));
                 Ok(Inside { seat, client, stranger, sender })
             }),
@@ -252,7 +256,8 @@ impl Admission {
         if client == Err(Refusal::Wrong) {
             self.guesses.take(key, Instant::now());
         }
-        let challenge = if is_page(path) { AuthChallenge::Basic } else { AuthChallenge::Bearer };
+        let has_logins = is_page(path) || is_oci(path);
+        let challenge = if has_logins { AuthChallenge::Basic } else { AuthChallenge::Bearer };
         client
             .map(|name| Some(ClientName(name)))
             .map_err(|refusal| Rejected::Token(refusal, challenge))
@@ -261,14 +266,10 @@ impl Admission {
     /// Fails if no permit is free. Takes none: most cached responses are sent at once.
     fn seat(
         &self,
-        route: Option<SystemRoute>,
         surface: Surface,
         key: Option<ClientKey>,
         address: IpAddr,
-    ) -> Result<Option<Seat>, Rejected> {
-        if is_metrics(route) {
-            return Ok(None);
-        }
+    ) -> Result<Seat, Rejected> {
         if surface == Surface::Overflow {
             return Err(Rejected::RequestLimit);
         }
@@ -281,7 +282,7 @@ impl Admission {
         if !self.requests.has_room() {
             return Err(Rejected::RequestLimit);
         }
-        Ok(Some(Seat { key, address }))
+        Ok(Seat { key, address })
     }
 
     /// Takes the permit. Fails if others took the last one meanwhile.

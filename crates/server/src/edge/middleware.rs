@@ -31,7 +31,7 @@ use crate::edge::panics::{self, watch_body};
 use crate::edge::peer::ConnectedPeer;
 use crate::edge::problem::{FailedRequest, rendered};
 use crate::edge::representation::Negotiation;
-use crate::edge::request_id::{self, REQUEST_ID};
+use crate::edge::request_id;
 use crate::edge::request_log::{LoggedRequest, RequestRecord, is_logged};
 use crate::edge::response_headers::ResponseHeaders;
 use crate::edge::surface::{OutsideBasePath, Surface};
@@ -39,6 +39,7 @@ use crate::edge::target::without_slash;
 use crate::edge::templates::Templates;
 use crate::metrics::{Metrics, RouteCounters};
 use crate::server::ConnectionService;
+use crate::urls::is_oci;
 
 /// Configurable middleware settings.
 #[derive(Clone, Default)]
@@ -123,7 +124,9 @@ impl<F: Face> Middleware<F> {
         B: HttpBody<Data = Bytes, Error: Into<BoxError>> + Send + 'static,
     {
         let (mut head, body) = request.into_parts();
-        if !self.state.address.enter(&mut head.uri) {
+        // OCI clients know no base path: the host alone names a registry.
+        let at_root = is_oci(head.uri.path());
+        if !at_root && !self.state.address.enter(&mut head.uri) {
             let base_path = self.state.address.base_path.clone();
             head.extensions.insert(OutsideBasePath(base_path));
         }
@@ -252,7 +255,7 @@ impl<F: Face> MiddlewareState<F> {
         if is_logged(&response) {
             LoggedRequest::of(head, address, &id).log(counters.route(), took, &response);
         }
-        response.headers_mut().insert(REQUEST_ID, id);
+        self.headers.identify(&mut response, id);
         Reply::Response(response)
     }
 
@@ -264,7 +267,12 @@ impl<F: Face> MiddlewareState<F> {
     ) -> Option<(Response, Option<Arc<RouteCounters>>)> {
         let coding = self.coding(&head.headers);
         let (found, counters) = self.face.known(head, coding, &self.heads, begun)?;
-        Some((found.respond(&head.headers, coding), Some(counters)))
+        let mut response = found.respond(&head.headers, coding);
+        // The headers of the face are those of responses that are revalidated.
+        if CachePolicy::is_kept_unasked(&response) {
+            self.headers.apply(&mut response);
+        }
+        Some((response, Some(counters)))
     }
 
     fn represent(

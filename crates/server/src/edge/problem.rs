@@ -7,6 +7,7 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use registry_core::error::{Error, ErrorKind};
+use serde_json::Value;
 
 use crate::edge::own_address::OwnAddress;
 
@@ -38,6 +39,8 @@ pub struct Problem {
     message: String,
     beside: Beside,
     closes: bool,
+    /// Details for faces whose errors have them.
+    pub detail: Option<Box<Value>>,
     /// Full report for the request log.
     pub report: Option<String>,
 }
@@ -56,7 +59,15 @@ impl Problem {
     #[must_use]
     pub fn new(status: StatusCode, message: impl Into<String>) -> Self {
         let (error, message) = (code(status), message.into());
-        Self { status, error, message, beside: Beside::Nothing, closes: false, report: None }
+        Self {
+            status,
+            error,
+            message,
+            beside: Beside::Nothing,
+            closes: false,
+            detail: None,
+            report: None,
+        }
     }
 
     /// Creates the response to a client over its limit; the next request passes after this time.
@@ -89,6 +100,12 @@ impl Problem {
         let message = "The service is shutting down";
         let problem = Self::new(StatusCode::SERVICE_UNAVAILABLE, message);
         Self { error: "shutting_down", ..problem }
+    }
+
+    /// Replaces the code by one that only one face has.
+    #[must_use]
+    pub fn coded(self, code: &'static str) -> Self {
+        Self { error: code, ..self }
     }
 
     /// Closes the connection after the response, without reading further requests.

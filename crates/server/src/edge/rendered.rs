@@ -28,7 +28,9 @@ pub struct Rendered(Arc<RenderedBody>);
 struct RenderedBody {
     body: Bytes,
     etag: Option<HeaderValue>,
-    content_type: &'static str,
+    content_type: HeaderValue,
+    /// True if the bytes are sent as they are.
+    is_exact: bool,
     /// Bytes left for encodings.
     spare: AtomicUsize,
     /// One cell per entry of [`Coding::ALL`]; empty if the encoding would not be shorter.
@@ -84,10 +86,26 @@ impl Rendered {
         Self::of(body, Some(etag), content_type)
     }
 
+    /// Creates a body whose bytes are its identity: with a strong entity tag, and never encoded.
+    #[must_use]
+    pub fn exact(body: Bytes, digest: &Digest, content_type: HeaderValue) -> Self {
+        let etag = HeaderValue::from_str(&format!("\"{digest}\"")).ok();
+        Self::made(body, etag, content_type, true)
+    }
+
     fn of(body: Bytes, etag: Option<HeaderValue>, content_type: &'static str) -> Self {
+        Self::made(body, etag, HeaderValue::from_static(content_type), false)
+    }
+
+    fn made(
+        body: Bytes,
+        etag: Option<HeaderValue>,
+        content_type: HeaderValue,
+        is_exact: bool,
+    ) -> Self {
         let spare = AtomicUsize::new(body.len() + SPARE);
         let (encoded, head) = Default::default();
-        Self(Arc::new(RenderedBody { body, etag, content_type, spare, encoded, head }))
+        Self(Arc::new(RenderedBody { body, etag, content_type, is_exact, spare, encoded, head }))
     }
 
     /// Returns the plain bytes.
@@ -96,21 +114,15 @@ impl Rendered {
         &self.0.body
     }
 
-    /// Returns the weak entity tag, which is equal for all encodings; `None` for a live body.
+    /// Returns the entity tag, which is weak if there are encodings; `None` for a live body.
     #[must_use]
     pub fn etag(&self) -> Option<&HeaderValue> {
         self.0.etag.as_ref()
     }
 
-    /// Returns the media type.
-    #[must_use]
-    pub fn content_type(&self) -> &'static str {
-        self.0.content_type
-    }
-
     /// Adds the headers of the plain body.
     pub fn describe(&self, headers: &mut HeaderMap) {
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static(self.content_type()));
+        headers.insert(CONTENT_TYPE, self.0.content_type.clone());
         self.etag().into_iter().for_each(|etag| drop(headers.insert(ETAG, etag.clone())));
     }
 
@@ -124,14 +136,14 @@ impl Rendered {
     #[must_use]
     pub fn is_at_hand(&self, coding: Coding) -> bool {
         let made = self.0.encoded.get(coding as usize).is_some_and(|cell| cell.get().is_some());
-        made || self.0.body.len() <= AT_ONCE
+        made || self.0.is_exact || self.0.body.len() <= AT_ONCE
     }
 
     /// The first caller computes while others wait. `None` if the result would not be shorter, or
     /// if all encodings together would be longer than the body and 2 KiB.
     #[must_use]
     pub fn encoded(&self, coding: Coding) -> Option<&Bytes> {
-        let cell = self.0.encoded.get(coding as usize)?;
+        let cell = self.0.encoded.get(coding as usize).filter(|_| !self.0.is_exact)?;
         let encoded = cell.get_or_init(|| {
             let encoded = coding.encode(&self.0.body).unwrap_or_default();
             let is_kept = encoded.len() < self.0.body.len() && self.reserve(encoded.len());
@@ -148,7 +160,8 @@ impl Rendered {
     /// Returns the maximum memory use with head and all encodings, in bytes.
     #[must_use]
     pub fn weight(&self) -> usize {
-        2 * self.0.body.len() + SPARE + HEAD + size_of::<RenderedBody>()
+        let encodings = if self.0.is_exact { 0 } else { self.0.body.len() + SPARE };
+        self.0.body.len() + encodings + HEAD + size_of::<RenderedBody>()
     }
 }
 
@@ -172,6 +185,19 @@ mod tests {
             assert_eq!(short.encoded(coding), None, "{coding:?}");
         }
     }
+
+    #[test]
+    fn exact_bytes_are_never_encoded() {
+        let body = Bytes::from("words and words ".repeat(100_000));
+        let digest = Digest::sha256(&body);
+        let exact = Rendered::exact(body, &digest, HeaderValue::from_static("text/plain"));
+        for coding in Coding::ALL {
+            assert!(exact.is_at_hand(coding), "there is nothing to wait for");
+            assert_eq!(exact.encoded(coding), None, "{coding:?}");
+        }
+        assert_eq!(exact.etag().unwrap(), &format!("\"{digest}\""));
+    }
+
     #[test]
     fn encodings_take_no_more_memory_than_their_weight() {
         // Random bytes in hexadecimal digits shrink to a half, in each coding.

@@ -18,6 +18,8 @@ pub struct Representation {
     pub rendered: Rendered,
     /// Headers of a response with the plain body.
     pub headers: HeaderMap,
+    /// Policy for caches.
+    pub policy: CachePolicy,
 }
 
 impl From<Rendered> for Representation {
@@ -25,7 +27,7 @@ impl From<Rendered> for Representation {
         let vary = HeaderValue::from_static("accept-encoding");
         let mut headers = HeaderMap::from_iter([(VARY, vary)]);
         rendered.describe(&mut headers);
-        Self { rendered, headers }
+        Self { rendered, headers, policy: CachePolicy::Revalidate }
     }
 }
 
@@ -33,10 +35,10 @@ impl Representation {
     /// Returns the response to a `GET` in this coding, which must be at hand.
     #[must_use]
     pub fn respond(self, request: &HeaderMap, coding: Option<Coding>) -> Response {
-        let Self { rendered, mut headers } = self;
+        let Self { rendered, mut headers, policy } = self;
         if is_known(&rendered, request) {
             headers.remove(CONTENT_TYPE);
-            return response(StatusCode::NOT_MODIFIED, headers, Body::empty());
+            return response(StatusCode::NOT_MODIFIED, headers, policy, Body::empty());
         }
         let encoded = coding.and_then(|coding| Some((coding, rendered.encoded(coding)?)));
         let body = match encoded {
@@ -46,17 +48,17 @@ impl Representation {
             }
             None => rendered.body(),
         };
-        response(StatusCode::OK, headers, body.clone().into())
+        response(StatusCode::OK, headers, policy, body.clone().into())
     }
 }
 
 impl IntoResponse for Representation {
     /// Returns the response in full and without a coding. The middleware negotiates both.
     fn into_response(self) -> Response {
-        let rendered = self.rendered.clone();
+        let (rendered, policy) = (self.rendered.clone(), self.policy);
         let mut response = self.respond(&HeaderMap::new(), None);
         if rendered.etag().is_some() {
-            response.extensions_mut().insert(CachePolicy::Revalidate);
+            response.extensions_mut().insert(policy);
         }
         response.extensions_mut().insert(rendered);
         response
@@ -114,9 +116,13 @@ fn is_known(rendered: &Rendered, request: &HeaderMap) -> bool {
     etag.is_some_and(|etag| client_has(request, etag))
 }
 
-fn response(status: StatusCode, headers: HeaderMap, body: Body) -> Response {
+fn response(status: StatusCode, headers: HeaderMap, policy: CachePolicy, body: Body) -> Response {
     let mut response = Response::new(body);
     *response.status_mut() = status;
     *response.headers_mut() = headers;
+    // Most responses are revalidated, and their headers say so already.
+    if policy != CachePolicy::Revalidate {
+        response.extensions_mut().insert(policy);
+    }
     response
 }

@@ -4,8 +4,14 @@ use matchit::Router;
 
 use crate::metrics::UNMATCHED;
 
+/// Returns the label of a path that no template can match; `None` for other paths.
+pub type Classifier = fn(&str) -> Option<&'static str>;
+
 /// Templates of all routes, matched with axum's own matcher.
-pub struct Templates(Router<String>);
+pub struct Templates {
+    router: Router<String>,
+    classifier: Option<Classifier>,
+}
 
 impl Templates {
     /// Creates the matcher. A template that conflicts with another is skipped.
@@ -21,13 +27,22 @@ impl Templates {
         for (template, label) in templates {
             let _ = router.insert(template, label);
         }
-        Self(router)
+        Self { router, classifier: None }
+    }
+
+    /// Adds labels for paths whose parameters may contain slashes, which templates cannot match.
+    #[must_use]
+    pub fn with(self, classifier: Classifier) -> Self {
+        Self { classifier: Some(classifier), ..self }
     }
 
     /// Returns the template of a path, or the label of unmatched paths.
     #[must_use]
     pub fn of(&self, path: &str) -> &str {
-        self.0.at(path).map_or(UNMATCHED, |found| found.value)
+        if let Some(label) = self.classifier.and_then(|classify| classify(path)) {
+            return label;
+        }
+        self.router.at(path).map_or(UNMATCHED, |found| found.value)
     }
 }
 

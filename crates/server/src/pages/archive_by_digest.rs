@@ -28,5 +28,5 @@ pub async fn archive(
 ) -> Result<Response, Problem> {
     let digest: Digest = params.params::<DigestPathParam>()?.digest.parse().map_err(bad_request)?;
     let found = pages.api.downloads.find_by_digest(&id, &digest, scope).await?;
-    Ok(respond(&pages.api, &method, found, Address::Digest(&digest), &headers).await?)
+    Ok(respond(&pages.api.downloads, &method, found, Address::Digest(&digest), &headers).await?)
 }

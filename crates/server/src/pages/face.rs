@@ -1,4 +1,4 @@
-//! API and pages as the middleware sees them: cached answers of the API, and errors in both forms.
+//! All APIs and the pages as the middleware sees them: cached answers, and errors in the form of each.
 
 use std::sync::Arc;
 
@@ -16,9 +16,11 @@ use crate::edge::headers::Heads;
 use crate::edge::problem::{FailedRequest, Problem, ProblemRenderer};
 use crate::edge::representation::Representation;
 use crate::metrics::RouteCounters;
+use crate::oci::code;
+use crate::oci::pull::OciPull;
 use crate::pages::error_page;
 use crate::pages::page_state::Pages;
-use crate::urls::is_page;
+use crate::urls::{is_oci, is_page};
 
 /// The API and the pages.
 pub struct ApiAndPages {
@@ -26,10 +28,15 @@ pub struct ApiAndPages {
     pub api: JsonApi,
     /// The pages; `None` if they are switched off.
     pub pages: Option<Pages>,
+    /// The OCI pull API; `None` if it is switched off.
+    pub oci: Option<Arc<OciPull>>,
 }
 
 impl ProblemRenderer for ApiAndPages {
     fn render(&self, problem: &Problem, request: &FailedRequest) -> (HeaderMap, Bytes) {
+        if self.oci.is_some() && is_oci(request.target.path()) {
+            return code::render(problem);
+        }
         let is_read = is_page(request.target.path()) && names_html(&request.accept);
         let pages = self.pages.as_ref().filter(|_| is_read);
         let page = pages.and_then(|pages| error_page::render(pages, problem, request));
@@ -66,6 +73,9 @@ impl Face for ApiAndPages {
         heads: &Heads,
         now: Instant,
     ) -> Option<(Representation, Arc<RouteCounters>)> {
+        if is_oci(head.uri.path()) {
+            return self.oci.as_ref()?.known(head, coding, heads, now);
+        }
         self.pages.as_ref()?.known(head, coding, heads, now)
     }
 

@@ -50,6 +50,14 @@ impl Downloads {
     }
 }
 
+impl Downloads {
+    /// Returns the archive of any version of an entry with this digest. Does not read versions.
+    #[must_use]
+    pub fn of_entry_by_digest(entry: &Entry, digest: &Digest) -> Option<RequestedFile> {
+        with_digest(entry, digest)
+    }
+}
+
 fn with_digest(entry: &Entry, digest: &Digest) -> Option<RequestedFile> {
     entry.extension.all_releases().find_map(|release| {
         let artifact = release.artifact.chosen()?;

@@ -12,7 +12,7 @@ use registry_core::error::{Error, ErrorKind};
 use registry_core::models::digest::Digest;
 use registry_core::models::tag::Tag;
 
-use crate::answers::downloads::{DownloadQuery, RequestedFile};
+use crate::answers::downloads::{DownloadQuery, Downloads, RequestedFile};
 use crate::api::artifact_headers::{describe, etag_of, policy_of, set};
 use crate::api::extract::{PathParams, QueryString};
 use crate::api::openapi::ReadResponses;
@@ -58,7 +58,8 @@ pub async fn download(
     let scope = query.scope(api.answers.catalog())?;
     let query = DownloadQuery { id, version, asset, scope };
     let found = api.downloads.find(&query).await?;
-    Ok(respond(&api, &method, found, Address::Version(&query.version), &headers).await?)
+    let address = Address::Version(&query.version);
+    Ok(respond(&api.downloads, &method, found, address, &headers).await?)
 }
 
 /// What the address of a download names.
@@ -72,22 +73,22 @@ pub(crate) enum Address<'a> {
 
 /// Responds with a file, a part, or headers only.
 pub(crate) async fn respond(
-    api: &ApiState,
+    downloads: &Downloads,
     method: &Method,
     found: RequestedFile,
     address: Address<'_>,
     headers: &HeaderMap,
 ) -> Result<Response, Error> {
     if method == Method::HEAD {
-        let found = api.downloads.sized(found).await?;
+        let found = downloads.sized(found).await?;
         address.check(&found)?;
         return Ok(head(&found, address, headers));
     }
     // A replaced file gets a new identifier at its backend, so the cached one is unknown there.
-    match send(api, found.clone(), address, headers).await {
+    match send(downloads, found.clone(), address, headers).await {
         Err(error) if error.is_not_found() => {
-            let again = api.downloads.find_again(found).await?;
-            send(api, again, address, headers).await
+            let again = downloads.find_again(found).await?;
+            send(downloads, again, address, headers).await
         }
         sent => sent,
     }
@@ -120,12 +121,12 @@ impl Address<'_> {
 }
 
 async fn send(
-    api: &ApiState,
+    downloads: &Downloads,
     found: RequestedFile,
     address: Address<'_>,
     headers: &HeaderMap,
 ) -> Result<Response, Error> {
-    let found = api.downloads.verified(api.downloads.sized(found).await?).await?;
+    let found = downloads.verified(downloads.sized(found).await?).await?;
     address.check(&found)?;
     let artifact = &found.artifact;
     let etag = etag_of(artifact);
@@ -133,9 +134,9 @@ async fn send(
         // The entity tag decides first: `If-None-Match` takes precedence over `Range` (RFC 9110
         // §13.2.2).
         _ if client_has(headers, &etag) => StatusCode::NOT_MODIFIED.into_response(),
-        WantedRange::Whole => body(api.downloads.open(&found, None).await?),
+        WantedRange::Whole => body(downloads.open(&found, None).await?),
         WantedRange::Part(part) => {
-            let opened = api.downloads.open(&found, Some(part.clone())).await?;
+            let opened = downloads.open(&found, Some(part.clone())).await?;
             partial(body(opened), &part, artifact.size)
         }
         WantedRange::Outside => {

@@ -1,0 +1,3 @@
+//! The OCI pull API as clients see it.
+
+mod endpoints;
