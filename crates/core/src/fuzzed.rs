@@ -12,6 +12,7 @@ use crate::models::backend_kind::BackendKind;
 use crate::models::digest::Digest;
 use crate::models::naming::near_miss::near_miss;
 use crate::models::naming::{ExtensionId, ExtensionName};
+use crate::models::oci_manifest::OciManifest;
 use crate::models::tag::{Tag, TagStyle};
 use crate::models::version::Version;
 
@@ -54,11 +55,26 @@ pub fn version(bytes: &[u8]) {
     }
 }
 
+/// Target `extension_manifest`: a manifest of an extension, which its canonical form does not change.
+pub fn extension_manifest(bytes: &[u8]) {
+    match OciManifest::parse(bytes) {
+        Ok(manifest) => {
+            let canonical = manifest.to_bytes();
+            assert_eq!(OciManifest::parse(&canonical), Ok(manifest));
+        }
+        Err(reason) => assert!(!reason.is_empty()),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use registry_testing::fuzzing::{Target, replay};
 
-    const TARGETS: [Target; 2] = [("name", super::name), ("version", super::version)];
+    const TARGETS: [Target; 3] = [
+        ("name", super::name),
+        ("version", super::version),
+        ("extension_manifest", super::extension_manifest),
+    ];
 
     #[test]
     fn targets_keep_their_invariants() {
