@@ -4,6 +4,7 @@
 //! a behavior out: the list is one macro.
 
 mod behaviors;
+mod content;
 mod cursors;
 mod evidence;
 mod gitea;
@@ -16,12 +17,14 @@ use async_trait::async_trait;
 use registry_backends::local::backend::LocalBackend;
 use registry_core::backend::Backend;
 use registry_core::models::backend_id::BackendId;
+use registry_core::models::digest::Digest;
 use registry_core::models::extension::About;
 use registry_core::models::naming::ExtensionId;
 use registry_testing::memory::MemoryBackend;
 use registry_testing::scripted::Scripted;
 use tempfile::TempDir;
 
+use self::content::Stores;
 use self::evidence::{Breakable, Breakage};
 use self::naming::Nameable;
 use crate::support::layouts;
@@ -239,7 +242,15 @@ behaviors::conforms!(
     memory,
     super::Memory(std::sync::Arc::new(super::MemoryBackend::new(super::BackendId::OCI)))
 );
+#[async_trait]
+impl Stores for Local {
+    async fn refer(&self, id: &ExtensionId, subject: &Digest) -> Digest {
+        layouts::refer(&self.dir.path().join(id.oci_repository()), subject)
+    }
+}
+
 behaviors::conforms!(local, super::Local::new());
+content::stores!(stores_local, super::Local::new());
 evidence::is_skeptical!(skeptical_of_scripted, super::Obedient::new());
 evidence::is_skeptical!(skeptical_of_local, super::Local::new());
 naming::advises!(advises_on_local, super::Local::new());

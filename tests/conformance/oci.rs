@@ -9,16 +9,21 @@ use parking_lot::Mutex;
 use registry_backends::oci::backend::OciBackend;
 use registry_backends::oci::settings::OciSettings;
 use registry_core::backend::Backend;
+use registry_core::models::digest::Digest;
 use registry_core::models::naming::ExtensionId;
 use registry_testing::docker_registry::{Access, DockerRegistry};
 use registry_testing::played_registry::{Dialect, PlayedRegistry};
 use registry_testing::pusher::Pusher;
-use registry_testing::registry_store::{Store, release, release_with_readme};
+use registry_testing::registry_store::{
+    OCI_INDEX, OCI_MANIFEST, Store, referrer_of, release, release_with_readme,
+};
 use registry_testing::scripted_registry::{Reply, ScriptedRegistry, Seen};
+use serde_json::{Value, json};
 
+use super::content::Stores;
 use super::evidence::{Breakable, Breakage};
 use super::naming::Nameable;
-use super::{Stage, behaviors, evidence, naming};
+use super::{Stage, behaviors, content, evidence, naming};
 
 const NAMESPACE: &str = "provisioning";
 
@@ -285,6 +290,53 @@ impl Nameable for Distribution {
     }
 }
 
+#[async_trait]
+impl Stores for Played {
+    async fn refer(&self, id: &ExtensionId, subject: &Digest) -> Digest {
+        let name = repository(id);
+        let manifest = referrer_of(subject);
+        let mut store = self.store.lock();
+        let digest = store.push_manifest(&name, "", &manifest);
+        // Clients push this index to registries that do not index referrers themselves.
+        store.push_manifest(&name, &fallback_tag(subject), &fallback_index(&manifest));
+        digest.parse().unwrap()
+    }
+}
+
+#[async_trait]
+impl Stores for Distribution {
+    async fn refer(&self, id: &ExtensionId, subject: &Digest) -> Digest {
+        let pusher = match self {
+            Self::Real { pusher, .. } => pusher,
+            Self::Played(played) => return played.refer(id, subject).await,
+        };
+        let name = repository(id);
+        let manifest = Bytes::from(referrer_of(subject).to_string());
+        let index = Bytes::from(fallback_index(&referrer_of(subject)).to_string());
+        let digest = Digest::sha256(&manifest);
+        pusher.manifest(&name, &digest.to_string(), OCI_MANIFEST, &manifest).await;
+        pusher.manifest(&name, &fallback_tag(subject), OCI_INDEX, &index).await;
+        digest
+    }
+}
+
+fn fallback_tag(subject: &Digest) -> String {
+    format!("sha256-{}", subject.hex())
+}
+
+fn fallback_index(manifest: &Value) -> Value {
+    let bytes = manifest.to_string();
+    let entry = json!({
+        "mediaType": OCI_MANIFEST, "digest": Digest::sha256(bytes.as_bytes()).to_string(),
+        "size": bytes.len(), "artifactType": manifest["artifactType"],
+    });
+    json!({"schemaVersion": 2, "mediaType": OCI_INDEX, "manifests": [entry]})
+}
+
+content::stores!(stores_zot, super::Played::new(super::Dialect::Zot).await);
+content::stores!(stores_played, super::Played::new(super::Dialect::Distribution).await);
+content::stores!(stores_distribution, super::Distribution::second().await);
+content::stores!(stores_distribution_3, super::Distribution::third().await);
 behaviors::conforms!(zot, super::Played::new(super::Dialect::Zot).await);
 evidence::is_skeptical!(skeptical_of_zot, super::Played::new(super::Dialect::Zot).await);
 behaviors::conforms!(distribution, super::Distribution::second().await);

@@ -3,8 +3,10 @@
 use std::path::Path;
 
 use registry_backends::local::pack::{ARCHIVE, LayoutWriter};
+use registry_backends::oci::models::OCI_MANIFEST;
+use registry_core::models::digest::Digest;
 use registry_core::models::naming::ExtensionId;
-use registry_testing::registry_store::Held;
+use registry_testing::registry_store::{Held, referrer_of};
 use serde_json::{Value, json};
 
 /// The tagged descriptors of a layout's index.
@@ -58,6 +60,17 @@ pub fn publish_with(
     }
     layout.tag(tag, manifest);
     layout.finish().unwrap();
+}
+
+/// Adds a manifest that refers to another one, as a tool that signs does: without a tag.
+pub fn refer(layout: &Path, subject: &Digest) -> Digest {
+    let bytes = referrer_of(subject).to_string().into_bytes();
+    let entry = LayoutWriter::create(layout).unwrap().blob(OCI_MANIFEST, &bytes).unwrap();
+    let text = std::fs::read_to_string(layout.join("index.json")).unwrap();
+    let mut index: Value = serde_json::from_str(&text).unwrap();
+    index["manifests"].as_array_mut().unwrap().push(entry);
+    write_index(layout, &index.to_string());
+    Digest::sha256(&bytes)
 }
 
 /// Makes a layout without tags.

@@ -1,7 +1,10 @@
 //! Extensions in a local directory, with one OCI image layout per repository.
 
 pub mod backend;
+mod content_map;
+mod content_maps;
 pub mod layout;
+mod layout_content;
 mod overlooked;
 pub mod pack;
 pub mod readme;

@@ -203,6 +203,14 @@ impl PlayedRegistry {
             return self.error(404, "BLOB_UNKNOWN", "blob unknown to registry", detail);
         };
         let reply = match part_of(seen, bytes.len()) {
+            // zot does not tell the length here.
+            Some((start, _)) if start >= bytes.len() => match self.dialect {
+                Dialect::Zot => return Reply::new(416),
+                Dialect::Distribution => {
+                    return Reply::new(416)
+                        .header("content-range", format!("bytes */{}", bytes.len()));
+                }
+            },
             Some((start, end)) => Reply::new(206)
                 .header("content-range", format!("bytes {start}-{}/{}", end - 1, bytes.len()))
                 .bytes(bytes.slice(start..end)),
@@ -280,5 +288,5 @@ fn page_of(names: &[String], limit: usize) -> (&[String], bool) {
 
 fn part_of(seen: &Seen, length: usize) -> Option<(usize, usize)> {
     let (start, end) = seen.header("range")?.strip_prefix("bytes=")?.split_once('-')?;
-    Some((start.parse().ok()?, (end.parse::<usize>().ok()? + 1).min(length)))
+    Some((start.parse().ok()?, end.parse::<usize>().ok()?.saturating_add(1).min(length)))
 }

@@ -162,6 +162,16 @@ pub fn manifest_of(layers: &[(String, usize, &str)]) -> Value {
     })
 }
 
+/// A manifest that refers to the one with this digest, such as a signature does.
+pub fn referrer_of(subject: &Digest) -> Value {
+    let mut manifest = manifest_of(&[]);
+    manifest["artifactType"] = "application/vnd.example.signature".into();
+    manifest["layers"] = json!([manifest["config"]]);
+    manifest["subject"] =
+        json!({"mediaType": OCI_MANIFEST, "digest": subject.to_string(), "size": 1});
+    manifest
+}
+
 /// One release of one archive in a store of its own.
 pub fn release(name: &str, tag: &str, description: &str, archive: &[u8]) -> Store {
     release_of(name, tag, description, &[("archive.tar.gz", archive)])

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use hyper::StatusCode;
 use registry_core::error::{Error, ErrorKind};
 
 use crate::http::answer::Answered;
@@ -131,7 +132,7 @@ pub(super) fn failure_of<A: Answered>(
         Course::Alone(wait) => Some(wait),
         Course::On | Course::Again => None,
     };
-    if limit.is_none() && !outcome.is_failure() {
+    if limit.is_none() && (!outcome.is_failure() || is_of_target(end, request)) {
         return None;
     }
     let told = end.ok().and_then(|answer| told_to_wait(answer.headers()));
@@ -140,12 +141,16 @@ pub(super) fn failure_of<A: Answered>(
     Some(Failure { cause: cause_of(end), wait: limit.or(told), certain })
 }
 
+/// Returns true if the failure may lie in the target that a caller chose.
+fn is_of_target<A: Answered>(end: Result<&A, &Error>, request: &Request) -> bool {
+    request.guessed && end.is_ok_and(|answer| answer.status() == StatusCode::INTERNAL_SERVER_ERROR)
+}
+
 #[cfg(test)]
 mod tests {
     use std::time::Duration;
 
     use bytes::Bytes;
-    use hyper::StatusCode;
     use hyper::header::{HeaderMap, RETRY_AFTER};
     use registry_core::models::backend_id::BackendId;
 
@@ -154,7 +159,11 @@ mod tests {
     use crate::http::json::JsonSize;
 
     fn answered(status: u16, headers: HeaderMap) -> CallOutcome {
-        let answer = UpstreamResponse {
+        CallOutcome::of(Ok(&answer(status, headers)))
+    }
+
+    fn answer(status: u16, headers: HeaderMap) -> UpstreamResponse {
+        UpstreamResponse {
             peer: BackendId::GITEA.into(),
             status: StatusCode::from_u16(status).unwrap(),
             headers,
@@ -164,8 +173,7 @@ mod tests {
             left_home: false,
             memory: None,
             json_size: JsonSize::default(),
-        };
-        CallOutcome::of(Ok(&answer))
+        }
     }
 
     #[test]
@@ -191,6 +199,17 @@ mod tests {
         }
         let told = HeaderMap::from_iter([(RETRY_AFTER, "7".parse().unwrap())]);
         assert!(!answered(503, told).may_retry(), "`Retry-After` is obeyed");
+    }
+
+    #[test]
+    fn an_internal_error_for_a_guessed_target_is_no_failure_of_the_backend() {
+        let request = Request::get("x", "https://git.example/".parse().unwrap());
+        for (status, failure) in [(500, false), (502, true), (503, true)] {
+            let answer = answer(status, HeaderMap::new());
+            let found = failure_of(Ok(&answer), Course::On, &request.clone().guessed());
+            assert_eq!(found.is_some(), failure, "{status}");
+            assert!(failure_of(Ok(&answer), Course::On, &request).is_some(), "{status}");
+        }
     }
 
     #[test]

@@ -27,6 +27,7 @@ pub struct Request {
     pub(super) probe: bool,
     pub(super) aside: bool,
     pub(super) whole: bool,
+    pub(super) guessed: bool,
 }
 
 /// Policy for redirects. At most five are followed, and none from `https` to `http`.
@@ -58,7 +59,7 @@ impl Request {
     pub fn new(operation: &'static str, method: Method, url: Url) -> Self {
         let (headers, redirects) = (HeaderMap::new(), Redirects::SameOrigin);
         let (credentials, audience, body) = (None, None, RequestBody::default());
-        let (trusted, probe, aside, whole) = (false, false, false, false);
+        let (trusted, probe, aside, whole, guessed) = (false, false, false, false, false);
         Self {
             operation,
             method,
@@ -72,6 +73,7 @@ impl Request {
             probe,
             aside,
             whole,
+            guessed,
         }
     }
 
@@ -135,6 +137,14 @@ impl Request {
     #[must_use]
     pub const fn aside(mut self) -> Self {
         self.aside = true;
+        self
+    }
+
+    /// Marks a request whose target a caller may have made up, so that status 500 does not tell that
+    /// the backend fails.
+    #[must_use]
+    pub const fn guessed(mut self) -> Self {
+        self.guessed = true;
         self
     }
 

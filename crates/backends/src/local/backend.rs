@@ -12,6 +12,7 @@ use jiff::Timestamp;
 use parking_lot::Mutex;
 use registry_core::backend::changes::{ChangeCursor, Changes};
 use registry_core::backend::download::Download;
+use registry_core::backend::oci_content::OciContent;
 use registry_core::backend::{Backend, Fault, Listing, no_readme};
 use registry_core::error::{Error, ErrorKind, Result};
 use registry_core::files::lane::Lane;
@@ -25,6 +26,7 @@ use registry_core::models::readme::Readme;
 use registry_core::models::tag::Tag;
 use tokio::time::sleep;
 
+use crate::local::content_maps::ContentMaps;
 use crate::local::layout::{IndexStamp, Layout};
 use crate::local::overlooked;
 use crate::local::readme::read_readme;
@@ -44,6 +46,7 @@ pub struct LocalBackend {
     id: BackendId,
     root: Root,
     known: Arc<Mutex<HashMap<ExtensionId, (IndexStamp, Extension)>>>,
+    content: Arc<ContentMaps>,
     listed: Arc<Mutex<DirectoryState>>,
     /// Device number of the directory when it last contained an extension.
     device: Arc<Mutex<Option<u64>>>,
@@ -75,11 +78,11 @@ impl LocalBackend {
     pub fn new(id: BackendId, path: impl Into<PathBuf>) -> Self {
         let lane = Lane::new(QUESTIONS_MAX, PATIENCE);
         let looks = Lane::new(1, PATIENCE);
-        let (known, listed, device) = Default::default();
-        Self { id, root: Root::new(path), known, listed, device, lane, looks }
+        let (known, content, listed, device) = Default::default();
+        Self { id, root: Root::new(path), known, content, listed, device, lane, looks }
     }
 
-    async fn ask<T: Send + 'static>(
+    pub(super) async fn ask<T: Send + 'static>(
         &self,
         question: impl FnOnce(&Self) -> Result<T> + Send + 'static,
     ) -> Result<T> {
@@ -139,8 +142,12 @@ impl LocalBackend {
         Ok(names)
     }
 
+    pub(super) fn content_maps(&self) -> &ContentMaps {
+        &self.content
+    }
+
     /// Returns the layout of an extension, and its id as the directory spells it.
-    fn layout(&self, id: &ExtensionId) -> Result<(ExtensionId, Layout)> {
+    pub(super) fn layout(&self, id: &ExtensionId) -> Result<(ExtensionId, Layout)> {
         match self.root.layout(&id.oci_repository()) {
             Err(error) if error.is_not_found() => {}
             other => return Ok((id.clone(), other?)),
@@ -185,13 +192,18 @@ impl LocalBackend {
             Error::new(ErrorKind::Internal, "The artifact has no digest").because(error)
         })?;
         let (file, size) = self.layout(id)?.1.blob(&digest)?;
-        let Some(range) = range else { return Ok((file, 0..size)) };
-        if range.start >= range.end || range.end > size {
-            let kind = ErrorKind::RangeNotSatisfiable { size };
-            return Err(Error::new(kind, "Range outside the artifact"));
-        }
-        Ok((file, range.clone()))
+        Ok((file, part_of(size, range)?))
     }
+}
+
+/// Returns the whole, or the requested part of it. `RangeNotSatisfiable` outside.
+pub(super) fn part_of(size: u64, range: Option<&Range<u64>>) -> Result<Range<u64>> {
+    let part = range.cloned().unwrap_or(0..size);
+    if range.is_some() && (part.start >= part.end || part.end > size) {
+        let kind = ErrorKind::RangeNotSatisfiable { size };
+        return Err(Error::new(kind, "Range outside the artifact"));
+    }
+    Ok(part)
 }
 
 #[async_trait]
@@ -259,6 +271,10 @@ impl Backend for LocalBackend {
                 return;
             }
         }
+    }
+
+    fn oci_content(&self) -> Option<&dyn OciContent> {
+        Some(self)
     }
 
     async fn probe(&self) -> Result<()> {

@@ -125,10 +125,16 @@ impl Layout {
         check_length(digest, size, length)
     }
 
+    /// Returns true if there is no file for this digest, not even a link.
+    #[must_use]
+    pub fn lacks(&self, digest: &Digest) -> bool {
+        let found = self.dir.symlink_metadata(self.path_of(digest));
+        found.is_err_and(|error| error.kind() == io::ErrorKind::NotFound)
+    }
+
     /// Opens a blob and returns its length in bytes. Fails for a link that leads outside.
     pub fn blob(&self, digest: &Digest) -> Result<(File, u64)> {
-        let path = self.at(&format!("blobs/{}/{}", digest.algorithm().as_str(), digest.hex()));
-        self.file(&path).map(|(file, found)| (file, found.len())).map_err(|error| {
+        self.file(&self.path_of(digest)).map(|(file, found)| (file, found.len())).map_err(|error| {
             let what = match error.kind() {
                 io::ErrorKind::NotFound => "is missing",
                 _ => "cannot be opened within the directory of extensions",
@@ -144,6 +150,10 @@ impl Layout {
 
     fn file(&self, path: &str) -> io::Result<(File, Metadata)> {
         files::within(&self.dir, path)
+    }
+
+    fn path_of(&self, digest: &Digest) -> String {
+        self.at(&format!("blobs/{}/{}", digest.algorithm().as_str(), digest.hex()))
     }
 
     fn at(&self, name: &str) -> String {

@@ -11,6 +11,7 @@ use registry_core::backend::changes::{ChangeCursor, Changes, Listed};
 use registry_core::backend::contact::Contact;
 use registry_core::backend::download::Download;
 use registry_core::backend::naming::naming_faults;
+use registry_core::backend::oci_content::OciContent;
 use registry_core::backend::{Backend, Fault, Listing, no_readme};
 use registry_core::caching::single_flight::SingleFlight;
 use registry_core::error::{Error, ErrorKind, Result};
@@ -31,6 +32,7 @@ use crate::oci::change_tracker::ChangeTracker;
 use crate::oci::client::{Client, Names};
 use crate::oci::credentials::Credentials;
 use crate::oci::reading::{ManifestReader, RepositoryRef};
+use crate::oci::registry_content::RegistryContent;
 use crate::oci::settings::OciSettings;
 use crate::oci::sweep::{AT_ONCE, Sweep};
 use crate::oci::unlisted::nothing_listed;
@@ -43,6 +45,7 @@ struct OciInner {
     settings: OciSettings,
     client: Client,
     reader: ManifestReader,
+    content: RegistryContent,
     known: ChangeTracker,
     /// Extensions in the registry's catalog so far. `None` if it never listed any.
     named: Mutex<Option<BTreeSet<ExtensionId>>>,
@@ -57,8 +60,11 @@ impl OciBackend {
         let http = UpstreamClient::new(settings.http(), metrics)?;
         let (registry, credentials) = (settings.registry.clone(), settings.credentials.clone());
         let client = Client::trusting(http, registry, credentials, settings.token_hosts.clone());
+        let reader = ManifestReader::new(client.clone());
+        let (namespace, ttl) = (settings.namespace.clone(), settings.ttl);
         Ok(Self(Arc::new(OciInner {
-            reader: ManifestReader::new(client.clone()),
+            content: RegistryContent::new(reader.contents(), namespace, ttl),
+            reader,
             client,
             whole_reads: Semaphore::new((settings.upstream.max_concurrency / 2).max(1)),
             settings,
@@ -312,6 +318,10 @@ impl Backend for OciBackend {
 
     async fn probe(&self) -> Result<()> {
         self.0.client.ping().await
+    }
+
+    fn oci_content(&self) -> Option<&dyn OciContent> {
+        Some(&self.0.content)
     }
 
     fn contact(&self) -> Option<watch::Receiver<Contact>> {

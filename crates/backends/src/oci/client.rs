@@ -8,6 +8,7 @@ mod manifest;
 mod names;
 mod page;
 mod referrers;
+mod stored_blob;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -35,6 +36,7 @@ pub use crate::oci::client::listing::Lister;
 pub use crate::oci::client::manifest::{Manifest, ManifestClient, Reference, parse};
 pub use crate::oci::client::names::Names;
 pub use crate::oci::client::referrers::referrers;
+pub use crate::oci::client::stored_blob::stored_blob;
 
 /// Subject of requests that concern the whole registry.
 const REGISTRY: &str = "";
@@ -55,12 +57,14 @@ struct RegistryRequest<'a> {
     url: Url,
     accept: HeaderValue,
     range: Option<HeaderValue>,
+    /// True if a caller may have made up the digest.
+    guessed: bool,
 }
 
 impl<'a> RegistryRequest<'a> {
     fn get(operation: &'static str, subject: &'a str, url: Url, accept: &'static str) -> Self {
         let accept = HeaderValue::from_static(accept);
-        Self { operation, method: Method::GET, subject, url, accept, range: None }
+        Self { operation, method: Method::GET, subject, url, accept, range: None, guessed: false }
     }
 
     /// Manifests and blobs may lie on other servers, because digests verify them; lists may not.
@@ -79,6 +83,7 @@ impl<'a> RegistryRequest<'a> {
             .header(ACCEPT_ENCODING, HeaderValue::from_static("identity"))
             .follow(self.redirects());
         let request = if self.operation == labels::PING { request.probe() } else { request };
+        let request = if self.guessed { request.guessed() } else { request };
         match &self.range {
             Some(range) => request.header(hyper::header::RANGE, range.clone()),
             None => request,

@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 use parking_lot::Mutex;
+use registry_core::backend::oci_content::StoredManifest;
 use registry_core::caching::bounded_lru::{BoundedLru, LruBounds};
 use registry_core::error::{Error, Result};
 use registry_core::models::digest::Digest;
@@ -15,15 +16,25 @@ use crate::oci::failures::is_lasting;
 use crate::oci::models::{ConfigBlob, Descriptor, Document, EMPTY};
 use crate::oci::repository::OciRepository;
 
-/// Bounds of the cache of manifests and config blobs by digest.
+/// Bounds of the cache of manifests and config blobs by repository and digest.
 const CONTENTS: LruBounds = LruBounds::new(64 * 1024, 8 * 1024 * 1024);
-/// Fixed memory per cached manifest, in bytes, beside its content.
-const CONTENT_COST: usize = 256;
+/// Maximum size of content that is cached, in bytes.
+const CONTENT_MAX: usize = 64 * 1024;
+/// Fixed memory per cached content, in bytes, beside the content itself.
+const CONTENT_COST: usize = 384;
 
 /// Reader of the content of one registry. Content by digest is read only once.
 pub(super) struct ContentReader {
     client: Client,
-    contents: Mutex<BoundedLru<Digest, Bytes>>,
+    /// By repository, because the content of one must not be had under the name of another.
+    contents: Mutex<BoundedLru<(OciRepository, Digest), CachedContent>>,
+}
+
+#[derive(Clone)]
+struct CachedContent {
+    bytes: Bytes,
+    /// `None` for a config blob, which is no manifest.
+    media_type: Option<String>,
 }
 
 impl ContentReader {
@@ -46,12 +57,32 @@ impl ContentReader {
         repository: &OciRepository,
         digest: &Digest,
     ) -> Result<Document> {
-        if let Some(bytes) = self.remembered(digest) {
+        if let Some(CachedContent { bytes, .. }) = self.remembered(repository, digest) {
             // Cached documents need no I/O; the yield keeps a long chain from blocking the thread.
             yield_now().await;
             return parse(digest, &bytes);
         }
         Ok(self.manifest(repository, Reference::Digest(digest)).await?.document)
+    }
+
+    /// Reads a manifest or index as it is stored. One that a sweep has read costs no request.
+    pub(super) async fn stored(
+        &self,
+        repository: &OciRepository,
+        reference: Reference<'_>,
+    ) -> Result<StoredManifest> {
+        if let Reference::Digest(digest) = reference
+            && let Some(CachedContent { bytes, media_type: Some(media_type) }) =
+                self.remembered(repository, digest)
+        {
+            return Ok(StoredManifest { bytes, media_type, digest: digest.clone() });
+        }
+        let stored = self.client.manifests().stored(repository, reference).await?;
+        if stored.bytes.len() <= CONTENT_MAX {
+            let media_type = Some(stored.media_type.clone());
+            self.remember(repository, &stored.digest, &stored.bytes, media_type);
+        }
+        Ok(stored)
     }
 
     async fn manifest(
@@ -61,7 +92,8 @@ impl ContentReader {
     ) -> Result<Manifest> {
         let manifest = self.client.manifests().read(repository, reference).await?;
         if let Some(bytes) = &manifest.bytes {
-            self.remember(&manifest.digest, bytes);
+            let media_type = Some(manifest.media_type.clone());
+            self.remember(repository, &manifest.digest, bytes, media_type);
         }
         Ok(manifest)
     }
@@ -78,12 +110,12 @@ impl ContentReader {
             return Ok(None);
         }
         let digest = digest_of(config)?;
-        let bytes = if let Some(bytes) = self.remembered(&digest) {
-            bytes
+        let bytes = if let Some(cached) = self.remembered(repository, &digest) {
+            cached.bytes
         } else {
             let max = usize::try_from(CONFIG_MAX).unwrap_or(usize::MAX);
             let bytes = self.client.blobs().read(repository, &digest, max).await?;
-            self.remember(&digest, &bytes);
+            self.remember(repository, &digest, &bytes, None);
             bytes
         };
         Ok(json::object(&bytes).ok())
@@ -106,13 +138,22 @@ impl ContentReader {
         }
     }
 
-    fn remembered(&self, digest: &Digest) -> Option<Bytes> {
-        self.contents.lock().get(digest).cloned()
+    fn remembered(&self, repository: &OciRepository, digest: &Digest) -> Option<CachedContent> {
+        self.contents.lock().get(&(repository.clone(), digest.clone())).cloned()
     }
 
-    fn remember(&self, digest: &Digest, content: &Bytes) {
-        let weight = content.len() + CONTENT_COST;
-        self.contents.lock().put(digest.clone(), weight as u64, content.clone());
+    fn remember(
+        &self,
+        repository: &OciRepository,
+        digest: &Digest,
+        bytes: &Bytes,
+        media_type: Option<String>,
+    ) {
+        let named = repository.as_str().len() + media_type.as_ref().map_or(0, String::len);
+        let weight = bytes.len() + named + CONTENT_COST;
+        let content = CachedContent { bytes: bytes.clone(), media_type };
+        let key = (repository.clone(), digest.clone());
+        self.contents.lock().put(key, weight as u64, content);
     }
 }
 

@@ -28,6 +28,12 @@ pub struct Document {
     /// Media type of the document; optional in OCI.
     #[serde(default, deserialize_with = "value_or_default")]
     pub media_type: String,
+    /// Artifact type; optional.
+    #[serde(default, deserialize_with = "value_or_default")]
+    pub artifact_type: String,
+    /// Manifest that this one refers to, such as the signed one.
+    #[serde(default, deserialize_with = "object")]
+    pub subject: Option<Box<Descriptor>>,
     /// Entries of an index. `null`, which zot writes for an empty index, becomes an empty list.
     #[serde(default, deserialize_with = "present")]
     pub manifests: Option<Vec<Descriptor>>,
@@ -58,9 +64,11 @@ impl Document {
     /// Returns the approximate size in memory, in bytes.
     #[must_use]
     pub fn weight(&self) -> usize {
-        let entries = self.manifests.iter().flatten().chain(&self.config).chain(&self.layers);
+        let single = self.config.iter().chain(self.subject.as_deref());
+        let entries = self.manifests.iter().flatten().chain(single).chain(&self.layers);
         let entries: usize = entries.map(Descriptor::weight).sum();
-        self.media_type.len() + entries + weight_of(&self.annotations)
+        let texts = self.media_type.len() + self.artifact_type.len();
+        texts + entries + weight_of(&self.annotations)
     }
 }
 
@@ -95,7 +103,9 @@ impl Descriptor {
         *self == Self::default()
     }
 
-    fn weight(&self) -> usize {
+    /// Returns the approximate size in memory, in bytes.
+    #[must_use]
+    pub fn weight(&self) -> usize {
         let platform = self.platform.as_ref();
         let platform = platform.map_or(0, |one| one.os.len() + one.architecture.len());
         let texts = self.media_type.len() + self.digest.len() + self.artifact_type.len();

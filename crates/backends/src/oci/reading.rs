@@ -59,7 +59,7 @@ type ManifestReadings = BoundedLru<(OciRepository, Tag), (Option<Digest>, Readin
 
 /// Reader of releases. Each tag is read anew only if it has moved.
 pub struct ManifestReader {
-    contents: ContentReader,
+    contents: Arc<ContentReader>,
     readings: Mutex<ManifestReadings>,
 }
 
@@ -68,7 +68,12 @@ impl ManifestReader {
     #[must_use]
     pub fn new(client: Client) -> Self {
         let readings = Mutex::new(BoundedLru::new(READINGS));
-        Self { contents: ContentReader::new(client), readings }
+        Self { contents: Arc::new(ContentReader::new(client)), readings }
+    }
+
+    /// Returns the reader of manifests, which shares its cache with this one.
+    pub(super) fn contents(&self) -> Arc<ContentReader> {
+        Arc::clone(&self.contents)
     }
 
     /// Returns the last reading of a tag without checking that the tag has not moved.

@@ -94,13 +94,17 @@ impl<'a> LayerReader<'a> {
         }
     }
 
-    fn question<'r>(&self, repository: &'r OciRepository, digest: &Digest) -> RegistryRequest<'r> {
+    pub(super) fn question<'r>(
+        &self,
+        repository: &'r OciRepository,
+        digest: &Digest,
+    ) -> RegistryRequest<'r> {
         let url = self.client.in_repository(repository, &format!("blobs/{digest}"));
         RegistryRequest::get(labels::BLOB, repository.as_str(), url, "*/*")
     }
 }
 
-fn failure(answer: &Streamed) -> Error {
+pub(super) fn failure(answer: &Streamed) -> Error {
     if answer.is_refusal() {
         return Error::new(ErrorKind::BackendRefused, "The registry denied access to the artifact");
     }
@@ -108,9 +112,7 @@ fn failure(answer: &Streamed) -> Error {
 }
 
 fn check_length(headers: &HeaderMap, size: u64) -> Result<()> {
-    let announced: Option<u64> =
-        headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
-    match announced {
+    match announced_length(headers) {
         Some(length) if length != size => Err(Error::faulty(format!(
             "The artifact has {length} bytes at the registry instead of {size}"
         ))),
@@ -118,7 +120,11 @@ fn check_length(headers: &HeaderMap, size: u64) -> Result<()> {
     }
 }
 
-fn check_range(headers: &HeaderMap, part: &Range<u64>) -> Result<()> {
+pub(super) fn announced_length(headers: &HeaderMap) -> Option<u64> {
+    headers.get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
+}
+
+pub(super) fn check_range(headers: &HeaderMap, part: &Range<u64>) -> Result<()> {
     let expected = format!("bytes {}-{}/", part.start, part.end.saturating_sub(1));
     let announced = headers.get(CONTENT_RANGE).and_then(|value| value.to_str().ok());
     match announced {
@@ -128,7 +134,7 @@ fn check_range(headers: &HeaderMap, part: &Range<u64>) -> Result<()> {
 }
 
 /// Cuts out the part of bytes that begin at `at`. Some registries (Gitea's) ignore ranges.
-fn cut(bytes: BoxStream<'static, Result<Bytes>>, at: u64, part: Range<u64>) -> Download {
+pub(super) fn cut(bytes: BoxStream<'static, Result<Bytes>>, at: u64, part: Range<u64>) -> Download {
     let length = part.end.saturating_sub(part.start);
     let bytes = stream::try_unfold((bytes, at), move |(mut bytes, mut at)| {
         let part = part.clone();

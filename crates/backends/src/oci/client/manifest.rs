@@ -5,7 +5,8 @@ use std::fmt;
 use bytes::Bytes;
 use hyper::header::{CONTENT_TYPE, HeaderMap};
 use hyper::{Method, StatusCode};
-use registry_core::error::{Error, Result};
+use registry_core::backend::oci_content::StoredManifest;
+use registry_core::error::{Error, ErrorKind, Result};
 use registry_core::models::digest::Digest;
 use registry_core::models::readme::README_MAX;
 use registry_core::models::tag::Tag;
@@ -13,8 +14,10 @@ use registry_core::models::tag::Tag;
 use crate::http::answer::UpstreamResponse;
 use crate::http::json;
 use crate::oci::artifact::MANIFEST_MAX;
+use crate::oci::client::stored_blob::leading_bytes;
 use crate::oci::client::{Client, RegistryRequest, failure};
 use crate::oci::labels;
+use crate::oci::manifest_type::manifest_type;
 use crate::oci::models::{DOCKER_INDEX, DOCKER_MANIFEST, Document, OCI_INDEX, OCI_MANIFEST};
 use crate::oci::repository::OciRepository;
 
@@ -53,6 +56,8 @@ impl fmt::Display for Reference<'_> {
 pub struct Manifest {
     /// Digest computed from the bytes, independent of the headers.
     pub digest: Digest,
+    /// Media type of the content.
+    pub media_type: String,
     /// Parsed content.
     pub document: Document,
     /// Raw content, if it is short enough to be cached.
@@ -80,19 +85,78 @@ impl<'a> ManifestClient<'a> {
         reference: Reference<'_>,
     ) -> Result<Manifest> {
         let question = self.question(Method::GET, repository, reference);
-        let max = usize::try_from(MANIFEST_MAX).unwrap_or(usize::MAX);
-        let answer = self.client.fetch(&question, max).await?;
-        if answer.status != StatusCode::OK {
-            let missing = format!("{repository} has no manifest {reference}");
-            return Err(failure(&answer, missing));
+        let answer = self.fetch(&question, repository, reference).await?;
+        let (digest, media_type, document) = read(&answer)?;
+        // The document outlives the response and its memory permit, while further ones are read.
+        if document.weight() > KEPT_MAX {
+            return Err(Error::faulty(format!("{digest} has more text than a manifest may have")));
         }
-        let manifest = read(&answer)?;
+        let is_short = !answer.is_large() && answer.body.len() <= CONTENT_MAX;
+        let bytes = is_short.then(|| answer.body.clone());
+        Ok(Manifest { digest, media_type, document, bytes })
+    }
+
+    /// Fetches a manifest or index as it is stored. Its digest is the requested one, or else SHA-256.
+    ///
+    /// # Errors
+    /// Those of [`ManifestClient::read`], except that the document may have any number of parts.
+    pub async fn stored(
+        &self,
+        repository: &OciRepository,
+        reference: Reference<'_>,
+    ) -> Result<StoredManifest> {
+        let question = self.question(Method::GET, repository, reference);
+        let question = RegistryRequest { guessed: true, ..question };
+        let answer = match self.fetch(&question, repository, reference).await {
+            Ok(answer) => answer,
+            Err(error) => return Err(self.unless_blob(error, repository, reference).await),
+        };
+        let (computed, media_type, _) = read(&answer)?;
+        let digest = match reference {
+            Reference::Digest(digest) => digest.clone(),
+            Reference::Tag(_) => computed,
+        };
+        Ok(StoredManifest { bytes: answer.body.clone(), media_type, digest })
+    }
+
+    /// Returns `NotFound` for a blob: distribution fails with 500 if it is asked for as a manifest.
+    async fn unless_blob(
+        &self,
+        error: Error,
+        repository: &OciRepository,
+        reference: Reference<'_>,
+    ) -> Error {
+        let Reference::Digest(digest) = reference else { return error };
+        let failed = matches!(error.kind(), ErrorKind::BackendUnavailable { .. });
+        if !failed || !error.was_asked() {
+            return error;
+        }
+        match leading_bytes(self.client, repository, digest).await {
+            // Other registries have manifests among their blobs, so that only the content decides.
+            Ok(head) if !head.starts_with(b"{") || head == "{}" => {
+                missing(repository, reference).because(error)
+            }
+            _ => error,
+        }
+    }
+
+    async fn fetch(
+        &self,
+        question: &RegistryRequest<'_>,
+        repository: &OciRepository,
+        reference: Reference<'_>,
+    ) -> Result<UpstreamResponse> {
+        let max = usize::try_from(MANIFEST_MAX).unwrap_or(usize::MAX);
+        let answer = self.client.fetch(question, max).await?;
+        if answer.status != StatusCode::OK {
+            return Err(failure(&answer, missing(repository, reference).message()));
+        }
         match reference {
             // A tag has no expected digest; the computed one identifies the release from here on.
             Reference::Digest(digest) if !digest.matches(&answer.body) => {
                 Err(Error::faulty(format!("The registry sent another manifest than {digest}")))
             }
-            _ => Ok(manifest),
+            _ => Ok(answer),
         }
     }
 
@@ -126,6 +190,10 @@ impl<'a> ManifestClient<'a> {
     }
 }
 
+fn missing(repository: &OciRepository, reference: Reference<'_>) -> Error {
+    Error::not_found(format!("{repository} has no manifest {reference}"))
+}
+
 /// Returns the digest in the header if it is SHA-256, the algorithm of the computed one.
 fn announced_digest(headers: &HeaderMap) -> Option<Digest> {
     let text = headers.get("docker-content-digest")?.to_str().ok()?;
@@ -133,7 +201,8 @@ fn announced_digest(headers: &HeaderMap) -> Option<Digest> {
     (digest.algorithm() == registry_core::models::digest::Algorithm::Sha256).then_some(digest)
 }
 
-fn read(answer: &UpstreamResponse) -> Result<Manifest> {
+/// Returns the computed digest, the media type, and the parsed content.
+fn read(answer: &UpstreamResponse) -> Result<(Digest, String, Document)> {
     let content_type = answer.headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
     let announced = content_type.and_then(|text| text.split(';').next()).unwrap_or_default().trim();
     let digest = Digest::sha256(&answer.body);
@@ -147,13 +216,8 @@ fn read(answer: &UpstreamResponse) -> Result<Manifest> {
         let reason = format!("The registry sent {digest} as another type than its own");
         return Err(Error::faulty(reason));
     }
-    // The document outlives the response and its memory permit, while further ones are read.
-    if document.weight() > KEPT_MAX {
-        return Err(Error::faulty(format!("{digest} has more text than a manifest may have")));
-    }
-    let is_short = !answer.is_large() && answer.body.len() <= CONTENT_MAX;
-    let bytes = is_short.then(|| answer.body.clone());
-    Ok(Manifest { digest, document, bytes })
+    let media_type = manifest_type(&document, announced);
+    Ok((digest, media_type, document))
 }
 
 /// Parses the content with this digest. Fails if it is no manifest.

@@ -49,7 +49,7 @@ pub async fn referrers(
             _ => return Err(failure(&page, "")),
         }
         page.check_json()?;
-        found.extend(json::object::<Document>(&page.body)?.manifests.unwrap_or_default());
+        found.extend(entries(json::object(&page.body)?)?);
         if found.len() > REFERRERS_MAX {
             return Err(Error::faulty("The registry's list of referrers is too long"));
         }
@@ -70,10 +70,15 @@ async fn referrers_by_tag(
 ) -> Result<Vec<Descriptor>> {
     let Some(tag) = fallback_tag(digest) else { return Ok(Vec::new()) };
     match client.manifests().read(repository, Reference::Tag(&tag)).await {
-        Ok(index) => Ok(index.document.manifests.unwrap_or_default()),
+        Ok(index) => entries(index.document),
         Err(error) if error.is_not_found() => Ok(Vec::new()),
         Err(error) => Err(error),
     }
+}
+
+/// Fails for a document that is no index: an empty list would deny referrers that may exist.
+fn entries(index: Document) -> Result<Vec<Descriptor>> {
+    index.manifests.ok_or_else(|| Error::faulty("The registry's list of referrers is no index"))
 }
 
 /// Returns the tag of distribution-spec, "Referrers Tag Schema", with 64 digits at most.
