@@ -179,8 +179,7 @@ async fn a_release_in_gitea_is_made_and_shown() {
     let fake = FakeGitea::start(State::empty()).await;
     let token: String = fake.token("publisher");
     fake.edit(|state| {
-        let (name, token) = ("platform".to_owned(), token.clone());
-        state.publisher = Some(Publisher { name, token });
+        state.publisher = Some(Publisher::new("platform", &token));
     });
     let url = fake.url().as_str().trim_end_matches('/').to_owned();
     let author = Author::new(&[("https://git.example.com", url)]);

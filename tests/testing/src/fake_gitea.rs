@@ -15,7 +15,7 @@ use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http_body_util::{BodyExt as _, Collected};
+use http_body_util::BodyExt as _;
 use hyper::header::HeaderMap;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
@@ -39,8 +39,22 @@ pub struct FakeGitea {
 
 struct Inner {
     state: Mutex<State>,
-    faults: Mutex<Vec<(String, Fault)>>,
+    faults: Mutex<Vec<Planned>>,
+    edits: Mutex<Vec<PlannedEdit>>,
     seen: Mutex<Vec<Seen>>,
+}
+
+/// A fault, what requests it meets, and how many of them.
+struct Planned {
+    holding: String,
+    fault: Fault,
+    times: usize,
+}
+
+/// A change by somebody else, just before the first request that holds a text.
+struct PlannedEdit {
+    holding: String,
+    edit: Box<dyn FnOnce(&mut State) + Send>,
 }
 
 /// A request as it arrived.
@@ -105,6 +119,7 @@ impl FakeGitea {
         let inner = Arc::new(Inner {
             state: Mutex::new(state),
             faults: Mutex::default(),
+            edits: Mutex::default(),
             seen: Mutex::default(),
         });
         let accepting = tokio::spawn(accept(listener, acceptor, Arc::clone(&inner)));
@@ -127,9 +142,21 @@ impl FakeGitea {
         change(&mut self.inner.state.lock())
     }
 
-    /// From now on, requests whose path and query hold this text meet this fault.
+    /// From now on, requests whose method, path and query hold this text meet this fault. What it
+    /// answers itself changes nothing; of other faults a change is made before.
     pub fn fault(&self, holding: &str, fault: Fault) {
-        self.inner.faults.lock().push((holding.to_owned(), fault));
+        self.fault_times(holding, fault, usize::MAX);
+    }
+
+    /// The same for so many requests.
+    pub fn fault_times(&self, holding: &str, fault: Fault, times: usize) {
+        self.inner.faults.lock().push(Planned { holding: holding.to_owned(), fault, times });
+    }
+
+    /// Changes what the server has, just before the next request that holds this text.
+    pub fn edit_before(&self, holding: &str, edit: impl FnOnce(&mut State) + Send + 'static) {
+        let edit = PlannedEdit { holding: holding.to_owned(), edit: Box::new(edit) };
+        self.inner.edits.lock().push(edit);
     }
 
     /// No faults any more.
@@ -217,15 +244,27 @@ async fn connection(
 }
 
 impl Inner {
-    fn fault_for(&self, target: &str) -> Option<Fault> {
-        let faults = self.faults.lock();
-        faults.iter().find(|(text, _)| target.contains(text)).map(|(_, fault)| fault.clone())
+    fn fault_for(&self, request: &str) -> Option<Fault> {
+        let mut faults = self.faults.lock();
+        let found =
+            faults.iter_mut().find(|one| one.times > 0 && request.contains(&one.holding))?;
+        found.times -= 1;
+        Some(found.fault.clone())
+    }
+
+    /// Lets somebody else change something before this request.
+    fn edit_for(&self, request: &str) {
+        let mut edits = self.edits.lock();
+        let found = edits.iter().position(|one| request.contains(&one.holding));
+        if let Some(place) = found {
+            (edits.remove(place).edit)(&mut self.state.lock());
+        }
     }
 
     async fn respond(
         &self,
         request: hyper::Request<hyper::body::Incoming>,
-    ) -> Result<hyper::Response<WireBody>, std::convert::Infallible> {
+    ) -> Result<hyper::Response<WireBody>, hyper::Error> {
         let (head, body) = request.into_parts();
         let target = head.uri.path_and_query().map_or("/", |target| target.as_str());
         let (method, headers) = (head.method.to_string(), head.headers.clone());
@@ -239,16 +278,22 @@ impl Inner {
         if latency > Duration::ZERO {
             tokio::time::sleep(latency).await;
         }
+        let line = format!("{method} {target}");
         let ask = Ask::new(&method, target, headers);
-        let written = match ask.method.as_str() {
+        // A body that breaks off changes nothing.
+        let body = match method.as_str() {
+            "GET" | "HEAD" => bytes::Bytes::new(),
+            _ => body.collect().await?.to_bytes(),
+        };
+        self.edit_for(&line);
+        let fault = self.fault_for(&line);
+        let is_answer = matches!(fault, Some(Fault::Answer(..)));
+        let written = match method.as_str() {
             "GET" | "HEAD" => None,
-            _ => {
-                let body = body.collect().await.map(Collected::to_bytes).unwrap_or_default();
-                self.state.lock().write(&ask, &body)
-            }
+            _ if is_answer => None,
+            _ => self.state.lock().write(&ask, &body),
         };
         let reply = written.unwrap_or_else(|| self.state.lock().answer(&ask));
-        let fault = self.fault_for(target);
         Ok(match fault {
             None => body::whole(reply, method == "HEAD"),
             Some(fault) => fault.apply(reply).await,

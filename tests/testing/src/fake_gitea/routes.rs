@@ -4,7 +4,7 @@ use percent_encoding::percent_decode_str;
 use serde_json::{Value, json};
 
 use super::pages::Visible;
-use super::state::{Repository, Rights, State};
+use super::state::{Publisher, Repository, Rights, State};
 use super::{Ask, Reply};
 use crate::canary::name_of;
 
@@ -39,6 +39,11 @@ impl State {
     fn rights(&self, ask: &Ask) -> Result<Option<Rights>, ()> {
         let value = ask.headers.get("authorization").map_or("", |value| value.to_str().unwrap());
         let words: Vec<&str> = value.split(' ').filter(|word| !word.is_empty()).collect();
+        if let (Some(publisher), [_, token]) = (&self.publisher, words.as_slice())
+            && publisher.token == *token
+        {
+            return Ok(Some(publisher.rights()));
+        }
         match words.as_slice() {
             [_, token] => self.tokens.get(name_of(token)).cloned().map(Some).ok_or(()),
             // The recordings name the token alone.
@@ -65,7 +70,7 @@ impl State {
             _ => None,
         };
         if let (Some(scope), Some(rights)) = (scope, rights)
-            && !rights.scopes.contains(&scope)
+            && !rights.scopes.iter().any(|has| implies(has, scope))
         {
             return self.error_without_list(403, &self.lacks(scope, rights));
         }
@@ -83,7 +88,7 @@ impl State {
     }
 
     /// The complaint of a token without this scope, as versions word it.
-    fn lacks(&self, scope: &str, rights: &Rights) -> String {
+    pub(super) fn lacks(&self, scope: &str, rights: &Rights) -> String {
         let lacks = "token does not have at least one of required scope(s)";
         let recorded = self.exchange("weak-token").json();
         if recorded["message"].as_str().unwrap().contains("required=") {
@@ -187,7 +192,7 @@ impl State {
             return self.error_without_list(403, message);
         }
         match rest {
-            [] => Reply::json(200, &repository.json),
+            [] => Reply::json(200, &permitted(&repository.json, rights)),
             ["topics"] => {
                 let of_row = || {
                     serde_json::from_value::<Option<Vec<String>>>(repository.json["topics"].clone())
@@ -201,6 +206,7 @@ impl State {
             ["releases"] => self.releases(ask, repository, rights),
             ["releases", "latest"] => self.latest(repository),
             ["releases", "tags", tag] => self.by_tag(repository, tag),
+            ["releases", id] => self.by_id(repository, id),
             ["tags", tag @ ..] => self.tag(repository, &tag.join("/")),
             ["contents"] => self.contents(ask, repository, None),
             ["contents", path] => self.contents(ask, repository, Some(path)),
@@ -257,6 +263,12 @@ impl State {
         found.map_or_else(|| self.error(404, "not found"), |row| Reply::json(200, row))
     }
 
+    /// Shows drafts to everybody.
+    fn by_id(&self, repository: &Repository, id: &str) -> Reply {
+        let found = repository.releases.iter().find(|row| row["id"].as_i64() == id.parse().ok());
+        found.map_or_else(|| self.error(404, "not found"), |row| Reply::json(200, row))
+    }
+
     fn web(&self, ask: &Ask, segments: &[&str], rights: Option<&Rights>) -> Reply {
         let sees_private = rights.is_some_and(|rights| rights.member);
         match segments {
@@ -287,6 +299,26 @@ impl State {
     fn error_without_list(&self, status: u16, message: &str) -> Reply {
         let url = format!("{}/api/swagger", self.root_url);
         Reply::json(status, &json!({"message": message, "url": url}))
+    }
+}
+
+/// Whether a scope is another one, or that of writing where the other one is of reading.
+pub(super) fn implies(has: &str, wanted: &str) -> bool {
+    has == wanted || has.strip_prefix("write:") == wanted.strip_prefix("read:")
+}
+
+/// The row of a repository as an account with these rights sees it.
+fn permitted(row: &Value, rights: Option<&Rights>) -> Value {
+    let mut row = row.clone();
+    if rights.is_some_and(|rights| rights.writer) {
+        row["permissions"] = json!({"admin": false, "push": true, "pull": true});
+    }
+    row
+}
+
+impl Publisher {
+    fn rights(&self) -> Rights {
+        Rights { scopes: self.scopes.clone(), member: true, writer: self.pushes }
     }
 }
 

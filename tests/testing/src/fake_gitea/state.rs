@@ -47,6 +47,8 @@ pub struct State {
     pub latency: Duration,
     /// Who may change something.
     pub publisher: Option<Publisher>,
+    /// The endings of files that releases may have, as `[repository.release] ALLOWED_TYPES` has them.
+    pub allowed_types: Option<Vec<&'static str>>,
     next: i64,
 }
 
@@ -55,6 +57,18 @@ pub struct State {
 pub struct Publisher {
     pub name: String,
     pub token: String,
+    /// Scopes of the token; those for writing include those for reading.
+    pub scopes: Vec<&'static str>,
+    /// Whether the account's team may write to repositories.
+    pub pushes: bool,
+}
+
+impl Publisher {
+    /// An account that may do everything.
+    pub fn new(name: &str, token: &str) -> Self {
+        let scopes = vec!["write:organization", "write:repository"];
+        Self { name: name.to_owned(), token: token.to_owned(), scopes, pushes: true }
+    }
 }
 
 /// What a token may do.
@@ -76,6 +90,8 @@ pub struct Repository {
     pub refused: bool,
     /// Topics that its row does not show.
     pub topics: Option<Vec<String>>,
+    /// Releases that were deleted: their rows stay as those of their tags, with their numbers.
+    pub tag_rows: BTreeMap<String, i64>,
 }
 
 impl State {
@@ -123,6 +139,7 @@ impl State {
             gzip: false,
             latency: Duration::ZERO,
             publisher: None,
+            allowed_types: None,
             next: 10_000,
         }
     }
@@ -233,13 +250,11 @@ impl State {
         let mut json = self.exchange("tag-aws").json();
         json["id"] = json!(self.number());
         json["tag_name"] = json!(tag);
-        let uuids: Vec<String> = assets.iter().map(|(_, bytes)| self.store_file(bytes)).collect();
-        let rows = assets.iter().zip(&uuids).map(|((name, bytes), uuid)| {
-            json!({"id": 1, "name": name, "size": bytes.len(), "download_count": 0,
-                "created_at": "2026-11-23T18:04:10Z", "uuid": uuid,
-                "browser_download_url": format!("{}/attachments/{uuid}", self.root_url)})
-        });
-        json["assets"] = rows.collect();
+        let rows: Vec<Value> =
+            assets.iter().map(|(name, bytes)| self.new_asset(name, bytes)).collect();
+        let uuid = |row: &Value| row["uuid"].as_str().unwrap().to_owned();
+        let uuids = rows.iter().map(uuid).collect();
+        json["assets"] = json!(rows);
         let repository = self.repository_mut(name);
         repository.releases.insert(0, json);
         let counter = &mut repository.json["release_counter"];
@@ -266,7 +281,15 @@ impl State {
         self.feed.push(json);
     }
 
-    pub(super) fn store_file(&mut self, bytes: &[u8]) -> String {
+    /// The row of a new file.
+    pub(super) fn new_asset(&mut self, name: &str, bytes: &[u8]) -> Value {
+        let uuid = self.store_file(bytes);
+        let url = format!("{}/attachments/{uuid}", self.root_url);
+        json!({"id": self.number(), "name": name, "size": bytes.len(), "download_count": 0,
+            "created_at": "2026-11-23T18:04:10Z", "uuid": uuid, "browser_download_url": url})
+    }
+
+    fn store_file(&mut self, bytes: &[u8]) -> String {
         let uuid = format!("00000000-0000-4000-8000-{:012}", self.number());
         self.files.insert(uuid.clone(), bytes.to_vec());
         uuid
@@ -280,7 +303,14 @@ impl State {
 
 impl Repository {
     fn new(json: Value) -> Self {
-        Self { json, releases: Vec::new(), hidden: false, refused: false, topics: None }
+        Self {
+            json,
+            releases: Vec::new(),
+            hidden: false,
+            refused: false,
+            topics: None,
+            tag_rows: BTreeMap::new(),
+        }
     }
 
     pub fn name(&self) -> &str {

@@ -6,7 +6,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::state::{Repository, State};
+use super::state::{Repository, Rights, State};
 use super::{Ask, Reply};
 
 #[derive(Deserialize)]
@@ -17,6 +17,8 @@ struct CreateRepository {
     description: String,
     #[serde(default)]
     private: bool,
+    #[serde(default)]
+    auto_init: bool,
     default_branch: Option<String>,
 }
 
@@ -39,6 +41,8 @@ struct CreateFile {
 struct CreateRelease {
     tag_name: String,
     #[serde(default)]
+    target_commitish: String,
+    #[serde(default)]
     name: String,
     #[serde(default)]
     body: String,
@@ -51,7 +55,10 @@ struct CreateRelease {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct EditRelease {
-    draft: bool,
+    name: Option<String>,
+    body: Option<String>,
+    draft: Option<bool>,
+    prerelease: Option<bool>,
 }
 
 /// A body of this shape, or the refusal that Gitea has for any other.
@@ -70,9 +77,24 @@ impl State {
         }
         let path = ask.path.strip_prefix(&self.sub_path)?.strip_prefix("/api/v1/")?.to_owned();
         let segments: Vec<&str> = path.split('/').collect();
+        let scope = match segments.first() {
+            Some(&"orgs") => "write:organization",
+            _ => "write:repository",
+        };
+        if !login.scopes.contains(&scope) {
+            let rights = Rights { scopes: login.scopes, ..Rights::default() };
+            return Some(self.error(403, &self.lacks(scope, &rights)));
+        }
         let ours = segments.get(1).is_some_and(|owner| *owner == self.organization);
+        if !ours {
+            return Some(self.error(404, "not found"));
+        }
+        if let ["repos", _, name, ..] = segments.as_slice()
+            && let Err(refusal) = self.may_write(name, login.pushes)
+        {
+            return Some(refusal);
+        }
         let done = match (ask.method.as_str(), segments.as_slice()) {
-            _ if !ours => Err(self.error(404, "not found")),
             ("POST", ["orgs", _, "repos"]) => self.create_repository(body),
             ("PUT", ["repos", _, name, "topics"]) => self.set_topics(name, body),
             ("POST", ["repos", _, name, "contents", file]) => self.create_file(name, file, body),
@@ -83,22 +105,47 @@ impl State {
                 self.create_asset(ask, name, id, body)
             }
             ("PATCH", ["repos", _, name, "releases", id]) => self.edit_release(name, id, body),
+            ("DELETE", ["repos", _, name, "releases", id]) => self.delete_release(name, id),
+            ("DELETE", ["repos", _, name, "releases", id, "assets", asset]) => {
+                self.delete_asset(name, id, asset)
+            }
             _ => Err(self.error(404, "not found")),
         };
         Some(done.unwrap_or_else(|refusal| refusal))
     }
 
+    /// Refuses what is missing, archived, or of others.
+    fn may_write(&self, name: &str, pushes: bool) -> Result<(), Reply> {
+        let same = |one: &&Repository| one.name().eq_ignore_ascii_case(name);
+        let found = self.repositories.iter().find(same);
+        let repository = found.ok_or_else(|| self.error(404, "not found"))?;
+        if repository.json["archived"] == true {
+            let message = format!("Repo is archived: {}", repository.json["full_name"]);
+            return Err(self.error(423, &message));
+        }
+        if !pushes {
+            return Err(self.error(403, "user should have a permission to write to a repo"));
+        }
+        Ok(())
+    }
+
     fn create_repository(&mut self, body: &[u8]) -> Result<Reply, Reply> {
-        let CreateRepository { name, description, private, default_branch } = read(body)?;
+        let CreateRepository { name, description, private, auto_init, default_branch } =
+            read(body)?;
         if self.repositories.iter().any(|one| one.name().eq_ignore_ascii_case(&name)) {
             return Err(self.error(409, "The repository with the same name already exists."));
         }
         self.create(&name, &description);
         let repository = self.repository_mut(&name);
         repository.json["private"] = json!(private);
+        repository.json["empty"] = json!(!auto_init);
         repository.json["licenses"] = Value::Null;
         repository.json["default_branch"] = json!(default_branch.as_deref().unwrap_or("main"));
-        Ok(Reply::json(201, &repository.json))
+        let reply = Reply::json(201, &repository.json);
+        if auto_init {
+            self.commit(&name, "main", &[("README.md", format!("# {name}\n").as_bytes())]);
+        }
+        Ok(reply)
     }
 
     fn set_topics(&mut self, name: &str, body: &[u8]) -> Result<Reply, Reply> {
@@ -126,18 +173,32 @@ impl State {
         }
         files.push((file.to_owned(), bytes));
         self.commit_files(name, "main", &files);
+        self.repository_mut(name).json["empty"] = json!(false);
         Ok(Reply::json(201, &json!({"content": {"name": file}, "commit": {"message": message}})))
     }
 
     fn create_release(&mut self, name: &str, login: &str, body: &[u8]) -> Result<Reply, Reply> {
-        let CreateRelease { tag_name, name: title, body: notes, draft, prerelease } = read(body)?;
-        if self.files_at(name, "main").is_empty() {
-            return Err(self.error(422, "Repo is empty"));
+        let CreateRelease { tag_name, target_commitish, name: title, body, draft, prerelease } =
+            read(body)?;
+        if self.repository_mut(name).json["empty"] == true {
+            return Err(self.error(422, "repo is empty"));
+        }
+        let same = |one: &Value| one["tag_name"].as_str().unwrap().eq_ignore_ascii_case(&tag_name);
+        if self.repository_mut(name).releases.iter().any(same) {
+            return Err(self.error(409, "Release is has no Tag"));
         }
         self.publish(name, &tag_name, &[]);
-        let release = &mut self.repository_mut(name).releases[0];
+        let repository = self.repository_mut(name);
+        let number = repository.tag_rows.remove(&tag_name.to_lowercase());
+        let release = &mut repository.releases[0];
+        if let Some(number) = number {
+            release["id"] = json!(number);
+        }
+        if !target_commitish.is_empty() {
+            release["target_commitish"] = json!(target_commitish);
+        }
         release["name"] = json!(title);
-        release["body"] = json!(notes);
+        release["body"] = json!(body);
         release["draft"] = json!(draft);
         release["prerelease"] = json!(prerelease);
         release["author"]["login"] = json!(login);
@@ -148,6 +209,7 @@ impl State {
         Ok(Reply::json(201, &release))
     }
 
+    /// Takes a second file of one name, as Gitea does.
     fn create_asset(
         &mut self,
         ask: &Ask,
@@ -157,31 +219,66 @@ impl State {
     ) -> Result<Reply, Reply> {
         let bytes = attachment(ask, body)
             .ok_or_else(|| Reply::json(400, &json!({"message": "no attachment"})))?;
+        release_mut(self.repository_mut(name), id)?;
         let title = ask.parameter("name").unwrap_or("attachment").to_owned();
-        let uuid = self.store_file(&bytes);
-        let url = format!("{}/attachments/{uuid}", self.root_url);
-        let asset = json!({"id": 1, "name": title, "size": bytes.len(), "download_count": 0,
-            "created_at": "2026-11-23T18:04:10Z", "uuid": uuid, "browser_download_url": url});
-        let release = release_mut(self.repository_mut(name), id)
-            .ok_or_else(|| Reply::json(404, &json!({"message": "not found"})))?;
+        let allowed = self.allowed_types.as_ref();
+        if allowed.is_some_and(|endings| !endings.iter().any(|ending| title.ends_with(ending))) {
+            let message = "This file cannot be uploaded or modified due to a forbidden file extension or type.";
+            return Err(self.error(400, message));
+        }
+        let asset = self.new_asset(&title, &bytes);
+        let release = release_mut(self.repository_mut(name), id)?;
         release["assets"].as_array_mut().unwrap().push(asset.clone());
         Ok(Reply::json(201, &asset))
     }
 
+    /// Empty texts change nothing.
     fn edit_release(&mut self, name: &str, id: &str, body: &[u8]) -> Result<Reply, Reply> {
-        let EditRelease { draft } = read(body)?;
-        let release = release_mut(self.repository_mut(name), id)
-            .ok_or_else(|| Reply::json(404, &json!({"message": "not found"})))?;
-        release["draft"] = json!(draft);
+        let EditRelease { name: title, body, draft, prerelease } = read(body)?;
+        let release = release_mut(self.repository_mut(name), id)?;
+        for (key, text) in [("name", title), ("body", body)] {
+            if let Some(text) = text.filter(|text| !text.is_empty()) {
+                release[key] = json!(text);
+            }
+        }
+        for (key, is_so) in [("draft", draft), ("prerelease", prerelease)] {
+            if let Some(is_so) = is_so {
+                release[key] = json!(is_so);
+            }
+        }
         let release = release.clone();
-        if !draft {
+        if release["draft"] == false {
             self.tag_main(name, release["tag_name"].as_str().unwrap());
         }
         Ok(Reply::json(200, &release))
     }
 
+    /// The tag stays, and so does the row of the database.
+    fn delete_release(&mut self, name: &str, id: &str) -> Result<Reply, Reply> {
+        let repository = self.repository_mut(name);
+        let release = release_mut(repository, id)?.clone();
+        let tag = release["tag_name"].as_str().unwrap().to_lowercase();
+        repository.tag_rows.insert(tag, release["id"].as_i64().unwrap());
+        repository.releases.retain(|one| one["id"] != release["id"]);
+        Ok(Reply { status: 204, headers: Vec::new(), body: Vec::new() })
+    }
+
+    fn delete_asset(&mut self, name: &str, id: &str, asset: &str) -> Result<Reply, Reply> {
+        let release = release_mut(self.repository_mut(name), id)?;
+        let assets = release["assets"].as_array_mut().unwrap();
+        let before = assets.len();
+        assets.retain(|one| one["id"].as_i64() != asset.parse().ok());
+        if assets.len() == before {
+            return Err(self.error(404, "not found"));
+        }
+        Ok(Reply { status: 204, headers: Vec::new(), body: Vec::new() })
+    }
+
     /// The tag of a release is made of the default branch when it is published.
     fn tag_main(&mut self, name: &str, tag: &str) {
+        if !self.files_at(name, tag).is_empty() {
+            return;
+        }
         let files = self.files_at(name, "main");
         self.commit_files(name, tag, &files);
     }
@@ -193,8 +290,10 @@ impl State {
     }
 }
 
-fn release_mut<'a>(repository: &'a mut Repository, id: &str) -> Option<&'a mut Value> {
-    repository.releases.iter_mut().find(|release| release["id"].as_i64() == id.parse().ok())
+fn release_mut<'a>(repository: &'a mut Repository, id: &str) -> Result<&'a mut Value, Reply> {
+    let same = |release: &&mut Value| release["id"].as_i64() == id.parse().ok();
+    let found = repository.releases.iter_mut().find(same);
+    found.ok_or_else(|| Reply::json(404, &json!({"message": "not found"})))
 }
 
 /// Whether a text is that of the license: Gitea compares all of it, and takes no heading for it.
