@@ -3,6 +3,7 @@
 use registry_backends::gitea;
 use registry_backends::http::metrics::{UpstreamCall, UpstreamMetrics};
 use registry_backends::http::outcome::CallOutcome;
+use registry_backends::http::peer::Peer;
 use registry_backends::oci;
 use registry_core::backend::contact::BreakerState;
 use registry_core::models::backend_id::BackendId;
@@ -35,15 +36,15 @@ impl CallCounters {
 impl UpstreamMetrics for CallCounters {
     fn record(&self, call: &UpstreamCall) {
         let seconds = call.duration.as_secs_f64();
-        let (backend, outcome) = (call.backend.as_str(), call.outcome.label());
+        let (backend, outcome) = (call.peer.label(), call.outcome.label());
         self.0.backends.call(backend, call.operation, outcome, seconds);
     }
 
-    fn retried(&self, backend: BackendId) {
-        self.0.backends.retry(backend.as_str());
+    fn retried(&self, peer: Peer) {
+        self.0.backends.retry(peer.label());
     }
 
-    fn breaker(&self, backend: BackendId, state: BreakerState) {
-        self.0.backends.breaker(backend.as_str(), state.as_str(), &BreakerState::LABELS);
+    fn breaker(&self, peer: Peer, state: BreakerState) {
+        self.0.backends.breaker(peer.label(), state.as_str(), &BreakerState::LABELS);
     }
 }

@@ -43,7 +43,7 @@ async fn sending(pieces: usize, length: usize, pause: Duration) -> String {
 
 async fn open(url: &str) -> BoxStream<'static, Result<Bytes>> {
     let settings = HttpSettings {
-        backend: BackendId::OCI,
+        peer: BackendId::OCI.into(),
         base: url.parse().unwrap(),
         upstream: UpstreamSettings { timeout: TIMEOUT, retries: 0, ..UpstreamSettings::default() },
     };

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 use registry_backends::http::metrics::{UpstreamCall, UpstreamMetrics};
+use registry_backends::http::peer::Peer;
 use registry_backends::http::request::Request;
 use registry_backends::http::settings::UpstreamSettings;
 use registry_backends::http::upstream::{HttpSettings, UpstreamClient};
@@ -31,7 +32,7 @@ impl UpstreamMetrics for Watched {
         *self.tries.lock() += 1;
     }
 
-    fn breaker(&self, _: BackendId, state: BreakerState) {
+    fn breaker(&self, _: Peer, state: BreakerState) {
         self.states.lock().push((Instant::now(), state));
     }
 }
@@ -74,7 +75,7 @@ async fn storm(way: Way) -> (Counted, Arc<Watched>) {
     let watched = Arc::<Watched>::default();
     let base = chaos.url().parse().unwrap();
     let settings =
-        HttpSettings { backend: BackendId::GITEA, base, upstream: UpstreamSettings::default() };
+        HttpSettings { peer: BackendId::GITEA.into(), base, upstream: UpstreamSettings::default() };
     let url: url::Url = chaos.url().parse().unwrap();
     let client = UpstreamClient::new(settings, Arc::clone(&watched) as _).unwrap();
     let (mut counted, mut questions) = (Counted::default(), JoinSet::new());

@@ -132,7 +132,7 @@ async fn every_call_is_counted_with_its_outcome() {
     fake.fault("/attachments/", Fault::Cut(1));
     download(&backend, "provider/x").await.unwrap_err();
     let calls = std::mem::take(&mut *ledger.0.lock());
-    assert!(calls.iter().all(|call| call.backend == BackendId::GITEA));
+    assert!(calls.iter().all(|call| call.peer == BackendId::GITEA.into()));
     let calls: Vec<(&str, CallOutcome)> = calls.iter().map(|c| (c.operation, c.outcome)).collect();
     assert_eq!(
         calls,

@@ -105,7 +105,7 @@ async fn s01b_no_more_downloads_stream_from_a_backend_than_max_concurrency() {
     for (max_concurrency, allowed) in [(8, 8), (2, 2), (1, 2)] {
         most.store(0, Ordering::SeqCst);
         let settings = HttpSettings {
-            backend: BackendId::OCI,
+            peer: BackendId::OCI.into(),
             base: format!("http://{address}").parse().unwrap(),
             upstream: UpstreamSettings {
                 timeout: Duration::from_millis(500),

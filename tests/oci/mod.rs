@@ -75,7 +75,7 @@ fn client(url: &str, credentials: Credentials) -> Client {
 fn client_trusting(url: &str, credentials: Credentials, token_hosts: Vec<TokenHost>) -> Client {
     let settings = settings(url);
     let http = HttpSettings {
-        backend: BackendId::OCI,
+        peer: BackendId::OCI.into(),
         base: settings.registry.base().clone(),
         upstream: UpstreamSettings {
             max_concurrency: 64,

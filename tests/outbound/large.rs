@@ -28,7 +28,7 @@ const MOST: usize = 1024 * 1024;
 fn client(server: &ScriptedRegistry, max_concurrency: usize) -> UpstreamClient {
     let upstream = UpstreamSettings { max_concurrency, ..UpstreamSettings::default() };
     let base = server.url().parse().unwrap();
-    let settings = HttpSettings { backend: BackendId::OCI, base, upstream };
+    let settings = HttpSettings { peer: BackendId::OCI.into(), base, upstream };
     UpstreamClient::new(settings, Arc::new(())).unwrap()
 }
 

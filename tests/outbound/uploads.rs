@@ -53,7 +53,7 @@ async fn send(url: &str, method: Method, body: RequestBody) -> Result<UpstreamRe
 async fn send_to_backend(url: &str, body: RequestBody) -> Result<UpstreamResponse> {
     let base: url::Url = url.parse().unwrap();
     let upstream = UpstreamSettings::default();
-    let settings = HttpSettings { backend: BackendId::OCI, base: base.clone(), upstream };
+    let settings = HttpSettings { peer: BackendId::OCI.into(), base: base.clone(), upstream };
     let client = UpstreamClient::new(settings, Arc::new(())).unwrap();
     let url = base.join("object").unwrap();
     client.fetch(Request::new("upload", Method::PUT, url).with_body(body), 1024).await
@@ -166,7 +166,7 @@ async fn a_limit_is_waited_for_only_by_what_can_be_sent_again() {
         .await;
         let base: url::Url = server.url().parse().unwrap();
         let upstream = UpstreamSettings::default();
-        let settings = HttpSettings { backend: BackendId::OCI, base: base.clone(), upstream };
+        let settings = HttpSettings { peer: BackendId::OCI.into(), base: base.clone(), upstream };
         let client = UpstreamClient::new(settings, Arc::new(())).unwrap();
         // A success first: a server that only ever limits is left alone.
         client.fetch(Request::get("first", base.clone()), 1024).await.unwrap();

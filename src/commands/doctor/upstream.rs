@@ -156,7 +156,7 @@ async fn clock(config: &BackendConfig, url: &Url, upstream: &UpstreamSettings) -
     let about = config.path.as_str();
     let upstream =
         UpstreamSettings { max_concurrency: 1, allow_private_redirects: false, ..upstream.clone() };
-    let settings = HttpSettings { backend: config.id, base: url.clone(), upstream };
+    let settings = HttpSettings { peer: config.id.into(), base: url.clone(), upstream };
     let asked = match UpstreamClient::new(settings, Arc::new(())) {
         Ok(client) => client.fetch(Request::get("doctor", url.clone()), BODY_MAX).await,
         Err(error) => Err(error),

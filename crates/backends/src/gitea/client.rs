@@ -70,7 +70,7 @@ impl GiteaClient {
     pub(super) fn new(settings: &GiteaSettings, metrics: Arc<dyn UpstreamMetrics>) -> Result<Self> {
         let credentials = RwLock::new(credentials_of(settings.token.as_ref())?);
         let http = HttpSettings {
-            backend: settings.id,
+            peer: settings.id.into(),
             base: settings.url.clone(),
             upstream: settings.upstream.clone(),
         };

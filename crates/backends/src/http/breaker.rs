@@ -1,5 +1,5 @@
-//! Circuit breaker of one backend. It opens after enough failures, then admits one trial request.
-//! During an outage callers wait for nothing, and the backend gets no load.
+//! Circuit breaker of one server. It opens after enough failures, then admits one trial request.
+//! During an outage callers wait for nothing, and the server gets no load.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,7 +7,6 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use registry_core::backend::contact::{BreakerState, Contact};
 use registry_core::error::Error;
-use registry_core::models::backend_id::BackendId;
 use tokio::sync::watch;
 use tokio::time::Instant;
 use tracing::{debug, info};
@@ -16,6 +15,7 @@ use crate::http::LOG_TARGET;
 use crate::http::failure_window::FailureWindow;
 use crate::http::metrics::UpstreamMetrics;
 use crate::http::outcome::Failure;
+use crate::http::peer::Peer;
 
 /// Consecutive failures that open the breaker.
 const CONSECUTIVE_MAX: u32 = 5;
@@ -28,7 +28,7 @@ const PAUSE_MIN: Duration = Duration::from_millis(100);
 pub(super) const TRIAL_MAX: Duration = Duration::from_secs(5);
 
 pub(super) struct Breaker {
-    backend: BackendId,
+    peer: Peer,
     record: Mutex<CallRecord>,
     contact: watch::Sender<Contact>,
     metrics: Arc<dyn UpstreamMetrics>,
@@ -53,7 +53,7 @@ pub(super) struct BreakerPermit {
 }
 
 impl Breaker {
-    pub(super) fn new(backend: BackendId, metrics: Arc<dyn UpstreamMetrics>) -> Arc<Self> {
+    pub(super) fn new(peer: Peer, metrics: Arc<dyn UpstreamMetrics>) -> Arc<Self> {
         let record = Mutex::new(CallRecord {
             epoch: 0,
             consecutive: 0,
@@ -62,7 +62,7 @@ impl Breaker {
             cause: String::new(),
         });
         let contact = watch::Sender::new(Contact::default());
-        Arc::new(Self { backend, record, contact, metrics })
+        Arc::new(Self { peer, record, contact, metrics })
     }
 
     pub(super) fn contact(&self) -> watch::Receiver<Contact> {
@@ -126,8 +126,7 @@ impl Breaker {
         // `Retry-After` has whole seconds, and zero would ask for a retry at once.
         let wait = Duration::from_secs(wait.as_secs() + u64::from(wait.subsec_nanos() > 0))
             .max(STEP_FIRST);
-        let message =
-            format!("The {} backend is unavailable: its circuit breaker is open", self.backend);
+        let message = format!("The {} is unavailable: its circuit breaker is open", self.peer);
         let cause = self.record.lock().cause.clone();
         Error::unavailable(message, wait).because(cause).not_asked()
     }
@@ -163,7 +162,7 @@ impl Breaker {
                 {
                     record.step = STEP_FIRST;
                     record.cause = cause;
-                    info!(target: LOG_TARGET, backend = %self.backend, cause = record.cause, "circuit breaker opened");
+                    info!(target: LOG_TARGET, backend = self.peer.label(), cause = record.cause, "circuit breaker opened");
                     self.open(&mut record, Instant::now(), wait);
                 }
             }
@@ -177,7 +176,7 @@ impl Breaker {
         // A `Retry-After` prolongs the pause but never shortens it.
         let until = wait.map_or(until, |wait| until.max(now + wait));
         let seconds = (until - now).as_secs_f32();
-        debug!(target: LOG_TARGET, backend = %self.backend, seconds, "breaker opens");
+        debug!(target: LOG_TARGET, backend = self.peer.label(), seconds, "breaker opens");
         self.become_state(record, BreakerState::Open { until });
     }
 
@@ -185,14 +184,14 @@ impl Breaker {
         record.consecutive = 0;
         // The failures of the outage would open the breaker again at the first new one.
         record.window = FailureWindow::default();
-        info!(target: LOG_TARGET, backend = %self.backend, "circuit breaker closed");
+        info!(target: LOG_TARGET, backend = self.peer.label(), "circuit breaker closed");
         self.become_state(record, BreakerState::Closed);
     }
 
     fn become_state(&self, record: &mut CallRecord, state: BreakerState) {
         record.epoch += 1;
         self.contact.send_modify(|contact| contact.breaker = state);
-        self.metrics.breaker(self.backend, state);
+        self.metrics.breaker(self.peer, state);
     }
 
     /// Reopens after a trial that was canceled: the next request becomes the trial.
@@ -231,10 +230,12 @@ pub(super) fn chance(longest: Duration) -> Duration {
 
 #[cfg(test)]
 mod tests {
+    use registry_core::models::backend_id::BackendId;
+
     use super::*;
 
     fn breaker() -> Arc<Breaker> {
-        Breaker::new(BackendId::GITEA, Arc::new(()))
+        Breaker::new(BackendId::GITEA.into(), Arc::new(()))
     }
 
     #[expect(clippy::unnecessary_wraps, reason = "the breaker takes an option")]

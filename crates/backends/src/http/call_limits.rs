@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use registry_core::backend::contact::Contact;
 use registry_core::error::{Error, ErrorKind, Result};
-use registry_core::models::backend_id::BackendId;
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout_at};
 
@@ -15,13 +14,14 @@ use crate::http::concurrency_limit::{ConcurrencyLimit, Permit};
 use crate::http::load::load_of;
 use crate::http::metrics::UpstreamMetrics;
 use crate::http::outcome::failure_of;
+use crate::http::peer::Peer;
 use crate::http::request::Request;
 use crate::http::request_rate::{Course, ThrottlePermit};
 use crate::http::throttle::Throttle;
 
 /// Limits of the calls to one backend.
 pub(super) struct CallLimits {
-    backend: BackendId,
+    peer: Peer,
     permits: ConcurrencyLimit,
     breaker: Arc<Breaker>,
     /// Throttles of the configured server and of auxiliary servers, such as a token server.
@@ -39,14 +39,14 @@ pub(super) struct CallPermit {
 
 impl CallLimits {
     pub(super) fn new(
-        backend: BackendId,
+        peer: Peer,
         max_concurrency: usize,
         metrics: Arc<dyn UpstreamMetrics>,
     ) -> Self {
         Self {
-            backend,
+            peer,
             permits: ConcurrencyLimit::new(max_concurrency),
-            breaker: Breaker::new(backend, metrics),
+            breaker: Breaker::new(peer, metrics),
             home: Throttle::new(),
             aside: Throttle::new(),
         }
@@ -125,7 +125,7 @@ impl CallLimits {
     }
 
     pub(super) fn rate_limited(&self, pause: Duration) -> Error {
-        let message = format!("The {} backend limits the request rate", self.backend);
+        let message = format!("The {} limits the request rate", self.peer);
         Error::unavailable(message, pause)
     }
 
@@ -157,10 +157,8 @@ impl CallLimits {
             }
         };
         timeout_at(deadline, turn).await.unwrap_or_else(|_| {
-            let message = format!(
-                "The {} backend has too many concurrent requests; retry later",
-                self.backend
-            );
+            let message =
+                format!("The {} has too many concurrent requests; retry later", self.peer);
             let error = Error::new(ErrorKind::BackendTimeout, message);
             Err(error.not_asked())
         })

@@ -42,8 +42,8 @@ impl HttpClient {
     /// Creates a client without a connection. The origin of `base` may be private, every other must
     /// be public. Fails if the certificate file is not usable.
     pub fn new(peer: Peer, base: Url, settings: &UpstreamSettings) -> Result<Self> {
-        let pool = Pool::new(peer.clone(), settings)?;
-        let (timeout, memory) = (settings.timeout, MemoryLimit::new(peer.clone()));
+        let pool = Pool::new(peer, settings)?;
+        let (timeout, memory) = (settings.timeout, MemoryLimit::new(peer));
         Ok(Self(Arc::new(ClientInner { peer, base, timeout, pool, memory })))
     }
 
@@ -125,7 +125,7 @@ impl HttpClient {
             body::read_whole(body, max_bytes, &inner.memory, deadline).await?;
         let Hop { url, moved, at_home, .. } = reached.hop;
         Ok(UpstreamResponse {
-            peer: inner.peer.clone(),
+            peer: inner.peer,
             status: head.status,
             headers: head.headers,
             body,
@@ -140,9 +140,9 @@ impl HttpClient {
     pub(super) fn read_stream(&self, reached: FinalHop, counted: Stream) -> Streamed {
         let inner = &*self.0;
         let (head, body) = reached.response.into_parts();
-        let bytes = body::stream(body, inner.peer.clone(), inner.timeout, counted);
+        let bytes = body::stream(body, inner.peer, inner.timeout, counted);
         Streamed {
-            peer: inner.peer.clone(),
+            peer: inner.peer,
             status: head.status,
             headers: head.headers,
             bytes,

@@ -47,7 +47,7 @@ impl MemoryLimit {
 
     /// Starts the account of a list, without its permit.
     pub(super) fn list(&self) -> ListMemory {
-        let (peer, lists) = (self.peer.clone(), Arc::clone(&self.lists));
+        let (peer, lists) = (self.peer, Arc::clone(&self.lists));
         ListMemory { peer, lists, permit: OnceCell::new() }
     }
 }

@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use registry_core::backend::contact::BreakerState;
-use registry_core::models::backend_id::BackendId;
 
 use crate::http::outcome::CallOutcome;
+use crate::http::peer::Peer;
 
 /// Receives one record per call, and another one for a download that breaks after its headers.
 pub trait UpstreamMetrics: Send + Sync {
@@ -13,17 +13,17 @@ pub trait UpstreamMetrics: Send + Sync {
     fn record(&self, call: &UpstreamCall);
 
     /// Called before each retry.
-    fn retried(&self, _backend: BackendId) {}
+    fn retried(&self, _peer: Peer) {}
 
-    /// Called when the breaker of a backend changes its state.
-    fn breaker(&self, _backend: BackendId, _state: BreakerState) {}
+    /// Called when the breaker of a server changes its state.
+    fn breaker(&self, _peer: Peer, _state: BreakerState) {}
 }
 
 /// Record of one call to an upstream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct UpstreamCall {
-    /// Backend that the call went to.
-    pub backend: BackendId,
+    /// Server that the call went to.
+    pub peer: Peer,
     /// Operation label, one of a few constants.
     pub operation: &'static str,
     /// Outcome of the call.

@@ -1,30 +1,46 @@
-//! Names of servers in messages.
+//! The servers that requests go to, by their names in messages, metrics and logs.
 
 use std::fmt;
-use std::sync::Arc;
 
 use registry_core::models::backend_id::BackendId;
 
-/// Name of a server in messages, such as `gitea backend`.
-#[derive(Clone, Debug)]
-pub struct Peer(Arc<str>);
+/// A server that requests go to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Peer {
+    /// The server of a backend.
+    Backend(BackendId),
+    /// Another server, by a name that reads well after "The".
+    Other(&'static str),
+}
 
 impl Peer {
-    /// Creates a name that reads well after "The".
+    /// Creates a server that is no backend, by a name that reads well after "The".
     #[must_use]
-    pub fn new(name: impl Into<Arc<str>>) -> Self {
-        Self(name.into())
+    pub const fn new(name: &'static str) -> Self {
+        Self::Other(name)
+    }
+
+    /// Returns the name in metrics and logs.
+    #[must_use]
+    pub fn label(&self) -> &str {
+        match self {
+            Self::Backend(backend) => backend.as_str(),
+            Self::Other(name) => name,
+        }
     }
 }
 
 impl From<BackendId> for Peer {
     fn from(backend: BackendId) -> Self {
-        Self::new(format!("{backend} backend"))
+        Self::Backend(backend)
     }
 }
 
 impl fmt::Display for Peer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        match self {
+            Self::Backend(backend) => write!(f, "{backend} backend"),
+            Self::Other(name) => f.write_str(name),
+        }
     }
 }

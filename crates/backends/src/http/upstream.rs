@@ -1,4 +1,4 @@
-//! HTTP client of one backend: a circuit breaker, permits, retries and metrics around each request.
+//! HTTP client of one server: a circuit breaker, permits, retries and metrics around each request.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -6,7 +6,6 @@ use std::time::Duration;
 use futures_util::StreamExt as _;
 use registry_core::backend::contact::Contact;
 use registry_core::error::Result;
-use registry_core::models::backend_id::BackendId;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, timeout};
 use tracing::Instrument as _;
@@ -21,6 +20,7 @@ use crate::http::concurrency_limit::Permit;
 use crate::http::memory_permit::ListMemory;
 use crate::http::metrics::UpstreamMetrics;
 use crate::http::outcome::CallOutcome;
+use crate::http::peer::Peer;
 use crate::http::request::Request;
 use crate::http::request_rate::Course;
 use crate::http::retry::Retries;
@@ -29,23 +29,23 @@ use crate::http::settings::UpstreamSettings;
 /// Time without a response after which a request counts as late; the request itself goes on.
 const LATE: Duration = Duration::from_secs(5);
 
-/// Settings of the HTTP client of one backend.
+/// Settings of the HTTP client of one server.
 #[derive(Clone, Debug)]
 pub struct HttpSettings {
-    /// Backend that the client talks to; named in errors, metrics and logs.
-    pub backend: BackendId,
+    /// Server that the client talks to; named in errors, metrics and logs.
+    pub peer: Peer,
     /// Configured address; its origin may be private, every other must be public.
     pub base: Url,
     /// Settings of the client.
     pub upstream: UpstreamSettings,
 }
 
-/// HTTP client of one backend. Cheap to clone.
+/// HTTP client of one server. Cheap to clone.
 #[derive(Clone)]
 pub struct UpstreamClient(Arc<Shared>);
 
 struct Shared {
-    backend: BackendId,
+    peer: Peer,
     http: HttpClient,
     limits: CallLimits,
     retries: Retries,
@@ -75,11 +75,11 @@ struct Try<A> {
 impl UpstreamClient {
     /// Creates a client without a connection. Fails if the certificate file is not usable.
     pub fn new(settings: HttpSettings, metrics: Arc<dyn UpstreamMetrics>) -> Result<Self> {
-        let HttpSettings { backend, base, upstream } = settings;
+        let HttpSettings { peer, base, upstream } = settings;
         Ok(Self(Arc::new(Shared {
-            backend,
-            http: HttpClient::new(backend.into(), base, &upstream)?,
-            limits: CallLimits::new(backend, upstream.max_concurrency, Arc::clone(&metrics)),
+            peer,
+            http: HttpClient::new(peer, base, &upstream)?,
+            limits: CallLimits::new(peer, upstream.max_concurrency, Arc::clone(&metrics)),
             retries: Retries::new(upstream.retries),
             timeout: upstream.timeout,
             metrics,
@@ -160,7 +160,7 @@ impl UpstreamClient {
                 Course::Again => Some(shared.limits.throttled(request)),
                 _ => failure,
             };
-            shared.metrics.retried(shared.backend);
+            shared.metrics.retried(shared.peer);
             sleep(pause).await;
             attempt.number += 1;
             attempt.limited |= course == Course::Again;
@@ -177,7 +177,7 @@ impl UpstreamClient {
         let Attempt { number, deadline, limited } = attempt;
         let permit = shared.limits.admit(request, deadline).await?;
         let metrics = Arc::clone(&shared.metrics);
-        let call = Call::begin(shared.backend, request.operation, number, metrics);
+        let call = Call::begin(shared.peer, request.operation, number, metrics);
         // A trial blocks all other requests to the backend, so that it gets less time than they do.
         let deadline =
             if permit.breaker.trial { deadline.min(Instant::now() + TRIAL_MAX) } else { deadline };

@@ -84,7 +84,7 @@ impl OciSettings {
 
     pub(super) fn http(&self) -> HttpSettings {
         HttpSettings {
-            backend: self.id,
+            peer: self.id.into(),
             base: self.registry.base().clone(),
             upstream: self.upstream.clone(),
         }
