@@ -40,8 +40,9 @@ fn settings(url: &str) -> OciSettings {
 /// The bytes, if they are those of this artifact.
 async fn whole(opened: Download, artifact: &Artifact) -> Result<Bytes> {
     let digest = artifact.digest.clone().unwrap();
-    let judge =
-        move |found| if found == digest { Ok(()) } else { Err(Error::faulty("other bytes")) };
+    let judge = |found| async move {
+        if found == digest { Ok(()) } else { Err(Error::faulty("other bytes")) }
+    };
     opened.verified(artifact.size, Algorithm::Sha256, judge).collect().await
 }
 

@@ -13,6 +13,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
+use registry_core::error::{Error, Result};
 use registry_core::models::artifact::{Artifact, ArtifactKey};
 use registry_core::models::backend_id::BackendId;
 use registry_core::models::digest::Digest;
@@ -114,18 +115,35 @@ impl Pins {
         self.store.view().get(id, backend.into()).cloned()
     }
 
-    /// Records the digest of a whole file of a release that was verified.
-    pub fn witness(
+    /// Records the digest of a whole file of a release, before its last byte is passed on. The first
+    /// archive of a version is pinned.
+    ///
+    /// # Errors
+    ///
+    /// `BackendFaulty` if another archive is pinned, unless changes are accepted or the release shows
+    /// the change: its replacement is then read to be compared, not for a caller.
+    pub fn decide(
         &self,
         id: &ExtensionId,
         release: &Release,
         file: &Artifact,
         is_archive: bool,
         digest: &Digest,
-    ) {
+    ) -> Result<()> {
         // Only what responses show makes a new view; a pin alone changes no response.
         if self.learn(id, release, file, is_archive, digest) == Learned::Shown {
             self.amend(release.backend, id);
+        }
+        let is_known_change = release.change.as_deref().is_some_and(|change| change.in_place);
+        if self.accept || !is_archive || is_known_change {
+            return Ok(());
+        }
+        match self.of_archive(id, release) {
+            Some(pin) if pin.digest != *digest => {
+                let now = digest.to_string();
+                Err(archive_replaced(id, release.version.as_str(), &pin.digest, &now))
+            }
+            _ => Ok(()),
         }
     }
 
@@ -228,6 +246,17 @@ impl Pins {
     }
 }
 
+/// Returns the error of a download whose archive differs from the pinned one. `now` tells what the
+/// backend has in its place.
+#[must_use]
+pub fn archive_replaced(id: &ExtensionId, version: &str, first: &Digest, now: &str) -> Error {
+    let message = format!(
+        "The archive of {id} {version} was replaced: {first} was downloaded first, the backend \
+         has {now} now; publish a new version, or set downloads.on_change = \"accept\""
+    );
+    Error::faulty(message)
+}
+
 /// Returns the version, or the tag if another tag stands for that version. `None` for a tag that is
 /// not a version: publishers move it.
 fn pinned_name<'a>(release: &'a Release, among: Option<&Extension>) -> Option<&'a str> {
@@ -317,6 +346,41 @@ mod tests {
             assert_eq!(back, (Some(Digest::sha256(b"a")), None));
             assert_eq!(seen.changed(), 0);
         }
+    }
+
+    #[test]
+    fn of_two_downloads_that_differ_only_the_first_is_given_out() {
+        // Both began before either digest was known.
+        let (one, other) = (release("1.0.0", "k", None), release("1.0.0", "l", None));
+        for accept in [false, true] {
+            let seen = pins(accept);
+            let decide = |release: &Release, is_archive, bytes: &[u8]| {
+                let file = release.artifact.chosen().unwrap();
+                seen.decide(&id(), release, file, is_archive, &Digest::sha256(bytes))
+            };
+            decide(&one, true, b"a").unwrap();
+            for _ in 0..2 {
+                let second = decide(&other, true, b"b");
+                assert_eq!(second.is_ok(), accept);
+                if let Err(error) = second {
+                    let first = Digest::sha256(b"a").to_string();
+                    assert!(error.to_string().contains(&first), "{error}");
+                }
+                decide(&other, false, b"b").unwrap();
+            }
+            decide(&other, true, b"a").unwrap();
+        }
+    }
+
+    #[test]
+    fn the_file_in_place_of_a_pinned_archive_can_be_read_to_be_compared() {
+        let seen = pins(false);
+        learn(&seen, &release("1.0.0", "k", None), b"a");
+        let mut replaced = release("1.0.0", "l", None);
+        seen.complete(&id(), &mut replaced, None);
+        let file = seen.unverified(&replaced).unwrap();
+        seen.decide(&id(), &replaced, &file, true, &Digest::sha256(b"b")).unwrap();
+        assert_eq!(seen.changed(), 1);
     }
 
     #[test]

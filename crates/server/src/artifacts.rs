@@ -102,12 +102,19 @@ impl Artifacts {
 
     /// Opens a stored artifact, whose digest and size were verified; `None` if it is not stored. Sends
     /// no request to a backend.
-    pub async fn stored(&self, wanted: &ArtifactRequest) -> Option<Arc<dyn BlobReader>> {
-        let blob = self.stored.as_ref()?.find(&wanted.artifact).await?;
+    ///
+    /// # Errors
+    ///
+    /// The witness refuses the artifact.
+    pub async fn stored(&self, wanted: &ArtifactRequest) -> Result<Option<Arc<dyn BlobReader>>> {
+        let Some(stored) = &self.stored else { return Ok(None) };
+        let Some(blob) = stored.find(&wanted.artifact).await else { return Ok(None) };
         self.hits.hit();
         // Serving a stored file pins a version like a download: its digest was verified.
-        wanted.artifact.digest.iter().for_each(|digest| (wanted.witness)(digest));
-        Some(blob)
+        if let Some(digest) = wanted.artifact.digest.clone() {
+            (wanted.witness)(digest).await?;
+        }
+        Ok(Some(blob))
     }
 
     /// Opens an artifact: from the store, from a fetch in progress, or from a new fetch. A caller
@@ -124,7 +131,7 @@ impl Artifacts {
         })?;
         let allowance = Arc::new(allowance);
         let part = wanted.range.clone().unwrap_or(0..wanted.artifact.size);
-        if let Some(blob) = self.stored(&wanted).await {
+        if let Some(blob) = self.stored(&wanted).await? {
             let download = reader::stored(blob, part, allowance);
             return Ok(Opened { download, origin: DownloadOrigin::Store });
         }
@@ -153,11 +160,8 @@ impl Artifacts {
         // Judged before the last byte is passed on, so that a client never gets all of a bad file.
         let (size, algorithm) = (wanted.artifact.size, wanted.algorithm());
         let counters = self.counters.clone();
-        let opened = opened.verified(size, algorithm, move |found: Digest| {
-            wanted.judge(&found, &counters)?;
-            (wanted.witness)(&found);
-            Ok(())
-        });
+        let judge = move |found| async move { wanted.judge(found, &counters).await };
+        let opened = opened.verified(size, algorithm, judge);
         opened.begun().await
     }
 }

@@ -8,8 +8,9 @@ use std::os::unix::fs::FileExt as _;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use futures_util::StreamExt as _;
+use futures_util::future::BoxFuture;
 use futures_util::stream::{self, BoxStream};
+use futures_util::{FutureExt as _, StreamExt as _};
 
 use crate::error::{Error, Result};
 use crate::models::digest::{Algorithm, Digest, DigestHasher};
@@ -52,16 +53,19 @@ impl Download {
     /// Verifies an artifact while it passes. The last piece is held back until length and `judge`
     /// agree, so that a client never receives a complete but wrong artifact.
     #[must_use]
-    pub fn verified(
+    pub fn verified<F>(
         self,
         size: u64,
         algorithm: Algorithm,
-        judge: impl FnOnce(Digest) -> Result<()> + Send + 'static,
-    ) -> Self {
+        judge: impl FnOnce(Digest) -> F + Send + 'static,
+    ) -> Self
+    where
+        F: Future<Output = Result<()>> + Send + 'static,
+    {
         let check = Check {
             source: self.bytes,
             hasher: DigestHasher::new(algorithm),
-            judge: Box::new(judge),
+            judge: Box::new(|found| judge(found).boxed()),
             missing: size,
             held: Bytes::new(),
         };
@@ -140,7 +144,7 @@ impl fmt::Debug for Download {
 struct Check {
     source: BoxStream<'static, Result<Bytes>>,
     hasher: DigestHasher,
-    judge: Box<dyn FnOnce(Digest) -> Result<()> + Send>,
+    judge: Box<dyn FnOnce(Digest) -> BoxFuture<'static, Result<()>> + Send>,
     missing: u64,
     held: Bytes,
 }
@@ -165,14 +169,14 @@ impl Check {
             }
             self.held = piece;
         }
-        self.finish()
+        self.finish().await
     }
 
-    fn finish(self) -> Result<Option<(Bytes, Option<Self>)>> {
+    async fn finish(self) -> Result<Option<(Bytes, Option<Self>)>> {
         if self.missing > 0 {
             return Err(Error::faulty("The artifact is shorter than announced"));
         }
-        (self.judge)(self.hasher.finish())?;
+        (self.judge)(self.hasher.finish()).await?;
         Ok((!self.held.is_empty()).then_some((self.held, None)))
     }
 }
@@ -182,7 +186,7 @@ mod tests {
     use super::*;
 
     fn checked(download: Download, size: u64) -> Download {
-        download.verified(size, Algorithm::Sha256, |found: Digest| {
+        download.verified(size, Algorithm::Sha256, |found: Digest| async move {
             let good = found == Digest::sha256(b"abcdef") || found == Digest::sha256(b"");
             if good { Ok(()) } else { Err(Error::faulty(format!("its digest is {found}"))) }
         })
@@ -232,6 +236,19 @@ mod tests {
         let bytes = stream::iter([Ok(Bytes::from_static(b"a"))]).chain(stream::pending()).boxed();
         let mut checked = checked(Download { length: 6, bytes }, 6);
         assert_eq!(checked.bytes.next().await.unwrap().unwrap(), "a");
+    }
+
+    #[tokio::test]
+    async fn the_last_piece_waits_for_the_judge() {
+        let (say, said) = tokio::sync::oneshot::channel::<Result<()>>();
+        let judge = |_: Digest| async { said.await.unwrap() };
+        let mut judged = download(&["ab", "cd", "ef"]).verified(6, Algorithm::Sha256, judge);
+        assert_eq!(judged.bytes.next().await.unwrap().unwrap(), "ab");
+        assert_eq!(judged.bytes.next().await.unwrap().unwrap(), "cd");
+        let mut last = judged.bytes.next();
+        assert!((&mut last).now_or_never().is_none());
+        say.send(Ok(())).unwrap();
+        assert_eq!(last.await.unwrap().unwrap(), "ef");
     }
 
     #[tokio::test]

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use futures_util::{FutureExt as _, StreamExt as _};
 use registry_catalog::Catalog;
+use registry_catalog::pins::archive_replaced;
 use registry_catalog::read::file::file_of;
 use registry_core::backend::Fault;
 use registry_core::error::{Error, ErrorKind, Result};
@@ -164,8 +165,8 @@ impl Downloads {
     }
 
     /// Opens a stored file for this service itself; `None` if it is not stored. Sends no request to a
-    /// backend.
-    pub async fn stored(&self, file: &RequestedFile) -> Option<Arc<dyn BlobReader>> {
+    /// backend. Fails if another archive is pinned.
+    pub async fn stored(&self, file: &RequestedFile) -> Result<Option<Arc<dyn BlobReader>>> {
         self.artifacts.stored(&self.request(file, None)).await
     }
 
@@ -233,9 +234,13 @@ impl RequestedFile {
     fn witness(&self, catalog: &Arc<Catalog>) -> Witness {
         let (this, catalog) = (self.clone(), Arc::clone(catalog));
         Arc::new(move |digest| {
-            let Self { id, release, artifact, .. } = &this;
-            catalog.health.download_succeeded(id, release, artifact);
-            catalog.pins.witness(id, release, artifact, this.is_archive(), digest);
+            let (this, catalog) = (this.clone(), Arc::clone(&catalog));
+            async move {
+                let Self { id, release, artifact, .. } = &this;
+                catalog.health.download_succeeded(id, release, artifact);
+                catalog.pins.decide(id, release, artifact, this.is_archive(), &digest)
+            }
+            .boxed()
         })
     }
 
@@ -261,11 +266,7 @@ impl RequestedFile {
         }
         let (id, version) = (&self.id, self.release.version.as_str());
         let now = now.as_ref().map_or_else(|| "another file".to_owned(), ToString::to_string);
-        let message = format!(
-            "The archive of {id} {version} was replaced: {first} was downloaded first, the backend \
-             has {now} now; publish a new version, or set downloads.on_change = \"accept\""
-        );
-        Err(Error::faulty(message))
+        Err(archive_replaced(id, version, first, &now))
     }
 
     fn report(&self, catalog: &Catalog, error: &Error) {

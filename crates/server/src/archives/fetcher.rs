@@ -70,7 +70,7 @@ impl ArchiveFetcher {
 
     pub(super) async fn open(&self, file: &RequestedFile, fetch: Fetch) -> Result<ArchiveSource> {
         check_size(file, self.size_max)?;
-        if let Some(blob) = self.downloads.stored(file).await
+        if let Some(blob) = self.downloads.stored(file).await?
             && let Some(digest) = file.artifact.digest.clone()
         {
             let bytes = ArchiveBytes::Stored { blob, size: file.artifact.size };

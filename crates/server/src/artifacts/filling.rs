@@ -136,11 +136,12 @@ impl Fetches {
             fetched = fetch(writer, &wanted.upstream) => fetched,
             () = fill.deserted() => return None,
         };
-        let judged =
-            fetched.and_then(|all| wanted.judge(&all.digest, &self.counters).map(|()| all));
+        let judged = match fetched {
+            Ok(all) => wanted.judge(all.digest.clone(), &self.counters).await.map(|()| all),
+            Err(error) => Err(error),
+        };
         match judged {
             Ok(fetched) => {
-                (wanted.witness)(&fetched.digest);
                 // Before the blob is stored durably: readers need not wait for that.
                 fill.finish(FillEnd::Verified);
                 keep(stored, &*blob, fetched).await

@@ -16,8 +16,9 @@ use crate::metrics::artifacts::ArtifactCounters;
 pub type Upstream =
     Arc<dyn Fn(Option<Range<u64>>) -> BoxFuture<'static, Result<Download>> + Send + Sync>;
 
-/// Called with the digest of an artifact each time it was verified as a whole.
-pub type Witness = Arc<dyn Fn(&Digest) + Send + Sync>;
+/// Called with the digest of an artifact each time it was verified as a whole, before its last byte is
+/// passed on. An error refuses the artifact.
+pub type Witness = Arc<dyn Fn(Digest) -> BoxFuture<'static, Result<()>> + Send + Sync>;
 
 /// A request for an artifact, and access to its backend.
 #[derive(Clone)]
@@ -30,7 +31,7 @@ pub struct ArtifactRequest {
     pub range: Option<Range<u64>>,
     /// Opens the artifact at the backend.
     pub upstream: Upstream,
-    /// Receives the digest after a verification.
+    /// Decides on the artifact after a verification.
     pub witness: Witness,
 }
 
@@ -59,16 +60,16 @@ impl ArtifactRequest {
         self.artifact.digest.as_ref().map_or(Algorithm::Sha256, Digest::algorithm)
     }
 
-    /// Compares the digest of a whole artifact with the expected one.
-    pub(super) fn judge(&self, found: &Digest, counters: &ArtifactCounters) -> Result<()> {
-        match &self.artifact.digest {
-            Some(expected) if expected != found => {
-                counters.mismatch(self.backend.as_str());
-                let message = format!("The artifact's digest is {found}, not {expected}");
-                Err(Error::faulty(message))
-            }
-            // Without an expected digest, the first download establishes it.
-            _ => Ok(()),
+    /// Compares the digest of a whole artifact with the expected one, and asks the witness.
+    pub(super) async fn judge(&self, found: Digest, counters: &ArtifactCounters) -> Result<()> {
+        // Without an expected digest, the first download establishes it.
+        if let Some(expected) = &self.artifact.digest
+            && *expected != found
+        {
+            counters.mismatch(self.backend.as_str());
+            let message = format!("The artifact's digest is {found}, not {expected}");
+            return Err(Error::faulty(message));
         }
+        (self.witness)(found).await
     }
 }
