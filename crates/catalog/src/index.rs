@@ -13,9 +13,11 @@ mod stored_delta;
 pub mod view;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use registry_core::models::backend_id::BackendId;
 use registry_core::models::backend_kind::BackendKind;
+use registry_core::models::extension::Extension;
 use registry_core::models::naming::ExtensionId;
 use registry_core::models::scope::Scope;
 
@@ -54,6 +56,16 @@ impl Index {
     /// Applies a delta. Returns the names whose entries it may have changed; `None` if the next view
     /// would equal the present one.
     pub fn apply(&mut self, delta: Delta) -> Option<BTreeSet<ExtensionId>> {
+        self.apply_shown(delta, &|_, reported| Arc::clone(reported))
+    }
+
+    /// Applies a delta like [`Index::apply`]. Readers see each reported extension as `shown` returns
+    /// it.
+    pub(crate) fn apply_shown(
+        &mut self,
+        delta: Delta,
+        shown: &dyn Fn(BackendId, &Arc<Extension>) -> Arc<Extension>,
+    ) -> Option<BTreeSet<ExtensionId>> {
         let (of, change) = match delta {
             Delta::Owners(changes) => {
                 return Some(changes.into_iter().flat_map(|one| self.owners.apply(one)).collect());
@@ -62,12 +74,22 @@ impl Index {
         };
         let backend = self.backends.iter_mut().find(|backend| backend.id() == of)?;
         let before = backend.is_completely_listed();
-        let touched = backend.apply(change);
+        let touched = backend.apply(change, &|reported| shown(of, reported));
         if backend.is_completely_listed() == before {
             return touched;
         }
         // Any name may be that of a backend that is not completely listed.
         Some(self.backends.iter().flat_map(BackendExtensions::names).cloned().collect())
+    }
+
+    /// Changes what readers see of an extension, which no delta carries: pins are applied by each
+    /// process for itself. Returns the name unless that stays as it is.
+    pub(crate) fn show(
+        &mut self,
+        of: BackendId,
+        extension: Arc<Extension>,
+    ) -> Option<BTreeSet<ExtensionId>> {
+        self.backends.iter_mut().find(|backend| backend.id() == of)?.show(extension)
     }
 
     /// Returns the extensions of a backend; `None` if it is not configured.

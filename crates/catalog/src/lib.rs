@@ -34,7 +34,6 @@ use crate::health::backend_health::BackendHealth;
 use crate::health::recorded_backend::RecordedBackend;
 use crate::lookup::Lookup;
 use crate::pins::Pins;
-use crate::pins::pinned_backend::PinnedBackend;
 use crate::read::Reader;
 use crate::store::CatalogStore;
 use crate::sync::Syncer;
@@ -72,18 +71,17 @@ impl Catalog {
         let ids: Vec<BackendId> = backends.iter().map(|backend| backend.id()).collect();
         let order = BackendOrder::new(ids.iter().copied());
         let store = CatalogStore::new(&ids, &rules);
-        let pins = Arc::new(Pins::new(rules.accept_changes, Arc::clone(&store)));
+        let pins = Arc::new(Pins::new(Arc::clone(&store)));
         let healths: Vec<_> = backends
             .iter()
             .map(|backend| Arc::new(BackendHealth::new(backend.id(), backend.contact())))
             .collect();
         let health = Arc::new(Health::new(healths.clone(), Arc::clone(&store), rules));
         let decorated = backends.into_iter().zip(healths).map(|(backend, health)| {
-            let recorded = Arc::new(RecordedBackend::new(backend, Arc::clone(&health)));
-            let pinned = PinnedBackend::new(recorded, Arc::clone(&pins));
-            (Arc::new(pinned) as Arc<dyn Backend>, health)
+            let recorded = RecordedBackend::new(backend, Arc::clone(&health));
+            (Arc::new(recorded) as Arc<dyn Backend>, health)
         });
-        let syncer = Arc::new(Syncer::new(decorated.collect(), &store, rules));
+        let syncer = Arc::new(Syncer::new(decorated.collect(), &store, &pins, rules));
         let reader = Reader::new(
             Arc::clone(&store),
             Arc::clone(&health),

@@ -5,14 +5,13 @@ pub(super) mod backend_pins;
 mod bounds;
 pub mod digest_origin;
 pub(super) mod pin;
-pub(super) mod pinned_backend;
+pub(super) mod pin_book;
 pub mod pinned_file;
 pub(super) mod stored;
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use parking_lot::Mutex;
 use registry_core::error::{Error, Result};
 use registry_core::models::artifact::{Artifact, ArtifactKey};
 use registry_core::models::backend_id::BackendId;
@@ -21,18 +20,16 @@ use registry_core::models::extension::{Extension, Release, ReleaseVersion};
 use registry_core::models::naming::ExtensionId;
 
 use crate::index::entry::Entry;
-use crate::pins::backend_pins::{BackendPins, Recorded, log_change};
-use crate::pins::bounds::PinBounds;
+use crate::pins::backend_pins::{BackendPins, Recorded};
 use crate::pins::digest_origin::{DigestOrigin, KnownDigest};
 use crate::pins::pin::VersionPins;
+use crate::pins::pin_book::PinBook;
 use crate::pins::pinned_file::{PinnedFile, newest_first};
 use crate::store::CatalogStore;
-use crate::unsaved::RecordKey;
 
 /// Pins and learned digests of all backends.
 pub struct Pins {
-    backends: Mutex<HashMap<BackendId, BackendPins>>,
-    accept: bool,
+    book: Arc<PinBook>,
     store: Arc<CatalogStore>,
 }
 
@@ -45,19 +42,18 @@ enum Learned {
 }
 
 impl Pins {
-    /// Creates an empty store of pins. With `accept`, the archive of a version may be replaced. The
-    /// catalog decides which pins and digests to keep when space is short.
+    /// Pairs the pins of a store with it.
     #[must_use]
-    pub fn new(accept: bool, store: Arc<CatalogStore>) -> Self {
-        Self { backends: Mutex::default(), accept, store }
+    pub(super) fn new(store: Arc<CatalogStore>) -> Self {
+        Self { book: Arc::clone(store.pins()), store }
     }
 
     pub(super) fn restore(&self, backend: BackendId, pins: BackendPins) {
-        self.backends.lock().insert(backend, pins);
+        self.book.lock().insert(backend, pins);
     }
 
     pub(super) fn all(&self) -> HashMap<BackendId, BackendPins> {
-        self.backends.lock().clone()
+        self.book.lock().clone()
     }
 
     pub(super) fn pins_of(
@@ -66,21 +62,17 @@ impl Pins {
         id: &ExtensionId,
         name: &str,
     ) -> Option<VersionPins> {
-        self.backends.lock().get(&backend)?.versions.get(id)?.get(name).cloned()
+        self.book.lock().get(&backend)?.versions.get(id)?.get(name).cloned()
     }
 
     pub(super) fn digest_of(&self, backend: BackendId, key: &ArtifactKey) -> Option<KnownDigest> {
-        self.backends.lock().get(&backend)?.digests.get(key).cloned()
-    }
-
-    fn bounds(&self, backend: BackendId) -> PinBounds<'_> {
-        PinBounds { backend, store: &self.store }
+        self.book.lock().get(&backend)?.digests.get(key).cloned()
     }
 
     /// Returns the number of versions whose archive differs from the pinned one.
     #[must_use]
     pub fn changed(&self) -> usize {
-        let backends = self.backends.lock();
+        let backends = self.book.lock();
         let versions = backends.values().flat_map(|pins| pins.versions.values()).flatten();
         versions.filter(|(_, pins)| pins.has_changed()).count()
     }
@@ -91,7 +83,7 @@ impl Pins {
     pub fn of_archive(&self, id: &ExtensionId, release: &Release) -> Option<PinnedFile> {
         let entry = self.known_of(release.backend, id);
         let name = pinned_name(release, entry.as_ref().map(|entry| &*entry.extension))?;
-        let backends = self.backends.lock();
+        let backends = self.book.lock();
         let pins = backends.get(&release.backend)?.versions.get(id)?.get(name)?;
         Some(PinnedFile::new(release.backend, name, pins.of_archive(release)?))
     }
@@ -99,7 +91,7 @@ impl Pins {
     /// Returns every pin of an extension's versions at one backend, newest version first.
     #[must_use]
     pub fn of_extension(&self, backend: BackendId, id: &ExtensionId) -> Vec<PinnedFile> {
-        let backends = self.backends.lock();
+        let backends = self.book.lock();
         let versions = backends.get(&backend).and_then(|pins| pins.versions.get(id));
         let mut files: Vec<PinnedFile> = versions
             .into_iter()
@@ -135,7 +127,7 @@ impl Pins {
             self.amend(release.backend, id);
         }
         let is_known_change = release.change.as_deref().is_some_and(|change| change.in_place);
-        if self.accept || !is_archive || is_known_change {
+        if self.book.accepts_changes() || !is_archive || is_known_change {
             return Ok(());
         }
         match self.of_archive(id, release) {
@@ -150,7 +142,7 @@ impl Pins {
     /// Adds what was learned of an extension to the catalog, so that a later download need not learn
     /// it again.
     pub(super) fn amend(&self, backend: BackendId, id: &ExtensionId) {
-        self.store.change(|change| change.amend(backend, id, |known| self.amended(known)));
+        self.store.change(|change| change.show_learned(backend, id));
     }
 
     /// Only the archive is pinned, and only under a version: other tags follow their backend.
@@ -163,15 +155,19 @@ impl Pins {
         digest: &Digest,
     ) -> Learned {
         // A download of the pinned archive proves nothing about the file in its place.
-        let change = release.change.as_deref().filter(|change| change.in_place && !self.accept);
+        let change = release
+            .change
+            .as_deref()
+            .filter(|change| change.in_place && !self.book.accepts_changes());
         if change.is_some_and(|change| file.digest.as_ref() == Some(&change.first)) {
             return Learned::Nothing;
         }
         let entry = self.known_of(release.backend, id);
-        let mut backends = self.backends.lock();
+        let view = self.store.view();
+        let bounds = self.book.bounds(release.backend, &view);
+        let mut backends = self.book.lock();
         let pins = backends.entry(release.backend).or_default();
         let mut learned = Learned::Nothing;
-        let bounds = self.bounds(release.backend);
         let computed = DigestOrigin::FirstDownload;
         if file.digest.is_none() && pins.learn(&file.key, digest, computed, &bounds) {
             learned = Learned::Shown;
@@ -190,50 +186,11 @@ impl Pins {
         learned
     }
 
-    /// Completes a release that was read by itself. Returns true if that changed it.
-    fn complete_alone(&self, id: &ExtensionId, release: &mut Release) -> bool {
-        let entry = self.known_of(release.backend, id);
-        self.complete(id, release, entry.as_ref().map(|entry| &*entry.extension))
-    }
-
-    /// Completes a release with pins and digests. Returns true if that changed it.
-    fn complete(&self, id: &ExtensionId, release: &mut Release, among: Option<&Extension>) -> bool {
-        let name = pinned_name(release, among).map(str::to_owned);
-        let mut backends = self.backends.lock();
-        let pins = backends.entry(release.backend).or_default();
-        pins.take_digest(release, &self.bounds(release.backend));
-        let completed = pins.complete(release);
-        let Some(name) = name else { return completed };
-        let Some(pins) = pins.pins_of(id, &name) else { return completed };
-        let changed_before = pins.has_changed();
-        if pins.compare(release) {
-            let key = RecordKey::Pins(release.backend, id.clone(), name);
-            self.store.unsaved().note(key);
-            // Logged on the transition only: a replaced archive must not log at each read.
-            if pins.has_changed() && !changed_before {
-                log_change(id, release.version.as_str(), pins);
-            }
-        }
-        let changed = pins.show(release, self.accept);
-        completed || changed
-    }
-
-    /// Returns an extension with what was learned since it was read; `None` without a change.
-    pub(super) fn amended(&self, extension: &Extension) -> Option<Extension> {
-        let mut backends = self.backends.lock();
-        // Most deployments start without pins: this saves a pass over all releases.
-        if backends.is_empty() {
-            return None;
-        }
-        extension.amended(|release| {
-            let pins = backends.get_mut(&release.backend)?;
-            let mut amended = release.clone();
-            let completed = pins.complete(&mut amended);
-            let pins = pinned_name(release, Some(extension))
-                .and_then(|name| pins.pins_of(extension.id(), name));
-            let changed = pins.is_some_and(|pins| pins.show(&mut amended, self.accept));
-            (completed || changed).then_some(amended)
-        })
+    /// Completes a release that was read by itself.
+    pub(super) fn completed(&self, id: &ExtensionId, release: Release) -> Release {
+        let view = self.store.view();
+        let entry = view.get(id, release.backend.into()).map(|entry| &*entry.extension);
+        self.book.completed_alone(id, release, entry, &view)
     }
 
     /// Returns the file in place of a pinned archive if only its bytes can show whether it changed.
@@ -241,7 +198,7 @@ impl Pins {
     pub fn unverified(&self, release: &Release) -> Option<Artifact> {
         let file = release.artifact.chosen()?;
         let change = release.change.as_deref()?;
-        let unknown = !self.accept && change.in_place && change.now.is_none();
+        let unknown = !self.book.accepts_changes() && change.in_place && change.now.is_none();
         unknown.then(|| Artifact { digest: None, size: change.now_size, ..Artifact::clone(file) })
     }
 }
@@ -296,7 +253,7 @@ mod tests {
 
     fn pins(accept: bool) -> Pins {
         let rules = Rules { accept_changes: accept, ..Rules::for_tests() };
-        Pins::new(accept, CatalogStore::new(&[BackendId::GITEA], &rules))
+        Pins::new(CatalogStore::new(&[BackendId::GITEA], &rules))
     }
 
     fn learn(pins: &Pins, release: &Release, bytes: &[u8]) -> Learned {
@@ -304,8 +261,8 @@ mod tests {
         pins.learn(&id(), release, file, true, &Digest::sha256(bytes))
     }
 
-    fn completed(seen: &Pins, mut release: Release) -> (Option<Digest>, Option<Change>) {
-        seen.complete(&id(), &mut release, None);
+    fn completed(seen: &Pins, release: Release) -> (Option<Digest>, Option<Change>) {
+        let release = seen.completed(&id(), release);
         (release.artifact.chosen().unwrap().digest.clone(), release.change.map(|change| *change))
     }
 
@@ -326,10 +283,10 @@ mod tests {
         assert_eq!(learn(&seen, &release("1.0.0", "k", None), b"a"), Learned::Shown);
         let known = Some(Digest::sha256(b"a"));
         assert_eq!(completed(&seen, release("1.0.0", "k", None)), (known.clone(), None));
-        let extension = Extension::new(id(), vec![release("1.0.0", "k", None)]);
-        let amended = seen.amended(&extension).unwrap();
+        let extension = Arc::new(Extension::new(id(), vec![release("1.0.0", "k", None)]));
+        let amended = seen.book.amended(&extension);
         assert_eq!(amended.releases()[0].artifact.chosen().unwrap().digest, known);
-        assert_eq!(seen.amended(&amended), None, "it has it already");
+        assert!(Arc::ptr_eq(&seen.book.amended(&amended), &amended), "it has it already");
     }
 
     #[test]
@@ -376,8 +333,7 @@ mod tests {
     fn the_file_in_place_of_a_pinned_archive_can_be_read_to_be_compared() {
         let seen = pins(false);
         learn(&seen, &release("1.0.0", "k", None), b"a");
-        let mut replaced = release("1.0.0", "l", None);
-        seen.complete(&id(), &mut replaced, None);
+        let replaced = seen.completed(&id(), release("1.0.0", "l", None));
         let file = seen.unverified(&replaced).unwrap();
         seen.decide(&id(), &replaced, &file, true, &Digest::sha256(b"b")).unwrap();
         assert_eq!(seen.changed(), 1);
@@ -396,8 +352,7 @@ mod tests {
         let seen = pins(false);
         learn(&seen, &release("1.0.0", "k", None), b"a");
         let first = Some(Digest::sha256(b"a"));
-        let mut replaced = release("1.0.0", "l", None);
-        seen.complete(&id(), &mut replaced, None);
+        let replaced = seen.completed(&id(), release("1.0.0", "l", None));
         assert_eq!(replaced.artifact.chosen().unwrap().digest, first);
         assert_eq!(replaced.change.as_deref(), Some(&change(b"a", None)));
         let file = seen.unverified(&replaced).unwrap();

@@ -19,6 +19,7 @@ use crate::index::backend_extensions::BackendExtensions;
 use crate::index::capacity::CapacityUse;
 use crate::index::delta::{BackendDelta, Delta};
 use crate::index::view::View;
+use crate::pins::pin_book::PinBook;
 use crate::rules::Rules;
 use crate::store::capacity_gauge::CapacityGauge;
 use crate::store::publish_throttle::{PublishThrottle, PublishTurn};
@@ -32,6 +33,7 @@ pub struct CatalogStore {
     view: watch::Sender<Arc<View>>,
     gauges: Vec<CapacityGauge>,
     unsaved: Arc<Unsaved>,
+    pins: Arc<PinBook>,
 }
 
 struct StoreInner {
@@ -42,6 +44,7 @@ struct StoreInner {
 
 /// The index, locked for a change. Reads see the deltas that were applied so far.
 pub struct IndexChange<'a> {
+    store: &'a CatalogStore,
     inner: &'a mut StoreInner,
     /// `None` while a saved state is restored, which needs no other write.
     unsaved: Option<&'a Unsaved>,
@@ -56,13 +59,22 @@ impl Deref for IndexChange<'_> {
 }
 
 impl IndexChange<'_> {
-    /// Applies a delta.
+    /// Applies a delta. Pins and learned digests are added to the extensions that it reports.
     pub fn apply(&mut self, delta: Delta) {
         if let (Some(unsaved), Delta::Backend(of, change)) = (self.unsaved, &delta) {
             note(unsaved, *of, change);
         }
         let is_owners = matches!(delta, Delta::Owners(_));
-        let Some(names) = self.inner.index.apply(delta) else { return };
+        let (store, is_restored) = (self.store, self.unsaved.is_none());
+        let shown = |of: BackendId, reported: &Arc<Extension>| {
+            // Saved pins were compared with the saved extensions when these were read.
+            if is_restored {
+                store.pins.amended(reported)
+            } else {
+                store.pins.compared(of, reported, &store.view())
+            }
+        };
+        let Some(names) = self.inner.index.apply_shown(delta, &shown) else { return };
         if let Some(unsaved) = self.unsaved.filter(|_| is_owners) {
             for id in &names {
                 unsaved.note(RecordKey::Owner(id.clone()));
@@ -71,7 +83,7 @@ impl IndexChange<'_> {
         self.inner.touch(names);
     }
 
-    /// Replaces a known extension of a backend, without a read, unless `amend` returns `None`.
+    /// Replaces the report of a known extension, without a read, unless `amend` returns `None`.
     pub fn amend(
         &mut self,
         backend: BackendId,
@@ -79,8 +91,19 @@ impl IndexChange<'_> {
         amend: impl FnOnce(&Extension) -> Option<Extension>,
     ) {
         let known = self.backend(backend).and_then(|extensions| extensions.get(id));
-        if let Some(amended) = known.and_then(|known| amend(&known.extension)) {
+        if let Some(amended) = known.and_then(|known| amend(&known.reported)) {
             self.apply_to(backend, BackendDelta::Amended(Arc::new(amended)));
+        }
+    }
+
+    /// Shows what was learned of an extension since it was read, such as a digest.
+    pub(crate) fn show_learned(&mut self, backend: BackendId, id: &ExtensionId) {
+        let known = self.backend(backend).and_then(|extensions| extensions.get(id));
+        let Some(shown) = known.map(|known| self.store.pins.amended(&known.reported)) else {
+            return;
+        };
+        if let Some(names) = self.inner.index.show(backend, shown) {
+            self.inner.touch(names);
         }
     }
 
@@ -116,12 +139,15 @@ impl CatalogStore {
     pub fn new(backends: &[BackendId], rules: &Rules) -> Arc<Self> {
         let index = Index::new(backends, rules);
         let (view, _) = index.view(&View::default(), &BTreeSet::new());
+        let unsaved = Arc::<Unsaved>::default();
+        let pins = Arc::new(PinBook::new(rules.accept_changes, Arc::clone(&unsaved)));
         Arc::new(Self {
             inner: Mutex::new(StoreInner { index, touched: None }),
             throttle: Mutex::default(),
             view: watch::Sender::new(Arc::new(view)),
             gauges: backends.iter().map(|backend| CapacityGauge::new(*backend)).collect(),
-            unsaved: Arc::default(),
+            unsaved,
+            pins,
         })
     }
 
@@ -146,6 +172,11 @@ impl CatalogStore {
     #[must_use]
     pub const fn unsaved(&self) -> &Arc<Unsaved> {
         &self.unsaved
+    }
+
+    /// Returns pins and learned digests.
+    pub(crate) const fn pins(&self) -> &Arc<PinBook> {
+        &self.pins
     }
 
     /// Returns the memory use of a backend's extensions, without a lock.
@@ -191,7 +222,7 @@ impl CatalogStore {
         change: impl FnOnce(&mut IndexChange<'_>) -> T,
     ) -> T {
         let mut inner = self.inner.lock();
-        let outcome = change(&mut IndexChange { inner: &mut inner, unsaved });
+        let outcome = change(&mut IndexChange { store: self, inner: &mut inner, unsaved });
         // Copied while the index is locked, so that `/health` need not take that lock.
         self.gauges.iter().for_each(|gauge| gauge.set_from(&inner.index));
         if inner.touched.is_some() {

@@ -37,6 +37,7 @@ use tokio::time::Instant;
 use crate::deadline::Deadline;
 use crate::health::backend_health::BackendHealth;
 use crate::lookup::Lookup;
+use crate::pins::Pins;
 use crate::rules::Rules;
 use crate::store::CatalogStore;
 use crate::sync::backend_handle::BackendHandle;
@@ -55,6 +56,7 @@ impl Syncer {
     pub(super) fn new(
         backends: Vec<(Arc<dyn Backend>, Arc<BackendHealth>)>,
         store: &Arc<CatalogStore>,
+        pins: &Arc<Pins>,
         rules: Rules,
     ) -> Self {
         let last = backends.last().map(|(backend, _)| backend.id());
@@ -62,7 +64,7 @@ impl Syncer {
             let is_last = last == Some(backend.id());
             Arc::new(BackendHandle::new(backend, health, Arc::clone(store), rules, is_last))
         });
-        Self { lookups: Lookups::new(handles.collect(), Arc::clone(store)) }
+        Self { lookups: Lookups::new(handles.collect(), Arc::clone(store), Arc::clone(pins)) }
     }
 
     /// Starts the tasks that keep the catalog current until the set is dropped. A cycle over each

@@ -158,22 +158,18 @@ impl BackendExtensions {
             }
             if !extension.coverage().proves_the_newest() {
                 // A part of the list is missing, so a release that it lacks may still be there.
-                extension = extension.with_known(&known.extension);
+                extension = extension.with_known(&known.reported);
             }
-            if *known.extension == extension {
+            if *known.reported == extension {
                 return Assessment::Same;
             }
         }
-        if self.fits(&extension) {
+        let weight = known.map_or(0, |known| known.weight);
+        if self.capacity.fits(weight, extension.weight()) {
             Assessment::Changed(extension)
         } else {
             Assessment::OverCapacity
         }
-    }
-
-    fn fits(&self, extension: &Extension) -> bool {
-        let known = self.extensions.get(extension.id());
-        self.capacity.fits(known.map_or(0, |known| known.weight), extension.weight())
     }
 
     /// Splits extensions from before a restart into those that fit and the names of the others. One
@@ -198,18 +194,23 @@ impl BackendExtensions {
     }
 
     /// Returns the names that may have changed; `None` if a view shows no difference.
-    pub(super) fn apply(&mut self, delta: BackendDelta) -> Option<BTreeSet<ExtensionId>> {
+    pub(super) fn apply(
+        &mut self,
+        delta: BackendDelta,
+        shown: &dyn Fn(&Arc<Extension>) -> Arc<Extension>,
+    ) -> Option<BTreeSet<ExtensionId>> {
         match delta {
             BackendDelta::Listed => {
                 let was_listed = std::mem::replace(&mut self.listed, true);
                 return (!was_listed).then(BTreeSet::new);
             }
-            BackendDelta::Put(extensions) => return Some(self.put(extensions)),
+            BackendDelta::Put(extensions) => return Some(self.put(extensions, shown)),
             BackendDelta::Amended(extension) => {
                 // Nothing was read from the backend, so the extension must not look fresher.
                 let read = self.extensions.get(extension.id())?.read_at();
                 let id = extension.id().clone();
-                self.replace(BackendCopy::new(self.backend, extension, read));
+                let shown = shown(&extension);
+                self.replace(BackendCopy::new(self.backend, extension, read).shown_as(shown));
                 return Some([id].into());
             }
             BackendDelta::Removed(id) => {
@@ -220,7 +221,10 @@ impl BackendExtensions {
             }
             BackendDelta::Read(id, at) => {
                 self.doubted.remove(&id);
-                self.extensions.get(&id)?.set_read_at(at);
+                let copy = self.extensions.get(&id)?;
+                copy.set_read_at(at);
+                // The report is as before, but pins may be new.
+                return self.show(shown(&copy.reported));
             }
             BackendDelta::Missing(id, now) => {
                 if self.extensions.contains_key(&id) {
@@ -232,9 +236,15 @@ impl BackendExtensions {
         None
     }
 
-    fn put(&mut self, extensions: Vec<ReadCopy>) -> BTreeSet<ExtensionId> {
-        let copies = extensions.into_iter();
-        let copies = copies.map(|(one, read)| BackendCopy::new(self.backend, one, read));
+    fn put(
+        &mut self,
+        extensions: Vec<ReadCopy>,
+        shown: &dyn Fn(&Arc<Extension>) -> Arc<Extension>,
+    ) -> BTreeSet<ExtensionId> {
+        let copies = extensions.into_iter().map(|(one, read)| {
+            let shown = shown(&one);
+            BackendCopy::new(self.backend, one, read).shown_as(shown)
+        });
         if self.extensions.is_empty() {
             // Many at once: a map is made of ordered entries in one pass.
             let copies = copies.map(|copy| (copy.extension.id().clone(), copy));
@@ -250,6 +260,18 @@ impl BackendExtensions {
             self.replace(copy);
         }
         names
+    }
+
+    /// Changes what readers see of an extension. Returns the name unless that stays as it is.
+    pub(super) fn show(&mut self, extension: Arc<Extension>) -> Option<BTreeSet<ExtensionId>> {
+        let known = self.extensions.get(extension.id())?;
+        if Arc::ptr_eq(&known.extension, &extension) || known.extension == extension {
+            return None;
+        }
+        let copy = known.clone().shown_as(extension);
+        let id = copy.extension.id().clone();
+        self.replace(copy);
+        Some([id].into())
     }
 
     /// Replaces an extension, even beyond the limit: what an amendment adds is small.

@@ -29,8 +29,10 @@ pub(super) type Copies = Box<[BackendCopy]>;
 pub struct BackendCopy {
     /// The backend.
     pub backend: BackendId,
-    /// The extension.
+    /// The extension as readers see it: with pins and learned digests.
     pub extension: Arc<Extension>,
+    /// The extension as the backend reported it. Often the same `Arc`.
+    pub(crate) reported: Arc<Extension>,
     /// Approximate size in bytes.
     pub(super) weight: usize,
     /// Shared with the entries of views: a read without a difference makes no new view.
@@ -40,11 +42,23 @@ pub struct BackendCopy {
 impl BackendCopy {
     pub(super) fn new(
         backend: BackendId,
-        extension: Arc<Extension>,
+        reported: Arc<Extension>,
         read: PersistentInstant,
     ) -> Self {
-        let (weight, read) = (extension.weight(), Arc::new(Mutex::new(read)));
-        Self { backend, extension, weight, read }
+        let (weight, read) = (reported.weight(), Arc::new(Mutex::new(read)));
+        Self { backend, extension: Arc::clone(&reported), reported, weight, read }
+    }
+
+    /// Returns the copy as readers are to see it, with the same report and time.
+    pub(super) fn shown_as(self, extension: Arc<Extension>) -> Self {
+        if Arc::ptr_eq(&self.extension, &extension) {
+            return self;
+        }
+        let amended = self.reported.all_releases().zip(extension.all_releases());
+        let amended = amended.filter(|(reported, shown)| !Arc::ptr_eq(reported, shown));
+        let beside: usize = amended.map(|(_, shown)| shown.bare_weight()).sum();
+        let weight = self.reported.weight() + beside;
+        Self { extension, weight, ..self }
     }
 
     /// Returns the time of the last read.

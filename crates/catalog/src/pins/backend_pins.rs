@@ -276,7 +276,8 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_new_key_in_each_answer_leaves_a_bounded_trace_and_no_known_file_is_forgotten() {
         let store = store("listed");
-        let bounds = PinBounds { backend: BackendId::GITEA, store: &store };
+        let (view, unsaved) = (store.view(), store.unsaved());
+        let bounds = PinBounds { backend: BackendId::GITEA, view: &view, unsaved };
         let (mut seen, digest) = (BackendPins::default(), Digest::sha256(b"a"));
         assert!(seen.learn(&ArtifactKey::new("listed"), &digest, DOWNLOAD, &bounds));
         assert!(!seen.learn(
@@ -305,7 +306,8 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn the_pin_of_a_version_that_is_listed_is_never_given_up() {
         let store = store("listed");
-        let bounds = PinBounds { backend: BackendId::GITEA, store: &store };
+        let (view, unsaved) = (store.view(), store.unsaved());
+        let bounds = PinBounds { backend: BackendId::GITEA, view: &view, unsaved };
         let mut seen = BackendPins::default();
         for version in ["1.0.0", "0.9.0"] {
             seen.pin(&id("a"), version, first(), &bounds);

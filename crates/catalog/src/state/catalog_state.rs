@@ -189,7 +189,7 @@ fn listed<'a>(handle: &BackendHandle, index: &'a Index) -> Option<&'a BackendExt
 }
 
 fn read_of(copy: &BackendCopy, now: Timestamp) -> ReadExtension {
-    (Arc::clone(&copy.extension), copy.read_at().to_wall_clock(now))
+    (Arc::clone(&copy.reported), copy.read_at().to_wall_clock(now))
 }
 
 fn unsettled(handle: &BackendHandle, known: &BackendExtensions) -> Unsettled {

@@ -1,7 +1,6 @@
 //! Restore of the catalog's state at startup.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 
 use jiff::Timestamp;
 use registry_core::models::backend_id::BackendId;
@@ -49,7 +48,6 @@ impl CatalogState {
             let owned = owned.collect();
             change.apply(Delta::Owners(owned));
             for (of, (extensions, unsettled)) in restored {
-                let extensions = extensions.into_iter().map(|read| self.amended(read)).collect();
                 // Extensions that do not fit now are not restored by the next start either.
                 for id in restore_extensions(change, of, extensions, &unsettled) {
                     self.unsaved().note(RecordKey::Extension(of, id));
@@ -57,10 +55,6 @@ impl CatalogState {
             }
         });
         names
-    }
-
-    fn amended(&self, (extension, read): ReadCopy) -> ReadCopy {
-        (self.catalog.pins.amended(&extension).map_or(extension, Arc::new), read)
     }
 }
 

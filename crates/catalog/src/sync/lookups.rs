@@ -15,6 +15,7 @@ use registry_core::models::tag::Tag;
 
 use crate::deadline::Deadline;
 use crate::errors::{no_version, over_capacity, too_many_lookups};
+use crate::pins::Pins;
 use crate::retagged::{is_retagged, retagged};
 use crate::store::CatalogStore;
 use crate::sync::backend_handle::BackendHandle;
@@ -24,6 +25,7 @@ use crate::sync::removal::apply;
 pub(super) struct Lookups {
     handles: Vec<Arc<BackendHandle>>,
     store: Arc<CatalogStore>,
+    pins: Arc<Pins>,
     /// Keyed by `budgeted` too: beyond the budget a lookup may succeed without a request, which must
     /// not stand in for a refresh.
     extensions: SingleFlight<(ExtensionId, Scope, bool), ()>,
@@ -33,10 +35,15 @@ pub(super) struct Lookups {
 }
 
 impl Lookups {
-    pub(super) fn new(handles: Vec<Arc<BackendHandle>>, store: Arc<CatalogStore>) -> Arc<Self> {
+    pub(super) fn new(
+        handles: Vec<Arc<BackendHandle>>,
+        store: Arc<CatalogStore>,
+        pins: Arc<Pins>,
+    ) -> Arc<Self> {
         Arc::new(Self {
             handles,
             store,
+            pins,
             extensions: SingleFlight::default(),
             whole: SingleFlight::default(),
             releases: SingleFlight::default(),
@@ -130,7 +137,7 @@ impl Lookups {
         judge_checksum(handle, id, &release);
         if release.artifact.is_usable() {
             take_over_tag(handle, id, &known, &release).await;
-            return Ok(Arc::new(release));
+            return Ok(Arc::new(self.pins.completed(id, release)));
         }
         // A release without an archive is never shown, so its extension is read again without it. If
         // that read fails, the release is still not shown.
