@@ -117,7 +117,7 @@ pub fn url_guard(bytes: &[u8]) {
 
 /// Accepted tokens are bounded in size and lifetime; errors contain no token.
 pub fn token(bytes: &[u8]) {
-    match crate::oci::token::parse(bytes) {
+    match registry_oci::token::parse(bytes) {
         Ok((secret, lifetime)) => {
             let length = secret.expose_secret().len();
             assert!((1..=16 * 1024).contains(&length), "{length}");

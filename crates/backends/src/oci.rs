@@ -1,33 +1,29 @@
 //! Backend for extensions in an OCI registry, and the conversions that image layouts share.
 
-pub mod address;
+use registry_oci::lenient;
+pub use registry_oci::{address, challenge, credentials, object, realm, repository};
+
 pub mod artifact;
 pub mod auth;
 mod auth_state;
 pub mod backend;
-pub mod challenge;
 pub mod change_tracker;
 pub mod claims;
 pub mod client;
 mod contents;
-pub mod credentials;
 mod descent;
 pub mod documents;
 mod failures;
 pub mod labels;
 mod layers;
-mod lenient;
 pub mod link;
 pub mod manifest_type;
 pub mod models;
 pub mod newest;
-pub mod object;
 pub mod reading;
-pub mod realm;
 mod referrers_cache;
 pub mod referrers_index;
 mod registry_content;
-pub mod repository;
 pub mod settings;
 pub mod sweep;
 pub mod token;

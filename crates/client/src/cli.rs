@@ -9,10 +9,12 @@ use clap::error::ErrorKind;
 use clap::{ArgMatches, Args, FromArgMatches, Parser, Subcommand, ValueEnum};
 
 use crate::cli::arguments::{
-    AddArgs, DiffArgs, ExplainArgs, ListArgs, LockArgs, LoginArgs, OutdatedArgs, PullArgs,
-    RemoveArgs, ResolveArgs, SearchArgs, ShowArgs, UpdateArgs, VerifyArgs, VersionsArgs,
+    AddArgs, DiffArgs, ExplainArgs, ListArgs, LockArgs, LoginArgs, OutdatedArgs, PackArgs,
+    PublishArgs, PullArgs, RemoveArgs, ResolveArgs, SearchArgs, ShowArgs, UpdateArgs, VerifyArgs,
+    VersionsArgs,
 };
-use crate::form::OutputForm;
+use crate::failure::ClientFailure;
+use crate::form::{OutputChoice, OutputChoiceParser, OutputForm};
 
 /// Place of the first command in a list of commands of another program.
 const AFTER_OTHERS: usize = 100;
@@ -80,9 +82,10 @@ pub struct Options {
     #[arg(long, value_name = "FILE", global = true)]
     pub token_file: Option<PathBuf>,
 
-    /// Form of the output; default: $EXTENSION_REGISTRY_OUTPUT, then table
-    #[arg(short, long, value_name = "FORM", global = true)]
-    pub output: Option<OutputForm>,
+    /// Form of the output; default: $EXTENSION_REGISTRY_OUTPUT, then table. Of `pack` also the file
+    /// to write
+    #[arg(short, long, value_name = "FORM", global = true, value_parser = OutputChoiceParser)]
+    pub output: Option<OutputChoice>,
 
     /// Print no messages but errors
     #[arg(short, long, global = true)]
@@ -156,6 +159,10 @@ pub enum ClientCommand {
     Diff(DiffArgs),
     /// Explain which backend answers for a name, and why
     Explain(ExplainArgs),
+    /// Write the archive of a directory: equal files make equal bytes on every machine
+    Pack(PackArgs),
+    /// Publish a directory or an archive to a registry, Gitea or image layouts
+    Publish(PublishArgs),
     /// Keep a token for the registry
     Login(LoginArgs),
     /// Forget the token for the registry
@@ -179,6 +186,28 @@ pub struct Invocation {
     pub options: Options,
     /// What to do.
     pub command: ClientCommand,
+}
+
+impl Invocation {
+    /// Gives a command the flags that mean something else to it: the file of `pack -o FILE`, and the
+    /// token of `publish`, which is for the target.
+    pub fn with_flags_of_commands(mut self) -> crate::failure::Result<Self> {
+        match (&mut self.command, self.options.output.take()) {
+            (ClientCommand::Pack(args), Some(OutputChoice::File(file))) => args.file = Some(file),
+            (_, Some(OutputChoice::File(word))) => {
+                let forms = OutputForm::value_variants().iter();
+                let forms = forms.filter_map(ValueEnum::to_possible_value);
+                let forms: Vec<String> = forms.map(|form| form.get_name().to_owned()).collect();
+                let message = format!("-o {} is no form of output", word.display());
+                return Err(ClientFailure::usage(message).hint(format!("use {}", forms.join(", "))));
+            }
+            (_, form) => self.options.output = form,
+        }
+        if let ClientCommand::Publish(args) = &mut self.command {
+            args.token_file = self.options.token_file.take();
+        }
+        Ok(self)
+    }
 }
 
 impl FromArgMatches for Invocation {

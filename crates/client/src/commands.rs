@@ -7,7 +7,9 @@ mod explain;
 mod lock;
 mod login;
 mod outdated;
+mod pack;
 mod project;
+mod publish;
 mod pull;
 mod show;
 mod status;
@@ -39,6 +41,8 @@ pub(crate) async fn run(command: &ClientCommand, context: &Context) -> Result<()
         ClientCommand::Verify(args) => verify::run(args, context),
         ClientCommand::Diff(args) => diff::run(args, context).await,
         ClientCommand::Explain(args) => explain::run(args, context).await,
+        ClientCommand::Pack(args) => pack::run(args, context).await,
+        ClientCommand::Publish(args) => publish::run(args, context).await,
         ClientCommand::Login(args) => login::login(args, context).await,
         ClientCommand::Logout => login::logout(context),
         ClientCommand::Status => status::run(context).await,

@@ -15,6 +15,7 @@ pub(crate) struct Context {
     pub(crate) settings: Settings,
     pub(crate) display: Display,
     pub(crate) registry: Registry,
+    pub(crate) environment: Environment,
     /// Directory in which the command is run.
     pub(crate) directory: PathBuf,
 }
@@ -32,7 +33,7 @@ impl Context {
         })?;
         let settings = Settings::find(options, environment, &directory)?;
         let registry = Registry::new(&settings)?;
-        Ok(Self { settings, display, registry, directory })
+        Ok(Self { settings, display, registry, environment: environment.clone(), directory })
     }
 
     /// Prints a message on standard error, unless messages are off.

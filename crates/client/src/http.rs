@@ -3,6 +3,8 @@
 mod attempt;
 mod connect;
 mod refusal;
+pub(crate) mod request_body;
+pub(crate) mod target_client;
 mod transfer;
 
 use registry_public::paths::{BASE, Target};

@@ -17,6 +17,7 @@ mod lock;
 mod manual;
 mod names;
 mod output;
+mod publish;
 mod pull;
 mod question;
 mod resolve;
@@ -26,6 +27,7 @@ mod settings;
 use std::ffi::OsString;
 use std::future::Future;
 use std::path::Path;
+use std::time::Duration;
 
 use clap::{CommandFactory as _, FromArgMatches as _};
 pub use environment::Environment;
@@ -34,6 +36,9 @@ use crate::cli::{Extreg, Invocation, ProgramCommand};
 use crate::context::Context;
 use crate::failure::{ClientFailure, FailureKind, Result};
 use crate::settings::Display;
+
+/// Longest time that threads have to end after the command.
+const GRACE: Duration = Duration::from_secs(1);
 
 /// Runs the program `extreg`. Returns its exit code. `version` is printed by `--version`.
 pub fn extreg(
@@ -71,8 +76,9 @@ pub fn extreg(
 pub fn run(invocation: &Invocation, environment: &Environment) -> u8 {
     let display = Display::find(&invocation.options, environment);
     let ended = display.clone().and_then(|display| {
-        let context = Context::new(&invocation.options, environment, Path::new("."), display)?;
-        until_interrupted(commands::run(&invocation.command, &context))
+        let Invocation { options, command } = invocation.clone().with_flags_of_commands()?;
+        let context = Context::new(&options, environment, Path::new("."), display)?;
+        until_interrupted(commands::run(&command, &context))
     });
     ended.map_or_else(|failure| reported(&failure, display.ok()), |()| 0)
 }
@@ -87,7 +93,7 @@ fn until_interrupted(command: impl Future<Output = Result<()>>) -> Result<()> {
     let runtime = runtime.map_err(|error| {
         ClientFailure::failed(format!("the program cannot wait for connections: {error}"))
     })?;
-    runtime.block_on(async {
+    let ended = runtime.block_on(async {
         tokio::select! {
             ended = command => ended,
             signal = tokio::signal::ctrl_c() => Err(match signal {
@@ -95,5 +101,8 @@ fn until_interrupted(command: impl Future<Output = Result<()>>) -> Result<()> {
                 Err(error) => ClientFailure::failed(format!("Ctrl-C cannot be watched: {error}")),
             }),
         }
-    })
+    });
+    // Threads remove their temporary files, but one that waits for a lock must not hold up Ctrl-C.
+    runtime.shutdown_timeout(GRACE);
+    ended
 }

@@ -11,12 +11,12 @@ use clap::ValueEnum as _;
 use console::Term;
 pub use credentials::StoredCredentials;
 use secrecy::SecretString;
-pub use server::{Chosen, Server, parse_token};
+pub use server::{Chosen, Server, is_private, parse_token, read_token};
 
 use crate::cli::{ColorChoice, Options};
 use crate::environment::Environment;
 use crate::failure::{ClientFailure, Result};
-use crate::form::OutputForm;
+use crate::form::{OutputChoice, OutputForm};
 use crate::lock::manifest::ProjectManifest;
 
 /// Longest time to connect.
@@ -97,14 +97,14 @@ impl Settings {
 impl Display {
     /// Finds what is printed. An unknown form is a failure.
     pub fn find(options: &Options, environment: &Environment) -> Result<Self> {
-        let form = match (options.output, environment.get("EXTENSION_REGISTRY_OUTPUT")) {
-            (Some(form), _) => form,
-            (None, Some(word)) => OutputForm::from_str(word, true).map_err(|_| {
+        let form = match (&options.output, environment.get("EXTENSION_REGISTRY_OUTPUT")) {
+            (Some(OutputChoice::Form(form)), _) => *form,
+            (_, Some(word)) => OutputForm::from_str(word, true).map_err(|_| {
                 let message =
                     format!("EXTENSION_REGISTRY_OUTPUT is {word:?}, which is no form of output");
                 ClientFailure::usage(message).hint("use table, json, jsonl, nuon or name")
             })?,
-            (None, None) => OutputForm::Table,
+            (_, None) => OutputForm::Table,
         };
         let colors = |terminal: &Term| match options.color {
             ColorChoice::Always => true,

@@ -2,15 +2,12 @@
 
 use std::time::Duration;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use hyper::StatusCode;
 use registry_core::error::{Error, ErrorKind, Result};
+use registry_oci::token::{basic_pair, exchange_form, parse, token_url};
 use secrecy::{ExposeSecret as _, SecretString};
-use serde::Deserialize;
 use tokio::time::Instant;
 use url::Url;
-use url::form_urlencoded::Serializer;
 
 use crate::http::answer::UpstreamResponse;
 use crate::http::request::{self, Redirects, Request};
@@ -18,20 +15,12 @@ use crate::http::upstream::UpstreamClient;
 use crate::oci::challenge::BearerChallenge;
 use crate::oci::credentials::Credentials;
 use crate::oci::labels;
-use crate::oci::lenient::value;
-use crate::oci::object::from_object;
 use crate::oci::realm::{self, Realm, TokenHost};
 
 /// Maximum size of a token server's response, in bytes.
 const ANSWER_MAX: usize = 64 * 1024;
-/// Maximum length of a token, in bytes. Few servers accept a longer header.
-const TOKEN_MAX: usize = 16 * 1024;
-/// Lifetime of a token without `expires_in`, in seconds (distribution's token specification).
-const LIFETIME_DEFAULT: u64 = 60;
 /// Margin before the expiry of a token, so that none expires in transit.
 const MARGIN: Duration = Duration::from_secs(10);
-/// Maximum lifetime of a token, in seconds.
-const LIFETIME_MAX: u64 = 24 * 60 * 60;
 const CLIENT_ID: &str = "extension-registry";
 
 /// Token for a registry. `Debug` hides it.
@@ -111,12 +100,7 @@ impl<'a> TokenServer<'a> {
     }
 
     async fn ask(&self, challenge: &BearerChallenge) -> Result<UpstreamResponse> {
-        let mut url = self.realm.url.clone();
-        {
-            let mut query = url.query_pairs_mut();
-            query.extend_pairs(challenge.service.iter().map(|service| ("service", service)));
-            query.extend_pairs(challenge.scopes.iter().map(|scope| ("scope", scope)));
-        }
+        let url = token_url(&self.realm.url, challenge);
         // A redirect would let the token server pass the credentials on (docs/adr/0023).
         let request = Request::get(labels::TOKEN, url)
             .follow(Redirects::Never)
@@ -130,7 +114,7 @@ impl<'a> TokenServer<'a> {
         challenge: &BearerChallenge,
         secret: &SecretString,
     ) -> Result<UpstreamResponse> {
-        let form = exchange_form(challenge, secret);
+        let form = exchange_form(challenge, secret, CLIENT_ID);
         self.send(Request::post_form(labels::TOKEN, self.realm.url.clone(), form)).await
     }
 
@@ -150,39 +134,12 @@ impl<'a> TokenServer<'a> {
     }
 }
 
-fn exchange_form(challenge: &BearerChallenge, secret: &SecretString) -> String {
-    let mut form = Serializer::new(String::new());
-    form.append_pair("grant_type", "refresh_token")
-        .append_pair("client_id", CLIENT_ID)
-        .append_pair("refresh_token", secret.expose_secret())
-        .extend_pairs(challenge.service.iter().map(|service| ("service", service)));
-    if !challenge.scopes.is_empty() {
-        form.append_pair("scope", &challenge.scopes.join(" "));
-    }
-    form.finish()
-}
-
 /// Returns the `Basic` header for credentials with a user and a password, or `None` for others.
 pub fn credentials_header(
     credentials: &Credentials,
 ) -> Result<Option<request::AuthorizationHeader>> {
-    let pair = match credentials {
-        Credentials::Password { user, password } => format!("{user}:{}", password.expose_secret()),
-        Credentials::Identity(secret) => format!("<token>:{}", secret.expose_secret()),
-        Credentials::Anonymous | Credentials::Token(_) => return Ok(None),
-    };
-    request::AuthorizationHeader::new("Basic", &STANDARD.encode(pair).into()).map(Some)
-}
-
-/// `issued_at` is ignored: the lifetime counts from the request, by the local clock.
-#[derive(Deserialize)]
-struct TokenAnswer {
-    #[serde(default, deserialize_with = "value")]
-    token: Option<String>,
-    #[serde(default, deserialize_with = "value")]
-    access_token: Option<String>,
-    #[serde(default, deserialize_with = "value")]
-    expires_in: Option<u64>,
+    let Some(pair) = basic_pair(credentials) else { return Ok(None) };
+    request::AuthorizationHeader::new("Basic", &pair).map(Some)
 }
 
 fn read(answer: &UpstreamResponse, asked: Instant) -> Result<BearerToken> {
@@ -208,22 +165,4 @@ fn read(answer: &UpstreamResponse, asked: Instant) -> Result<BearerToken> {
     })?;
     let (secret, lifetime) = parse(&answer.body)?;
     Ok(BearerToken { secret, good_until: asked + lifetime.saturating_sub(MARGIN) })
-}
-
-pub(crate) fn parse(body: &[u8]) -> Result<(SecretString, Duration)> {
-    // Serde's message may contain a part of the token.
-    let found: TokenAnswer = from_object(body).map_err(|error| {
-        let place = format!("line {}, column {}", error.line(), error.column());
-        Error::faulty("The registry's token server sent an unreadable response").because(place)
-    })?;
-    // Servers send `token`, `access_token` for OAuth 2, or both.
-    let mut tokens = [found.token, found.access_token].into_iter().flatten();
-    let secret = tokens
-        .find(|token| !token.is_empty())
-        .ok_or_else(|| Error::faulty("The registry's token server sent no token"))?;
-    if secret.len() > TOKEN_MAX {
-        return Err(Error::faulty("The registry's token server sent a token that is too long"));
-    }
-    let lifetime = found.expires_in.unwrap_or(LIFETIME_DEFAULT).min(LIFETIME_MAX);
-    Ok((secret.into(), Duration::from_secs(lifetime)))
 }

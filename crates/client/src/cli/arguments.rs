@@ -6,8 +6,10 @@ use clap::Args;
 use registry_core::models::backend_id::BackendName;
 use registry_core::models::backend_kind::BackendKind;
 use registry_core::models::constraint::Constraint;
-use registry_core::models::naming::ExtensionType;
+use registry_core::models::naming::{ExtensionName, ExtensionType};
+use registry_core::models::tag::Tag;
 
+use crate::publish::target::PublishTarget;
 use crate::reference::ExtensionReference;
 
 /// Backends to ask.
@@ -254,4 +256,76 @@ pub struct LoginArgs {
     /// Read the token from standard input
     #[arg(long)]
     pub token_stdin: bool,
+}
+
+/// What is packed or published: the identity of a version. Flags win over `extension.toml`.
+#[derive(Clone, Debug, Args)]
+pub struct IdentityArgs {
+    /// Type of the extension; default: type of extension.toml
+    #[arg(long = "type", value_name = "TYPE")]
+    pub extension_type: Option<ExtensionType>,
+    /// Name of the extension; default: name of extension.toml
+    #[arg(long, value_name = "NAME")]
+    pub name: Option<ExtensionName>,
+    /// Version, such as 1.2.0; default: version of extension.toml
+    #[arg(long = "version", value_name = "VERSION")]
+    pub version: Option<Tag>,
+}
+
+/// `pack`
+#[derive(Clone, Debug, Args)]
+pub struct PackArgs {
+    /// Directory to pack
+    #[arg(value_name = "DIR")]
+    pub directory: PathBuf,
+    /// Identity of the version
+    #[command(flatten)]
+    pub identity: IdentityArgs,
+    /// List the entries of the archive
+    #[arg(long)]
+    pub list: bool,
+    /// File to write, of `-o FILE`; default: NAME-VERSION.tar.gz
+    #[arg(skip)]
+    pub file: Option<PathBuf>,
+}
+
+/// `publish`
+#[derive(Clone, Debug, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "one for each flag")]
+pub struct PublishArgs {
+    /// Directory to pack and publish, or an archive
+    #[arg(value_name = "DIR|FILE")]
+    pub source: PathBuf,
+    /// local:PATH, oci://HOST[/PATH]/NAMESPACE or gitea://HOST[/PATH]/ORGANIZATION; oci+http and
+    /// gitea+http for plain HTTP
+    #[arg(long, value_name = "TARGET")]
+    pub to: PublishTarget,
+    /// Identity of the version
+    #[command(flatten)]
+    pub identity: IdentityArgs,
+    /// Publish under a tag that is no version, such as nightly
+    #[arg(long, value_name = "TAG", conflicts_with = "version")]
+    pub tag: Option<Tag>,
+    /// File with the notes of the version, in Markdown
+    #[arg(long, value_name = "FILE")]
+    pub notes: Option<PathBuf>,
+    /// Time of the version (RFC 3339); default: $SOURCE_DATE_EPOCH, then extension.toml, then the
+    /// commit of DIR, then now
+    #[arg(long, value_name = "TIME")]
+    pub created: Option<jiff::Timestamp>,
+    /// Replace the version if it is there with other content
+    #[arg(long)]
+    pub replace: bool,
+    /// Make the repository if it is missing (Gitea)
+    #[arg(long)]
+    pub create_repository: bool,
+    /// Print what would be written, and write nothing
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Do not wait until the registry of --server shows the version
+    #[arg(long)]
+    pub no_wait: bool,
+    /// File with the token for the target, of `--token-file`
+    #[arg(skip)]
+    pub token_file: Option<PathBuf>,
 }

@@ -1,8 +1,11 @@
 //! The HTTP client: TLS with the certificates of the system, proxies of the environment, and limits on
 //! silence instead of a total time.
 
+use std::error::Error as _;
+use std::io::Write as _;
+
 use reqwest::redirect::Policy;
-use reqwest::{Certificate, Client};
+use reqwest::{Certificate, Client, Method};
 
 use crate::failure::{ClientFailure, Result};
 use crate::settings::ConnectionSettings;
@@ -37,4 +40,23 @@ pub(super) fn client(connection: &ConnectionSettings) -> Result<Client> {
     builder
         .build()
         .map_err(|error| ClientFailure::usage(format!("the connection cannot be set up: {error}")))
+}
+
+/// Prints a request on standard error.
+pub(super) fn report(method: &Method, url: &str) {
+    // Without standard error there is no place for reports.
+    let _ = writeln!(std::io::stderr(), "{method} {url}");
+}
+
+/// Describes the first cause of a connection that failed or broke.
+pub(super) fn cause(error: &reqwest::Error) -> String {
+    let mut cause: &dyn std::error::Error = error;
+    while let Some(inner) = cause.source() {
+        cause = inner;
+    }
+    if error.is_timeout() && error.source().is_none() {
+        "no answer in time".to_owned()
+    } else {
+        cause.to_string()
+    }
 }

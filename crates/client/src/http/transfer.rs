@@ -1,8 +1,5 @@
 //! One request: the token for its origin, and redirects.
 
-use std::error::Error as _;
-use std::io::Write as _;
-
 use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue, LOCATION};
 use reqwest::{Client, Method, Response};
 use secrecy::{ExposeSecret as _, SecretString};
@@ -71,15 +68,7 @@ impl Transfer {
 
     /// Describes a connection that failed or broke.
     pub(super) fn broken(&self, error: &reqwest::Error) -> RequestAttempt {
-        let mut cause: &dyn std::error::Error = error;
-        while let Some(inner) = cause.source() {
-            cause = inner;
-        }
-        let reason = if error.is_timeout() && error.source().is_none() {
-            "no answer in time".to_owned()
-        } else {
-            cause.to_string()
-        };
+        let reason = connect::cause(error);
         let message = format!("{} does not answer: {reason}", self.server.url);
         let hint = match self.server.chosen {
             Chosen::Default => {
@@ -106,8 +95,7 @@ impl Transfer {
 
     fn report(&self, method: &Method, url: &Url) {
         if self.is_verbose {
-            // Without standard error there is no place for reports.
-            let _ = writeln!(std::io::stderr(), "{method} {url}");
+            connect::report(method, url.as_str());
         }
     }
 }

@@ -57,14 +57,7 @@ impl Server {
     /// Returns true if a token may be sent: over TLS, or to this machine.
     #[must_use]
     pub fn is_private(&self) -> bool {
-        let Ok(url) = Url::parse(self.url.origin()) else { return false };
-        let is_loopback = match url.host() {
-            Some(Host::Ipv4(ip)) => ip.is_loopback(),
-            Some(Host::Ipv6(ip)) => ip.is_loopback(),
-            Some(Host::Domain(name)) => name == "localhost",
-            None => false,
-        };
-        url.scheme() == "https" || is_loopback
+        Url::parse(self.url.origin()).is_ok_and(|url| is_private(&url))
     }
 
     /// Returns the failure of sending a token in the clear.
@@ -73,6 +66,18 @@ impl Server {
         let message = format!("a token is not sent to {} over plain HTTP", self.url.origin());
         ClientFailure::usage(message).hint("use an address that begins with https://")
     }
+}
+
+/// Returns true if credentials may be sent to an address: over TLS, or to this machine.
+#[must_use]
+pub fn is_private(url: &Url) -> bool {
+    let is_loopback = match url.host() {
+        Some(Host::Ipv4(ip)) => ip.is_loopback(),
+        Some(Host::Ipv6(ip)) => ip.is_loopback(),
+        Some(Host::Domain(name)) => name == "localhost",
+        None => false,
+    };
+    url.scheme() == "https" || is_loopback
 }
 
 /// Finds the registry of a command that is run in this directory.
@@ -116,7 +121,7 @@ pub(super) fn token(
     let is_trusted = server.chosen != Chosen::Manifest;
     let file = file.or_else(|| environment.get(TOKEN_FILE).map(Path::new).filter(|_| is_trusted));
     let given = match (file, environment.get(TOKEN).filter(|_| is_trusted)) {
-        (Some(path), _) => Some(read(path)?),
+        (Some(path), _) => Some(read_token(path)?),
         (None, Some(token)) => Some(parse_token(token, TOKEN)?),
         (None, None) => None,
     };
@@ -130,7 +135,8 @@ pub(super) fn token(
     Ok(StoredCredentials::read(directory)?.token(server.url.origin()))
 }
 
-fn read(path: &Path) -> Result<SecretString> {
+/// Reads the token of a file.
+pub fn read_token(path: &Path) -> Result<SecretString> {
     let name = path.display().to_string();
     let text = std::fs::read_to_string(path).map_err(|error| {
         ClientFailure::usage(format!("the token file {name} cannot be read: {error}"))

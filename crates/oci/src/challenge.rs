@@ -34,7 +34,8 @@ pub struct BearerChallenge {
 
 impl Challenge {
     /// Returns the length of the texts, in bytes.
-    pub(super) fn bytes(&self) -> usize {
+    #[must_use]
+    pub fn bytes(&self) -> usize {
         match self {
             Self::Basic => 0,
             Self::Bearer(challenge) => challenge.bytes(),
@@ -43,7 +44,9 @@ impl Challenge {
 }
 
 impl BearerChallenge {
-    pub(super) fn bytes(&self) -> usize {
+    /// Returns the length of the texts, in bytes.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
         let scopes: usize = self.scopes.iter().map(|scope| size_of::<String>() + scope.len()).sum();
         self.realm.len() + self.service.as_ref().map_or(0, String::len) + scopes
     }

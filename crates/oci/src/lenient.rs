@@ -9,10 +9,10 @@ use serde::de::{DeserializeOwned, Error as _, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
-use crate::oci::object::from_object;
+use crate::object::from_object;
 
 /// Reads a number or a string. Other types become `None`.
-pub(super) fn value<'de, D, T>(deserializer: D) -> Result<Option<T>, D::Error>
+pub fn value<'de, D, T>(deserializer: D) -> Result<Option<T>, D::Error>
 where
     D: Deserializer<'de>,
     T: DeserializeOwned,
@@ -22,7 +22,7 @@ where
 }
 
 /// Reads a number or a string. Other types become the default.
-pub(super) fn value_or_default<'de, D, T>(deserializer: D) -> Result<T, D::Error>
+pub fn value_or_default<'de, D, T>(deserializer: D) -> Result<T, D::Error>
 where
     D: Deserializer<'de>,
     T: Default + DeserializeOwned,
@@ -31,7 +31,7 @@ where
 }
 
 /// Reads an object. Other types become `None`.
-pub(super) fn object<'de, D, T>(deserializer: D) -> Result<Option<T>, D::Error>
+pub fn object<'de, D, T>(deserializer: D) -> Result<Option<T>, D::Error>
 where
     D: Deserializer<'de>,
     T: DeserializeOwned,
@@ -41,13 +41,13 @@ where
 }
 
 /// Returns true if a field is present and not `null`.
-pub(super) fn is_there<'de, D: Deserializer<'de>>(deserializer: D) -> Result<bool, D::Error> {
+pub fn is_there<'de, D: Deserializer<'de>>(deserializer: D) -> Result<bool, D::Error> {
     let raw = <&RawValue>::deserialize(deserializer)?;
     Ok(raw.get() != "null")
 }
 
 /// Reads a list. Other types become an empty list. See [`read_list`] for its elements.
-pub(super) fn list<'de, D, T>(deserializer: D) -> Result<Vec<T>, D::Error>
+pub fn list<'de, D, T>(deserializer: D) -> Result<Vec<T>, D::Error>
 where
     D: Deserializer<'de>,
     T: Default + DeserializeOwned,
@@ -57,7 +57,7 @@ where
 }
 
 /// Reads a list; `null` becomes an empty one. Fails for other types: the content is unknown.
-pub(super) fn present<'de, D, T>(deserializer: D) -> Result<Option<Vec<T>>, D::Error>
+pub fn present<'de, D, T>(deserializer: D) -> Result<Option<Vec<T>>, D::Error>
 where
     D: Deserializer<'de>,
     T: Default + DeserializeOwned,
@@ -70,7 +70,7 @@ where
 }
 
 /// Reads an object of strings. Other values are dropped, and other types become empty.
-pub(super) fn texts<'de, D>(deserializer: D) -> Result<BTreeMap<String, String>, D::Error>
+pub fn texts<'de, D>(deserializer: D) -> Result<BTreeMap<String, String>, D::Error>
 where
     D: Deserializer<'de>,
 {
@@ -78,7 +78,7 @@ where
 }
 
 /// Like [`texts`], for values of type `T`.
-pub(super) fn entries<'de, D, T>(deserializer: D) -> Result<BTreeMap<String, T>, D::Error>
+pub fn entries<'de, D, T>(deserializer: D) -> Result<BTreeMap<String, T>, D::Error>
 where
     D: Deserializer<'de>,
     T: DeserializeOwned,

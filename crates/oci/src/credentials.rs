@@ -7,10 +7,10 @@ use base64::engine::general_purpose::{STANDARD, STANDARD_NO_PAD};
 use secrecy::SecretString;
 use serde::Deserialize;
 
-use crate::oci::address::RegistryAddress;
-use crate::oci::lenient::{entries, texts, value};
-use crate::oci::object::from_object;
-use crate::oci::repository::Namespace;
+use crate::address::RegistryAddress;
+use crate::lenient::{entries, texts, value};
+use crate::object::from_object;
+use crate::repository::Namespace;
 
 /// User name that marks an identity token in Docker's credential stores.
 const IDENTITY_USER: &str = "<token>";
@@ -91,7 +91,9 @@ impl Credentials {
         ))
     }
 
-    fn password(user: &str, password: &str) -> Self {
+    /// Returns the credentials of a user name and a password. The name of identity tokens makes one.
+    #[must_use]
+    pub fn password(user: &str, password: &str) -> Self {
         if user == IDENTITY_USER {
             return Self::Identity(password.to_owned().into());
         }
@@ -183,6 +185,43 @@ fn from_docker_config(
         return Err(InvalidCredentials::Helper(host));
     }
     Err(InvalidCredentials::NotThere(host))
+}
+
+/// A program that keeps credentials for Docker: `docker-credential-NAME`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CredentialHelper {
+    /// Name behind `docker-credential-`.
+    pub name: String,
+    /// Registry as the helper knows it.
+    pub server: String,
+}
+
+impl CredentialHelper {
+    /// Returns the helper that a Docker configuration names for a registry.
+    #[must_use]
+    pub fn find(text: &str, registry: &RegistryAddress) -> Option<Self> {
+        let config: DockerConfig = from_object(text.as_bytes()).ok()?;
+        let own = config.cred_helpers.iter().find(|(key, _)| registry.is_called(bare(key)));
+        let (server, name) = match (own, config.creds_store) {
+            (Some((server, name)), _) => (server.clone(), name.clone()),
+            // The store of all registries knows them by the keys of `auths`.
+            (None, Some(name)) => {
+                let called = |key: &&String| registry.is_called(host_of(key));
+                let key = config.auths.keys().find(called).cloned();
+                (key.unwrap_or_else(|| registry.authority()), name)
+            }
+            (None, None) => return None,
+        };
+        // The name becomes a part of a program's name.
+        let is_name =
+            name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte));
+        (is_name && !name.is_empty()).then_some(Self { name, server })
+    }
+}
+
+fn host_of(key: &str) -> &str {
+    let bare = bare(key);
+    bare.split_once('/').map_or(bare, |(host, _)| host)
 }
 
 /// Returns the position of a syntax error, without the text there, which may be a secret.
@@ -293,6 +332,28 @@ mod tests {
             ("{", InvalidCredentials::Config("line 1, column 1".to_owned())),
         ] {
             assert_eq!(parse(text, "host"), Err(expected), "{text}");
+        }
+    }
+
+    #[test]
+    fn helpers_are_found_by_the_registry() {
+        let helper = |name: &str, server: &str| {
+            Some(CredentialHelper { name: name.to_owned(), server: server.to_owned() })
+        };
+        for (text, expected) in [
+            (r#"{"credHelpers":{"https://host":"gcloud"}}"#, helper("gcloud", "https://host")),
+            (r#"{"credHelpers":{"host":"a"},"credsStore":"b"}"#, helper("a", "host")),
+            (r#"{"credHelpers":{"other":"a"},"credsStore":"b"}"#, helper("b", "host")),
+            (
+                r#"{"auths":{"https://host/v2/":{}},"credsStore":"b"}"#,
+                helper("b", "https://host/v2/"),
+            ),
+            (r#"{"credHelpers":{"other":"a"}}"#, None),
+            (r#"{"credsStore":"../b"}"#, None),
+            (r#"{"credsStore":""}"#, None),
+            ("{", None),
+        ] {
+            assert_eq!(CredentialHelper::find(text, &"host".parse().unwrap()), expected, "{text}");
         }
     }
 

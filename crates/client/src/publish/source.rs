@@ -1,0 +1,136 @@
+//! What is published: a directory, which is packed first, or an archive that is there.
+
+use std::fs::File;
+use std::io::{self, Seek as _, SeekFrom};
+use std::ops::ControlFlow;
+use std::path::Path;
+use std::sync::Arc;
+
+use registry_archives::{Bounds, Kind, visit};
+use registry_core::models::artifact::archive_ending;
+use registry_core::models::digest::{Algorithm, Digest};
+use registry_core::models::readme::README_MAX;
+use registry_packing::limits::UNPACKED_MAX;
+use registry_packing::{Exclusions, PackError, PackedArchive, SHEET, Sheet, pack_directory};
+
+use crate::failure::{ClientFailure, FailureKind, Result};
+use crate::publish::publication::README;
+use crate::publish::sheet_file::{self, SHEET_MAX};
+use crate::pull::writer::digest_of;
+
+/// An archive to publish, and the texts in it.
+#[derive(Debug)]
+pub(crate) struct PublishSource {
+    pub(crate) file: Arc<File>,
+    pub(crate) digest: Digest,
+    /// Length in bytes.
+    pub(crate) size: u64,
+    /// Ending of its name, such as `.tar.gz`.
+    pub(crate) ending: &'static str,
+    pub(crate) sheet: Sheet,
+    pub(crate) readme: Option<Vec<u8>>,
+}
+
+impl PublishSource {
+    /// Packs a directory into a temporary file without a name. Blocks. `own_archive` is the name of
+    /// the archive, which an earlier `pack` may have left in the directory.
+    pub(crate) fn pack(directory: &Path, sheet: Sheet, own_archive: &str) -> Result<Self> {
+        let temporary = tempfile::tempfile().map_err(|error| unwritten(&error))?;
+        let mut out = io::BufWriter::new(temporary);
+        let exclusions = exclusions(&sheet)?.and_path(own_archive);
+        let packed = pack_directory(directory, &exclusions, &mut out).map_err(not_packed)?;
+        let mut file = out.into_inner().map_err(|error| unwritten(error.error()))?;
+        // The file is read again below: only then a reader of the archive sees what a client will.
+        let readme = texts(&mut file, "the archive")?.readme;
+        let PackedArchive { digest, size, .. } = packed;
+        Ok(Self { file: Arc::new(file), digest, size, ending: ".tar.gz", sheet, readme })
+    }
+
+    /// Opens an archive, and reads all of it: one that is damaged is not published. Blocks.
+    pub(crate) fn open(path: &Path) -> Result<Self> {
+        let name = path.display().to_string();
+        let Some(ending) = path.file_name().and_then(|name| archive_ending(name.to_str()?)) else {
+            let message = format!("{name} is neither a directory nor named as an archive");
+            return Err(ClientFailure::usage(message).hint("archives end with .tar.gz, .zip, …"));
+        };
+        let unreadable =
+            |error: io::Error| ClientFailure::usage(format!("{name} cannot be read: {error}"));
+        let mut file = File::open(path).map_err(unreadable)?;
+        let digest = digest_of(&mut file, Algorithm::Sha256).map_err(unreadable)?;
+        let size = file.metadata().map_err(unreadable)?.len();
+        // The service does not open the others either.
+        let is_readable = !["xz", "txz", "bz2", "tbz2"].iter().any(|other| ending.ends_with(other));
+        let texts = if is_readable { texts(&mut file, &name)? } else { ArchiveTexts::default() };
+        let sheet = match texts.sheet {
+            Some(bytes) => sheet_file::parse(&bytes, &format!("{name}: {SHEET}"))?,
+            None => Sheet::default(),
+        };
+        Ok(Self { file: Arc::new(file), digest, size, ending, sheet, readme: texts.readme })
+    }
+}
+
+/// Returns what the sheet leaves out.
+pub(crate) fn exclusions(sheet: &Sheet) -> Result<Exclusions> {
+    Exclusions::parse(&sheet.exclude)
+        .map_err(|error| ClientFailure::usage(format!("{SHEET}: {error}")))
+}
+
+/// Turns an error of packing into a failure.
+pub(crate) fn not_packed(error: PackError) -> ClientFailure {
+    let message = error.to_string();
+    match error {
+        PackError::Refused { .. } => ClientFailure::usage(message)
+            .hint(format!("remove it, or leave it out with exclude in {SHEET}")),
+        PackError::Changed(_) => ClientFailure::failed(message)
+            .hint("run it again when no other program writes to the directory"),
+        PackError::Read { .. } => ClientFailure::usage(message),
+        PackError::Write(_) => ClientFailure::failed(message),
+    }
+}
+
+fn unwritten(error: &io::Error) -> ClientFailure {
+    ClientFailure::failed(format!(
+        "the archive cannot be written to the temporary directory: {error}"
+    ))
+}
+
+#[derive(Default)]
+struct ArchiveTexts {
+    sheet: Option<Vec<u8>>,
+    readme: Option<Vec<u8>>,
+}
+
+/// Reads an archive to its end, and keeps the sheet and the README at its root.
+fn texts(file: &mut File, name: &str) -> Result<ArchiveTexts> {
+    let bounds = Bounds { packed: UNPACKED_MAX, unpacked: UNPACKED_MAX, ..Bounds::default() };
+    let failed = |error: io::Error| ClientFailure::usage(format!("{name} cannot be read: {error}"));
+    file.seek(SeekFrom::Start(0)).map_err(failed)?;
+    let mut texts = ArchiveTexts::default();
+    let read = visit(&*file, &bounds, &mut |member| {
+        let path = member.path().strip_prefix(b"./").unwrap_or(member.path());
+        let (text, max) = match path {
+            _ if member.kind() != Kind::File => return Ok(ControlFlow::Continue(())),
+            path if path == README.as_bytes() => (&mut texts.readme, README_MAX),
+            path if path == SHEET.as_bytes() => (&mut texts.sheet, SHEET_MAX),
+            _ => return Ok(ControlFlow::Continue(())),
+        };
+        let (mut bytes, mut buffer) = (Vec::new(), vec![0; 64 * 1024]);
+        loop {
+            let count = member.read(&mut buffer)?;
+            bytes.extend_from_slice(buffer.get(..count).unwrap_or_default());
+            if count == 0 || bytes.len() as u64 > max {
+                break;
+            }
+        }
+        // A longer one is a file as any other.
+        *text = (bytes.len() as u64 <= max).then_some(bytes);
+        Ok(ControlFlow::Continue(()))
+    });
+    match read {
+        Ok(()) => Ok(texts),
+        Err(error) => {
+            let message = format!("{name} is not an archive that clients unpack: {error}");
+            Err(ClientFailure::new(FailureKind::Integrity, message))
+        }
+    }
+}
