@@ -5,7 +5,6 @@ use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
 use registry_backends::local::backend::LocalBackend;
-use registry_backends::local::pack::{ARCHIVE, LayoutWriter};
 use registry_backends::oci::models::{OCI_INDEX, OCI_MANIFEST};
 use registry_core::backend::Backend as _;
 use registry_core::models::backend_id::BackendId;
@@ -16,7 +15,7 @@ use reqwest::StatusCode;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
-use crate::support::layouts::publish;
+use crate::support::layouts::{ARCHIVE, LayoutBuilder, publish};
 use crate::support::served::Served;
 
 /// A directory with a good extension, and room for a bad one.
@@ -224,28 +223,28 @@ async fn links_within_the_directory_are_followed() {
 }
 
 /// Lets a tag of the bad extension name this index.
-fn tag_index(layout: &mut LayoutWriter, index: &Value) {
-    let descriptor = layout.blob(OCI_INDEX, index.to_string().as_bytes()).unwrap();
+fn tag_index(layout: &mut LayoutBuilder, index: &Value) {
+    let descriptor = layout.blob(OCI_INDEX, index.to_string().as_bytes());
     layout.tag("1.0.0", descriptor);
 }
 
-fn manifest(layout: &LayoutWriter) -> Value {
-    let layer = layout.layer(ARCHIVE, "bad.tar.gz", b"nested bytes").unwrap();
-    layout.extension(&[layer], &json!({})).unwrap()
+fn manifest(layout: &LayoutBuilder) -> Value {
+    let layer = layout.layer(ARCHIVE, "bad.tar.gz", b"nested bytes");
+    layout.extension(&[layer], &json!({}))
 }
 
 #[tokio::test]
 async fn nested_indexes_are_descended_so_far_and_no_further() {
     for (depth, served_well) in [(1, true), (3, true), (4, false), (50, false)] {
         let bench = Bench::new();
-        let mut layout = LayoutWriter::create(bench.bad()).unwrap();
+        let mut layout = LayoutBuilder::create(bench.bad());
         let mut inner = manifest(&layout);
         for _ in 1..depth {
             let index = json!({"schemaVersion": 2, "manifests": [inner]});
-            inner = layout.blob(OCI_INDEX, index.to_string().as_bytes()).unwrap();
+            inner = layout.blob(OCI_INDEX, index.to_string().as_bytes());
         }
         tag_index(&mut layout, &json!({"schemaVersion": 2, "manifests": [inner]}));
-        layout.finish().unwrap();
+        layout.finish();
         let words: &[&str] =
             if served_well { &[] } else { &["provider/bad", "indexes in each other"] };
         let served = bench.good_goes_on(words).await;
@@ -263,7 +262,7 @@ async fn an_index_that_names_itself_ends() {
     entry["size"] = itself.len().into();
     let itself = json!({"schemaVersion": 2, "manifests": [entry]}).to_string();
     entry["annotations"] = json!({"org.opencontainers.image.ref.name": "1.0.0"});
-    LayoutWriter::create(bench.bad()).unwrap().finish().unwrap();
+    LayoutBuilder::create(bench.bad()).finish();
     fs::write(bench.bad().join("blobs/sha256").join("0".repeat(64)), itself).unwrap();
     bench.write_index(&json!({"schemaVersion": 2, "manifests": [entry]}));
     bench.good_goes_on(&["provider/bad"]).await;
@@ -272,13 +271,13 @@ async fn an_index_that_names_itself_ends() {
 #[tokio::test]
 async fn an_index_serves_the_first_child_that_is_there() {
     let bench = Bench::new();
-    let mut layout = LayoutWriter::create(bench.bad()).unwrap();
+    let mut layout = LayoutBuilder::create(bench.bad());
     let gone = descriptor(OCI_MANIFEST, &Digest::sha256(b"gone").to_string(), 4);
     let mut attestation = manifest(&layout);
     attestation["platform"] = json!({"os": "unknown", "architecture": "unknown"});
     let there = manifest(&layout);
     tag_index(&mut layout, &json!({"schemaVersion": 2, "manifests": [attestation, gone, there]}));
-    layout.finish().unwrap();
+    layout.finish();
     let served = bench.good_goes_on(&[]).await;
     assert_eq!(served.get("/extensions/provider/bad/1.0.0").await.text(), "nested bytes");
 }
@@ -286,14 +285,14 @@ async fn an_index_serves_the_first_child_that_is_there() {
 #[tokio::test]
 async fn several_archives_without_a_rule_are_listed_and_their_download_names_them() {
     let bench = Bench::new();
-    let mut layout = LayoutWriter::create(bench.bad()).unwrap();
+    let mut layout = LayoutBuilder::create(bench.bad());
     let layers = [
-        layout.layer(ARCHIVE, "linux.tar.gz", b"one").unwrap(),
-        layout.layer(ARCHIVE, "darwin.tar.gz", b"two").unwrap(),
+        layout.layer(ARCHIVE, "linux.tar.gz", b"one"),
+        layout.layer(ARCHIVE, "darwin.tar.gz", b"two"),
     ];
-    let manifest = layout.extension(&layers, &json!({})).unwrap();
+    let manifest = layout.extension(&layers, &json!({}));
     layout.tag("1.0.0", manifest);
-    layout.finish().unwrap();
+    layout.finish();
     let served = bench.good_goes_on(&[]).await;
     let found = served.get("/extensions/provider/bad").await.json();
     assert_eq!((&found["size"], &found["download_url"]), (&Value::Null, &Value::Null));

@@ -4,14 +4,13 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
-use registry_backends::local::pack::ARCHIVE;
 use registry_testing::archives::{self, File};
 use registry_testing::canary;
 use registry_testing::ids::id;
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::support::layouts;
+use crate::support::layouts::{self, ARCHIVE};
 use crate::support::program::Running;
 
 const LAYOUTS: &str = "extensions";

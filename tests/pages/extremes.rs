@@ -1,13 +1,12 @@
 //! Much and long: hundreds of versions, long texts and names, and characters that hide.
 
-use registry_backends::local::pack::ARCHIVE;
 use registry_core::models::scope::Scope;
 use registry_testing::ids::id;
 use reqwest::StatusCode;
 use tempfile::TempDir;
 
 use super::{assert_shows, attributes};
-use crate::support::layouts::{publish, publish_readme, publish_with};
+use crate::support::layouts::{ARCHIVE, publish, publish_readme, publish_with};
 use crate::support::served::Served;
 
 async fn served(dir: &TempDir) -> Served {

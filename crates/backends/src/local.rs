@@ -6,7 +6,6 @@ mod content_maps;
 pub mod layout;
 mod layout_content;
 mod overlooked;
-pub mod pack;
 pub mod readme;
 pub mod release;
 pub mod root;

@@ -11,6 +11,7 @@ mod hashing_writer;
 pub mod layout;
 pub mod limits;
 mod link;
+mod manifest;
 mod sheet;
 mod stamp;
 
@@ -18,5 +19,6 @@ pub use archive::{PackedArchive, pack_directory, pack_files};
 pub use directory::{EntryContent, SourceEntry, scan};
 pub use error::{PackError, Result};
 pub use exclusion::{Exclusions, InvalidPattern};
+pub use manifest::{ArchiveLayer, README, manifest_of};
 pub use sheet::{SHEET, Sheet, SheetRelease};
 pub use stamp::FileStamp;

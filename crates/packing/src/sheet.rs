@@ -1,5 +1,8 @@
 //! The sheet `extension.toml`: what a publisher says about an extension.
 
+use std::collections::BTreeMap;
+
+use registry_core::models::oci_manifest::VERSION;
 use serde::{Deserialize, Deserializer};
 
 /// Name of the file.
@@ -76,6 +79,24 @@ impl Sheet {
             known(release, &RELEASE_KEYS, "release.")?;
         }
         toml::from_str(text).map_err(|error| message(text, &error))
+    }
+
+    /// Returns the annotations of a version's manifest. Texts that are empty are left out.
+    #[must_use]
+    pub fn annotations(&self, tag: &str, created: &str, notes: &str) -> BTreeMap<String, String> {
+        let texts = [
+            ("io.artifacthub.package.changes", Some(notes)),
+            ("io.artifacthub.package.keywords", Some(&*self.keywords.join(","))),
+            ("org.opencontainers.image.authors", self.authors.as_deref()),
+            ("org.opencontainers.image.created", Some(created)),
+            ("org.opencontainers.image.description", self.description.as_deref()),
+            ("org.opencontainers.image.licenses", self.license.as_deref()),
+            ("org.opencontainers.image.source", self.source.as_deref()),
+            (VERSION, Some(tag)),
+        ]
+        .map(|(key, text)| (key, text.unwrap_or_default().to_owned()));
+        let texts = texts.into_iter().filter(|(_, text)| !text.is_empty());
+        texts.map(|(key, text)| (key.to_owned(), text)).collect()
     }
 
     /// Returns what the sheet says about a version.

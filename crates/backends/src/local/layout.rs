@@ -11,7 +11,6 @@ use jiff::{SignedDuration, Timestamp};
 use registry_core::error::{Error, Result};
 use registry_core::files;
 use registry_core::models::digest::Digest;
-use registry_core::models::tag::Tag;
 
 use crate::oci::artifact::MANIFEST_MAX;
 use crate::oci::models::{Descriptor, Document};
@@ -177,19 +176,6 @@ struct LayoutMarker {
     image_layout_version: String,
 }
 
-/// Parses a `ref.name`, or the tag in a `ref.name` that is a whole image reference
-/// (`localhost:5000/ns/a:1.0.0`). Returns `None` outside the grammar of tags.
-#[must_use]
-pub fn tag_of(ref_name: &str) -> Option<Tag> {
-    // A colon before the last slash belongs to a port, not to a tag.
-    let last_segment = ref_name.rfind('/').map_or(0, |slash| slash + 1);
-    let tag = ref_name
-        .get(last_segment..)
-        .and_then(|segment| segment.rsplit_once(':'))
-        .map_or(ref_name, |(_, tag)| tag);
-    tag.parse().ok()
-}
-
 fn parse_digest(descriptor: &Descriptor) -> Result<Digest> {
     descriptor
         .digest
@@ -202,26 +188,5 @@ fn check_length(digest: &Digest, announced: u64, found: u64) -> Result<()> {
         Ok(())
     } else {
         Err(Error::faulty(format!("blob {digest} has {found} bytes instead of {announced}")))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn ref_names_give_their_tag() {
-        for (ref_name, tag) in [
-            ("1.0.0", Some("1.0.0")),
-            ("localhost:5000/ns/a:1.0.0", Some("1.0.0")),
-            ("a:1.0.0", Some("1.0.0")),
-            ("rel/2025", Some("rel/2025")),
-            ("1.0.0+b", Some("1.0.0+b")),
-            ("a@sha256:00", Some("00")),
-            ("../x", None),
-            ("", None),
-        ] {
-            assert_eq!(tag_of(ref_name), tag.map(|tag| tag.parse().unwrap()), "{ref_name}");
-        }
     }
 }

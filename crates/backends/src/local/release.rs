@@ -12,8 +12,9 @@ use registry_core::models::extension::{Extension, Release};
 use registry_core::models::fault::ExtensionFault;
 use registry_core::models::naming::ExtensionId;
 use registry_core::models::tag::Tag;
+use registry_packing::layout::tag_of;
 
-use crate::local::layout::{Layout, tag_of};
+use crate::local::layout::Layout;
 use crate::oci::artifact::{
     CONFIG_MAX, DOCUMENTS_MAX, HEAD_MAX, INDEX_DEPTH_MAX, children, choose_by_bytes, choose_layer,
     files, has_archive, lack_of_archive, untold_layer,

@@ -5,34 +5,14 @@ use std::io;
 use std::path::Path;
 
 use registry_core::models::naming::ExtensionId;
+use registry_core::models::oci_manifest::EMPTY_CONFIG;
+use registry_packing::layout::LayoutWriter;
+use registry_packing::{ArchiveLayer, README, SHEET, Sheet, manifest_of, pack_files};
 use rust_embed::{Embed, EmbeddedFile};
-use serde::Deserialize;
-use serde_json::{Value, json};
-
-use crate::local::pack::{ARCHIVE, LayoutWriter, archive};
 
 #[derive(Embed)]
 #[folder = "../../samples"]
 struct Samples;
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Sheet {
-    description: String,
-    authors: String,
-    source: String,
-    license: String,
-    keywords: Vec<String>,
-    release: Vec<SheetRelease>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct SheetRelease {
-    version: String,
-    created: String,
-    notes: String,
-}
 
 /// Files of one directory by relative path.
 type Files = BTreeMap<String, Vec<u8>>;
@@ -61,25 +41,32 @@ fn pack_sample(into: &Path, sample: &str, files: &Files) -> io::Result<()> {
     let id = ExtensionId::from_oci_repository(sample)
         .ok_or_else(|| io::Error::other(format!("sample {sample} has no extension's name")))?;
     let sheet = sheet(sample, files)?;
-    let mut layout = LayoutWriter::create(into)?;
-    for release in &sheet.release {
+    // The directory is removed at the end of the demo, so that nothing waits for the disk.
+    let mut layout = LayoutWriter::open_temporary(into)?;
+    layout.blob(EMPTY_CONFIG)?;
+    for release in &sheet.releases {
         let content = content_of(files, &release.version);
+        let packed = pack_files(&content)?;
+        let digest = layout.blob(&packed)?;
         let title = format!("{}-{}.tar.gz", id.name, release.version);
-        let mut layers = vec![layout.layer(ARCHIVE, &title, &archive(&content)?)?];
-        if let Some(readme) = content.get("README.md") {
-            layers.push(layout.layer("text/markdown", "README.md", readme)?);
-        }
-        let manifest = layout.extension(&layers, &annotations(&sheet, release))?;
+        let archive = ArchiveLayer { title: &title, digest: &digest, size: packed.len() as u64 };
+        let readme = content.get(README).map(Vec::as_slice);
+        readme.map(|readme| layout.blob(readme)).transpose()?;
+        let [created, notes] =
+            [&release.created, &release.notes].map(|text| text.as_deref().unwrap_or_default());
+        let annotations = sheet.annotations(&release.version, created, notes);
+        let manifest = manifest_of(archive, readme, annotations)
+            .ok_or_else(|| io::Error::other(format!("{title} is no archive")))?;
         // OCI tags cannot contain `+`.
-        layout.tag(&release.version.replacen('+', "_", 1), manifest);
+        layout.manifest(&manifest, Some(&release.version.replacen('+', "_", 1)))?;
     }
     layout.finish()
 }
 
 fn sheet(sample: &str, files: &Files) -> io::Result<Sheet> {
-    let bytes = files.get("extension.toml").ok_or_else(|| "is missing".to_owned());
-    let sheet = bytes.and_then(|bytes| toml::from_slice(bytes).map_err(|error| error.to_string()));
-    sheet.map_err(|error| io::Error::other(format!("samples/{sample}/extension.toml: {error}")))
+    let text = files.get(SHEET).map(|bytes| String::from_utf8_lossy(bytes));
+    let sheet = text.ok_or_else(|| "is missing".to_owned()).and_then(|text| Sheet::parse(&text));
+    sheet.map_err(|error| io::Error::other(format!("samples/{sample}/{SHEET}: {error}")))
 }
 
 /// Returns the files of one version: the common files, overlaid with the version's own.
@@ -92,17 +79,4 @@ fn content_of(files: &Files, version: &str) -> Files {
         content.extend(below);
     }
     content
-}
-
-fn annotations(sheet: &Sheet, release: &SheetRelease) -> Value {
-    json!({
-        "org.opencontainers.image.description": sheet.description,
-        "org.opencontainers.image.authors": sheet.authors,
-        "org.opencontainers.image.source": sheet.source,
-        "org.opencontainers.image.licenses": sheet.license,
-        "org.opencontainers.image.version": release.version,
-        "org.opencontainers.image.created": release.created,
-        "io.artifacthub.package.keywords": sheet.keywords.join(","),
-        "io.artifacthub.package.changes": release.notes,
-    })
 }

@@ -8,6 +8,7 @@ use registry_core::models::backend_kind::BackendKind;
 use registry_core::models::constraint::Constraint;
 use registry_core::models::naming::{ExtensionName, ExtensionType};
 use registry_core::models::tag::Tag;
+use registry_oci::realm::{TokenHost, host_of};
 
 use crate::publish::target::PublishTarget;
 use crate::reference::ExtensionReference;
@@ -325,6 +326,10 @@ pub struct PublishArgs {
     /// Do not wait until the registry of --server shows the version
     #[arg(long)]
     pub no_wait: bool,
+    /// Host that may get the credentials to make tokens of them, if it is not of the registry's
+    /// domain; may be repeated
+    #[arg(long, value_name = "HOST", value_parser = host_of)]
+    pub token_host: Vec<TokenHost>,
     /// File with the token for the target, of `--token-file`
     #[arg(skip)]
     pub token_file: Option<PathBuf>,

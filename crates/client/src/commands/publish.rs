@@ -63,6 +63,7 @@ pub(super) async fn run(args: &PublishArgs, context: &Context) -> Result<()> {
             creates_repository: args.create_repository,
         },
         token: args.token_file.as_deref().map(read_token).transpose()?,
+        token_hosts: args.token_host.clone(),
         context,
     };
     let outcome = publish(&publication, &args.to, &job).await?;
@@ -119,7 +120,7 @@ async fn prepare(args: &PublishArgs, context: &Context) -> Result<Publication> {
     };
     let of_sheet = release.and_then(|release| release.created.as_deref());
     let created = created(args.created, of_sheet, directory, context).await?;
-    let annotations = sheet_file::annotations(sheet, &tag, created, &notes);
+    let annotations = sheet.annotations(tag.as_str(), &created.to_string(), &notes);
     let archive = ArchiveFile {
         file: source.file,
         title: archive_name(&id, &tag, source.ending),

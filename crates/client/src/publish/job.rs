@@ -1,5 +1,6 @@
 //! What a publisher works with, besides the version: rules, credentials and messages.
 
+use registry_oci::realm::TokenHost;
 use secrecy::SecretString;
 
 use crate::context::Context;
@@ -13,6 +14,7 @@ pub(crate) struct PublishRules {
     /// True if nothing is written.
     pub(crate) is_dry_run: bool,
     /// True if a missing repository is made (Gitea).
+    #[expect(dead_code, reason = "read by the publisher to Gitea")]
     pub(crate) creates_repository: bool,
 }
 
@@ -32,6 +34,8 @@ pub(crate) struct PublishJob<'a> {
     pub(crate) rules: PublishRules,
     /// Token of `--token-file` for the target.
     pub(crate) token: Option<SecretString>,
+    /// Hosts besides the target that may get the credentials, to make tokens of them.
+    pub(crate) token_hosts: Vec<TokenHost>,
     pub(crate) context: &'a Context,
 }
 

@@ -6,14 +6,11 @@ use std::sync::Arc;
 
 use registry_core::models::digest::Digest;
 use registry_core::models::naming::ExtensionId;
-use registry_core::models::oci_manifest::{OciLayer, OciManifest, README_TYPE, layer_type};
-use registry_core::models::tag::Tag;
+use registry_core::models::tag::{Tag, TagStyle};
 use registry_core::models::version::Version;
+use registry_packing::{ArchiveLayer, manifest_of};
 
 use crate::failure::{ClientFailure, Result};
-
-/// Name of the README in a manifest.
-pub(crate) const README: &str = "README.md";
 
 /// A version to publish.
 #[derive(Debug)]
@@ -29,6 +26,7 @@ pub(crate) struct Publication {
     /// Canonical manifest of the archive and the README, with the annotations.
     pub(crate) manifest: Vec<u8>,
     /// Notes in Markdown; empty without any.
+    #[expect(dead_code, reason = "read by the publisher to Gitea")]
     pub(crate) notes: String,
 }
 
@@ -54,25 +52,12 @@ impl Publication {
         annotations: BTreeMap<String, String>,
         notes: String,
     ) -> Result<Self> {
-        let Some(media_type) = layer_type(&archive.title) else {
-            let message = format!("{} is not the name of an archive", archive.title);
-            return Err(ClientFailure::usage(message));
-        };
-        let archive_layer = OciLayer {
-            media_type: media_type.to_owned(),
-            digest: archive.digest.clone(),
-            size: archive.size,
-            title: archive.title.clone(),
-        };
-        let readme_layer = readme.as_ref().map(|bytes| OciLayer {
-            media_type: README_TYPE.to_owned(),
-            digest: Digest::sha256(bytes),
-            size: bytes.len() as u64,
-            title: README.to_owned(),
-        });
-        let layers = [archive_layer].into_iter().chain(readme_layer).collect();
-        let manifest = OciManifest { layers, annotations }.to_bytes();
-        let version = tag.version(registry_core::models::tag::TagStyle::Plain);
+        let ArchiveFile { title, digest, size, .. } = &archive;
+        let layer = ArchiveLayer { title, digest, size: *size };
+        let manifest = manifest_of(layer, readme.as_deref(), annotations).ok_or_else(|| {
+            ClientFailure::usage(format!("{title} is not the name of an archive"))
+        })?;
+        let version = tag.version(TagStyle::Plain);
         Ok(Self { id, tag, version, archive, readme, manifest, notes })
     }
 
@@ -92,6 +77,7 @@ impl Publication {
         })
     }
 
+    #[expect(dead_code, reason = "read by the publisher to Gitea")]
     /// Returns true for a version before a release, and for a tag that is no version.
     pub(crate) fn is_prerelease(&self) -> bool {
         self.version.as_ref().is_none_or(Version::is_prerelease)

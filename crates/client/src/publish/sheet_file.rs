@@ -1,12 +1,9 @@
 //! `extension.toml` of a directory or an archive, and the identity of the version that it describes.
 
-use std::collections::BTreeMap;
 use std::io::ErrorKind;
 use std::path::Path;
 
-use jiff::Timestamp;
 use registry_core::models::naming::ExtensionId;
-use registry_core::models::oci_manifest::VERSION;
 use registry_core::models::tag::{Tag, TagStyle};
 use registry_packing::{SHEET, Sheet};
 
@@ -69,27 +66,6 @@ pub(crate) fn tag(chosen: Option<&Tag>, args: &IdentityArgs, sheet: &Sheet) -> R
             .hint("publish another tag, such as nightly, with --tag")
     })?;
     version.as_str().parse().map_err(|error| of_sheet("version", version.as_str(), &error))
-}
-
-/// Returns the annotations of the manifest.
-pub(crate) fn annotations(
-    sheet: &Sheet,
-    tag: &Tag,
-    created: Timestamp,
-    notes: &str,
-) -> BTreeMap<String, String> {
-    let texts = [
-        ("io.artifacthub.package.changes", Some(notes.to_owned())),
-        ("io.artifacthub.package.keywords", Some(sheet.keywords.join(","))),
-        ("org.opencontainers.image.authors", sheet.authors.clone()),
-        ("org.opencontainers.image.created", Some(created.to_string())),
-        ("org.opencontainers.image.description", sheet.description.clone()),
-        ("org.opencontainers.image.licenses", sheet.license.clone()),
-        ("org.opencontainers.image.source", sheet.source.clone()),
-        (VERSION, Some(tag.to_string())),
-    ];
-    let texts = texts.into_iter().filter_map(|(key, text)| Some((key.to_owned(), text?)));
-    texts.filter(|(_, text)| !text.is_empty()).collect()
 }
 
 fn of_sheet(key: &str, word: &str, error: &dyn std::fmt::Display) -> ClientFailure {

@@ -11,10 +11,11 @@ use registry_core::models::artifact::archive_ending;
 use registry_core::models::digest::{Algorithm, Digest};
 use registry_core::models::readme::README_MAX;
 use registry_packing::limits::UNPACKED_MAX;
-use registry_packing::{Exclusions, PackError, PackedArchive, SHEET, Sheet, pack_directory};
+use registry_packing::{
+    Exclusions, PackError, PackedArchive, README, SHEET, Sheet, pack_directory,
+};
 
 use crate::failure::{ClientFailure, FailureKind, Result};
-use crate::publish::publication::README;
 use crate::publish::sheet_file::{self, SHEET_MAX};
 use crate::pull::writer::digest_of;
 
