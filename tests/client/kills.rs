@@ -1,4 +1,4 @@
-//! Kills at every point of a pull: no wrong file stays, and the next run ends well.
+//! Kills at every point of a pull and of publishing: nothing wrong stays, and the next run ends well.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -6,7 +6,8 @@ use std::process::{Command, Stdio};
 
 use registry_testing::tools::is_installed;
 
-use crate::client::rig::{Rig, User, packed};
+use crate::client::publish::{at_epoch, extension, whole_tags};
+use crate::client::rig::{Rig, User, names, packed};
 
 const STRACE: &str = "/usr/bin/strace";
 
@@ -29,7 +30,15 @@ type Point = (String, usize);
 /// Runs a pull under strace. It is killed where one of its threads enters the call of this point.
 /// Returns every point.
 fn pull(user: &User, kill_at: Option<&Point>) -> Vec<Point> {
-    let pull = user.command(&["pull", "provider/a", "provider/b", "--extract", "out", "--quiet"]);
+    traced(
+        user,
+        &user.command(&["pull", "provider/a", "provider/b", "--extract", "out", "--quiet"]),
+        kill_at,
+    )
+}
+
+/// Runs a command under strace, as [`pull`] does.
+fn traced(user: &User, traced: &Command, kill_at: Option<&Point>) -> Vec<Point> {
     let log = user.home("calls");
     fs::create_dir_all(user.home("")).unwrap();
     let mut command = Command::new(STRACE);
@@ -38,8 +47,8 @@ fn pull(user: &User, kill_at: Option<&Point>) -> Vec<Point> {
     if let Some((call, at)) = kill_at {
         command.args(["-e", &format!("inject={call}:signal=KILL:when={at}")]);
     }
-    command.arg(pull.get_program()).args(pull.get_args()).current_dir(user.project());
-    command.env_clear().envs(pull.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    command.arg(traced.get_program()).args(traced.get_args()).current_dir(user.project());
+    command.env_clear().envs(traced.get_envs().filter_map(|(name, value)| Some((name, value?))));
     let output = command.stdin(Stdio::null()).output().unwrap();
     assert!(kill_at.is_some() || output.status.success(), "{output:?}");
     points(&fs::read_to_string(log).unwrap())
@@ -104,4 +113,43 @@ fn a_pull_that_is_killed_anywhere_leaves_no_wrong_file_and_the_next_one_ends_wel
     }
     println!("killed at {RANDOM} random calls, and at each of these: {points:?}");
     assert!(points.len() > 30, "{points:?} are less than a pull needs");
+}
+
+#[test]
+fn a_publisher_that_is_killed_anywhere_leaves_nothing_or_the_whole_version() {
+    if !is_installed(STRACE) {
+        return;
+    }
+    let user = User::of("");
+    let (root, layout) = (user.project().join("out"), user.project().join("out/demo-provider"));
+    let publish = |version: &str, kill_at: Option<&Point>| {
+        extension(&user, version, "x");
+        let command = at_epoch(&user, &["publish", "ext", "--to", "local:out", "--quiet"]);
+        traced(&user, &command, kill_at)
+    };
+    let versions = || whole_tags(&layout).into_keys().collect::<Vec<String>>();
+    let mut kills = 0;
+    // A layout that is new, and one that has a version already.
+    for before in [&[][..], &["0.9.0"]] {
+        let prepare = || {
+            let _ = fs::remove_dir_all(&root);
+            before.iter().for_each(|version| drop(publish(version, None)));
+        };
+        prepare();
+        let points = publish("1.0.0", None);
+        for at in &points {
+            prepare();
+            publish("1.0.0", Some(at));
+            let found = versions();
+            let (kept, new) = found.split_at(before.len().min(found.len()));
+            assert!(kept == before && (new.is_empty() || new == ["1.0.0"]), "{at:?}: {found:?}");
+            publish("1.0.0", None);
+            assert_eq!(versions().len(), before.len() + 1, "{at:?}");
+            assert_eq!(names(&root), ["demo-provider"], "{at:?}");
+            assert_eq!(names(&layout), ["blobs", "index.json", "oci-layout"], "{at:?}");
+            kills += 1;
+        }
+        assert!(points.len() > 10, "{points:?} are less than a version needs");
+    }
+    println!("killed {kills} times, each time at another call");
 }

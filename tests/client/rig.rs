@@ -37,6 +37,11 @@ impl User {
         Self { dir, server: server.to_owned() }
     }
 
+    /// The address of the registry.
+    pub fn server(&self) -> &str {
+        &self.server
+    }
+
     /// The directory in which commands are run.
     pub fn project(&self) -> PathBuf {
         self.dir.path().join("project")
@@ -144,6 +149,11 @@ impl Rig {
         let layouts = tempfile::tempdir().unwrap();
         publish(&layouts.path().join(LAYOUTS));
         Self { user: User::of(""), layouts, running: None }.started()
+    }
+
+    /// The directory of the layouts.
+    pub fn layouts(&self) -> PathBuf {
+        self.layouts.path().join(LAYOUTS)
     }
 
     fn started(mut self) -> Self {

@@ -4,19 +4,29 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
+use registry_testing::docker_registry::{Access, DockerRegistry};
+
 use crate::client::rig::{EXTREG, User};
 use crate::support::committed::assert_committed;
 use crate::support::program::Running;
 
-/// Runs the commands of a text, and returns it with what they print now.
-fn run(text: &str, user: &User) -> String {
+/// Registry of the text, which is started for the test on another port.
+const REGISTRY: &str = "127.0.0.1:5000";
+
+/// Runs the commands of a text, and returns it with what they print now. Without a registry its
+/// commands are not run, and keep what they printed.
+fn run(text: &str, user: &User, registry: Option<&str>) -> String {
     let (mut shown, mut is_example, mut status) = (String::new(), false, 0);
+    let mut keeps = false;
     for line in text.lines() {
         if line.starts_with("```") {
             is_example = line == "```console";
         }
         let command = line.strip_prefix("$ ").filter(|_| is_example);
-        if command.is_none() && is_example && !line.starts_with("```") {
+        if let Some(command) = command {
+            keeps = command.contains(REGISTRY) && registry.is_none();
+        }
+        if command.is_none() && is_example && !line.starts_with("```") && !keeps {
             // What an earlier run printed.
             continue;
         }
@@ -24,11 +34,13 @@ fn run(text: &str, user: &User) -> String {
         shown.push('\n');
         match command {
             None => {}
+            Some(_) if keeps => {}
             Some("echo $?") => shown.push_str(&format!("{status}\n")),
             Some(command) => {
                 let printed;
-                (status, printed) = shell(command, user);
-                shown.push_str(&aligned(&printed));
+                let address = registry.unwrap_or(REGISTRY);
+                (status, printed) = shell(&command.replace(REGISTRY, address), user);
+                shown.push_str(&aligned(&printed.replace(address, REGISTRY)));
             }
         }
     }
@@ -71,15 +83,17 @@ fn aligned(printed: &str) -> String {
     rows.iter().map(line).collect()
 }
 
-#[test]
-fn the_commands_of_the_tutorial_print_what_it_shows() {
+#[tokio::test(flavor = "multi_thread")]
+async fn the_commands_of_the_tutorial_print_what_it_shows() {
+    let registry = DockerRegistry::start(Access::Open).await;
     let dir = tempfile::tempdir().unwrap();
     let running = Running::start(dir.path(), &["--demo"]);
     let user = User::of(&format!("http://{}", running.address));
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/cli.md");
     let text = fs::read_to_string(&path).unwrap();
     assert!(text.matches("\n$ ").count() > 15, "the tutorial has commands");
-    assert_committed(&path, &run(&text, &user));
+    let registry = registry.as_ref().map(DockerRegistry::authority);
+    assert_committed(&path, &run(&text, &user, registry));
 }
 
 #[test]
