@@ -41,6 +41,7 @@ struct Inner {
     state: Mutex<State>,
     faults: Mutex<Vec<Planned>>,
     edits: Mutex<Vec<PlannedEdit>>,
+    hang: Mutex<Hang>,
     seen: Mutex<Vec<Seen>>,
 }
 
@@ -55,6 +56,14 @@ struct Planned {
 struct PlannedEdit {
     holding: String,
     edit: Box<dyn FnOnce(&mut State) + Send>,
+}
+
+/// Requests that are done and never answered.
+#[derive(Default)]
+struct Hang {
+    /// The place of the first one among the requests that are seen.
+    from: Option<usize>,
+    done: bool,
 }
 
 /// A request as it arrived.
@@ -120,6 +129,7 @@ impl FakeGitea {
             state: Mutex::new(state),
             faults: Mutex::default(),
             edits: Mutex::default(),
+            hang: Mutex::default(),
             seen: Mutex::default(),
         });
         let accepting = tokio::spawn(accept(listener, acceptor, Arc::clone(&inner)));
@@ -159,8 +169,19 @@ impl FakeGitea {
         self.inner.edits.lock().push(edit);
     }
 
+    /// The request of this place among those that are seen, and later ones, are done and not answered.
+    pub fn hang_from(&self, place: usize) {
+        *self.inner.hang.lock() = Hang { from: Some(place), done: false };
+    }
+
+    /// Whether such a request was done.
+    pub fn is_hanging(&self) -> bool {
+        self.inner.hang.lock().done
+    }
+
     /// No faults any more.
     pub fn heal(&self) {
+        *self.inner.hang.lock() = Hang::default();
         self.inner.faults.lock().clear();
     }
 
@@ -169,9 +190,10 @@ impl FakeGitea {
         std::mem::take(&mut self.inner.seen.lock())
     }
 
-    /// Whether such a request has arrived.
+    /// Whether a request has arrived whose method, path and query hold this text.
     pub fn has_seen(&self, holding: &str) -> bool {
-        self.inner.seen.lock().iter().any(|seen| seen.target.contains(holding))
+        let seen = self.inner.seen.lock();
+        seen.iter().any(|seen| format!("{} {}", seen.method, seen.target).contains(holding))
     }
 
     /// What the server would answer, without a connection.
@@ -252,6 +274,13 @@ impl Inner {
         Some(found.fault.clone())
     }
 
+    fn hangs(&self, place: usize) -> bool {
+        let mut hang = self.hang.lock();
+        let hangs = hang.from.is_some_and(|from| place >= from);
+        hang.done |= hangs;
+        hangs
+    }
+
     /// Lets somebody else change something before this request.
     fn edit_for(&self, request: &str) {
         let mut edits = self.edits.lock();
@@ -269,11 +298,12 @@ impl Inner {
         let target = head.uri.path_and_query().map_or("/", |target| target.as_str());
         let (method, headers) = (head.method.to_string(), head.headers.clone());
         canary::received(target, &headers, b"", None);
-        self.seen.lock().push(Seen {
-            method: method.clone(),
-            target: target.to_owned(),
-            headers: headers.clone(),
-        });
+        let place = {
+            let mut seen = self.seen.lock();
+            let (method, target) = (method.clone(), target.to_owned());
+            seen.push(Seen { method, target, headers: headers.clone() });
+            seen.len() - 1
+        };
         let latency = self.state.lock().latency;
         if latency > Duration::ZERO {
             tokio::time::sleep(latency).await;
@@ -294,6 +324,9 @@ impl Inner {
             _ => self.state.lock().write(&ask, &body),
         };
         let reply = written.unwrap_or_else(|| self.state.lock().answer(&ask));
+        if self.hangs(place) {
+            return std::future::pending().await;
+        }
         Ok(match fault {
             None => body::whole(reply, method == "HEAD"),
             Some(fault) => fault.apply(reply).await,

@@ -176,6 +176,9 @@ impl State {
         if self.former_organization.as_deref() == Some(owner) {
             return Reply::moved(307, &ask.path.replace(owner, &self.organization));
         }
+        if !owner.eq_ignore_ascii_case(&self.organization) {
+            return self.error(404, "not found");
+        }
         let Some(repository) = self.find(name, rights) else {
             return match self.renamed.get(name) {
                 Some(new) => {
