@@ -6,6 +6,7 @@ mod refusal;
 pub(crate) mod request_body;
 pub(crate) mod target_client;
 mod transfer;
+mod upload;
 
 use registry_public::paths::{BASE, Target};
 use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderValue, RANGE};

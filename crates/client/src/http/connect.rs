@@ -5,7 +5,7 @@ use std::error::Error as _;
 use std::io::Write as _;
 
 use reqwest::redirect::Policy;
-use reqwest::{Certificate, Client, Method};
+use reqwest::{Certificate, Client, ClientBuilder, Method};
 
 use crate::failure::{ClientFailure, Result};
 use crate::settings::ConnectionSettings;
@@ -14,12 +14,21 @@ const USER_AGENT: &str = concat!("extreg/", env!("CARGO_PKG_VERSION"));
 
 /// Creates the HTTP client. Fails if the file of certificates cannot be used.
 pub(super) fn client(connection: &ConnectionSettings) -> Result<Client> {
+    build(connection, Client::builder().read_timeout(connection.silence))
+}
+
+/// Creates an HTTP client for uploads. It has no time limit of its own: that of the other one begins
+/// with the request, and ends long uploads. See [`super::upload::send`].
+pub(super) fn uploading_client(connection: &ConnectionSettings) -> Result<Client> {
+    build(connection, Client::builder())
+}
+
+fn build(connection: &ConnectionSettings, builder: ClientBuilder) -> Result<Client> {
     // Fails if the program has chosen a provider already, which is then used.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    let builder = Client::builder()
+    let builder = builder
         .user_agent(USER_AGENT)
         .connect_timeout(connection.connect)
-        .read_timeout(connection.silence)
         // Redirects are followed by the caller, which knows who may see the token.
         .redirect(Policy::none());
     let builder = match &connection.ca_file {

@@ -8,6 +8,8 @@ use bytes::Bytes;
 use futures_util::{Stream, StreamExt as _, stream};
 use tokio::task::spawn_blocking;
 
+use crate::http::upload::LastPiece;
+
 /// Bytes that are read from a file at once.
 const PIECE: u64 = 256 * 1024;
 
@@ -39,14 +41,15 @@ impl RequestBody {
         sizes.sum()
     }
 
-    /// Makes the body of one request.
-    pub(super) fn to_body(&self) -> reqwest::Body {
+    /// Makes the body of one request, which notes each piece that is taken.
+    pub(super) fn to_body(&self, last_piece: &LastPiece) -> reqwest::Body {
         match self.0.as_slice() {
             [] => reqwest::Body::default(),
             [BodyPart::Bytes(bytes)] => bytes.clone().into(),
             parts => {
                 let pieces = stream::iter(parts.to_vec()).flat_map(pieces);
-                reqwest::Body::wrap_stream(pieces)
+                let last_piece = last_piece.clone();
+                reqwest::Body::wrap_stream(pieces.inspect(move |_| last_piece.taken()))
             }
         }
     }

@@ -2,16 +2,19 @@
 
 use std::time::Duration;
 
+use bytes::Bytes;
 use reqwest::header::{
     AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE, HeaderMap, HeaderValue, LOCATION, RETRY_AFTER,
 };
 use reqwest::{Client, Method, Response, StatusCode};
+use tokio::time::timeout;
 use url::{Origin, Url};
 
 use crate::failure::{ClientFailure, FailureKind, Result};
 use crate::http::attempt::{RequestAttempt, retried};
 use crate::http::connect;
 use crate::http::request_body::RequestBody;
+use crate::http::upload::{self, UploadError};
 use crate::settings::ConnectionSettings;
 
 /// Longest answer that is read, in bytes.
@@ -25,6 +28,10 @@ const REDIRECTS_MAX: usize = 5;
 #[derive(Debug)]
 pub(crate) struct TargetClient {
     client: Client,
+    /// Client of requests with a body: without a time limit of its own.
+    uploading: Client,
+    /// Longest silence.
+    silence: Duration,
     /// Target as the user wrote it, for messages.
     name: String,
     is_verbose: bool,
@@ -124,8 +131,13 @@ impl TargetAnswer {
 impl TargetClient {
     /// Creates a client. `name` is the target in messages.
     pub(crate) fn new(connection: &ConnectionSettings, name: String) -> Result<Self> {
-        let is_verbose = connection.is_verbose;
-        Ok(Self { client: connect::client(connection)?, name, is_verbose })
+        Ok(Self {
+            client: connect::client(connection)?,
+            uploading: connect::uploading_client(connection)?,
+            silence: connection.silence,
+            name,
+            is_verbose: connection.is_verbose,
+        })
     }
 
     /// Returns the target for messages.
@@ -149,6 +161,28 @@ impl TargetClient {
             answer.map_err(|failure| again(failure, None, request.is_repeatable))
         })
         .await
+    }
+
+    /// Sends a request without a body, and passes the bytes of its answer on.
+    pub(crate) async fn download(
+        &self,
+        request: &TargetRequest,
+        take: &mut (dyn FnMut(&[u8]) + Send),
+    ) -> Result<()> {
+        let opened = retried(async || {
+            let (response, url) = self.exchange(request).await?;
+            if response.status().is_success() {
+                return Ok(response);
+            }
+            let wait = wait_of(&response);
+            let failure = self.refusal(&self.read(response, url).await?);
+            Err(again(failure, wait, true))
+        });
+        let mut response = opened.await?;
+        while let Some(piece) = self.piece(&mut response).await? {
+            take(&piece);
+        }
+        Ok(())
     }
 
     /// Describes an answer that is no success.
@@ -175,22 +209,26 @@ impl TargetClient {
     async fn exchange(&self, request: &TargetRequest) -> Result<(Response, Url), RequestAttempt> {
         let mut url = request.url.clone();
         for _ in 0..=REDIRECTS_MAX {
-            let mut sent = self.client.request(request.method.clone(), url.clone());
+            let has_body = has_body(&request.method);
+            let client = if has_body { &self.uploading } else { &self.client };
+            let mut sent = client.request(request.method.clone(), url.clone());
             sent = sent.headers(request.headers.clone());
             let authorization = request.authorization.as_ref();
             if let Some((value, _)) = authorization.filter(|(_, origin)| *origin == url.origin()) {
                 sent = sent.header(AUTHORIZATION, value.clone());
             }
-            if has_body(&request.method) {
-                sent =
-                    sent.header(CONTENT_LENGTH, request.body.size()).body(request.body.to_body());
-            }
             if self.is_verbose {
                 connect::report(&request.method, &shown(&url));
             }
-            let response = sent.send().await.map_err(|error| self.broken(&error, request))?;
-            let follows = matches!(response.status().as_u16(), 301 | 302 | 303 | 307 | 308)
-                && !has_body(&request.method);
+            let sent = if has_body {
+                let sent = sent.header(CONTENT_LENGTH, request.body.size());
+                upload::send(sent, &request.body, self.silence).await
+            } else {
+                sent.send().await.map_err(UploadError::from)
+            };
+            let response = sent.map_err(|error| self.broken(&error, request))?;
+            let follows =
+                matches!(response.status().as_u16(), 301 | 302 | 303 | 307 | 308) && !has_body;
             let location = response.headers().get(LOCATION).filter(|_| follows);
             let Some(location) = location.and_then(|location| location.to_str().ok()) else {
                 return Ok((response, url));
@@ -210,9 +248,7 @@ impl TargetClient {
         let (status, headers) = (response.status(), response.headers().clone());
         let mut body = Vec::new();
         loop {
-            let piece = response.chunk().await;
-            let piece = piece.map_err(|error| self.silent(&error))?;
-            let Some(piece) = piece else { break };
+            let Some(piece) = self.piece(&mut response).await? else { break };
             if body.len() + piece.len() > ANSWER_MAX {
                 let message = format!("{} sent more than {ANSWER_MAX} bytes", self.name);
                 return Err(ClientFailure::failed(message));
@@ -222,14 +258,24 @@ impl TargetClient {
         Ok(TargetAnswer { status, headers, body, url })
     }
 
-    fn broken(&self, error: &reqwest::Error, request: &TargetRequest) -> RequestAttempt {
-        // A server that was never reached has done nothing.
-        let is_safe = request.is_repeatable || error.is_connect();
-        again(self.silent(error), None, is_safe)
+    async fn piece(&self, response: &mut Response) -> Result<Option<Bytes>> {
+        match timeout(self.silence, response.chunk()).await {
+            Ok(piece) => piece.map_err(|error| self.silent(&connect::cause(&error))),
+            Err(_) => Err(self.silent("it stopped within an answer")),
+        }
     }
 
-    fn silent(&self, error: &reqwest::Error) -> ClientFailure {
-        let message = format!("{} does not answer: {}", self.name, connect::cause(error));
+    fn broken(&self, error: &UploadError, request: &TargetRequest) -> RequestAttempt {
+        let (reason, is_connect) = match error {
+            UploadError::Request(error) => (connect::cause(error), error.is_connect()),
+            UploadError::Silence(_) => (error.to_string(), false),
+        };
+        // A server that was never reached has done nothing.
+        again(self.silent(&reason), None, request.is_repeatable || is_connect)
+    }
+
+    fn silent(&self, reason: &str) -> ClientFailure {
+        let message = format!("{} does not answer: {reason}", self.name);
         ClientFailure::new(FailureKind::Unavailable, message)
             .hint("check the address, the network and proxies; try again")
     }
