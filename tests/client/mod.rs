@@ -6,6 +6,7 @@ mod connections;
 mod examples;
 mod fake;
 mod find;
+mod gitea;
 mod hostile;
 mod kills;
 mod lock;

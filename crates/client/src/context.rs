@@ -6,6 +6,7 @@ use crate::cli::Options;
 use crate::environment::Environment;
 use crate::failure::{ClientFailure, Result};
 use crate::http::Registry;
+use crate::interrupt::Interrupts;
 use crate::output::tell;
 use crate::settings::{Display, Settings};
 
@@ -18,6 +19,8 @@ pub(crate) struct Context {
     pub(crate) environment: Environment,
     /// Directory in which the command is run.
     pub(crate) directory: PathBuf,
+    /// Ctrl-C.
+    pub(crate) interrupts: Interrupts,
 }
 
 impl Context {
@@ -33,7 +36,8 @@ impl Context {
         })?;
         let settings = Settings::find(options, environment, &directory)?;
         let registry = Registry::new(&settings)?;
-        Ok(Self { settings, display, registry, environment: environment.clone(), directory })
+        let (environment, interrupts) = (environment.clone(), Interrupts::new());
+        Ok(Self { settings, display, registry, environment, directory, interrupts })
     }
 
     /// Prints a message on standard error, unless messages are off.

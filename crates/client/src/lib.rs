@@ -13,6 +13,7 @@ mod context;
 mod environment;
 mod form;
 mod http;
+mod interrupt;
 mod lock;
 mod manual;
 mod names;
@@ -35,6 +36,7 @@ pub use environment::Environment;
 use crate::cli::{Extreg, Invocation, ProgramCommand};
 use crate::context::Context;
 use crate::failure::{ClientFailure, FailureKind, Result};
+use crate::interrupt::Interrupts;
 use crate::settings::Display;
 
 /// Longest time that threads have to end after the command.
@@ -78,7 +80,7 @@ pub fn run(invocation: &Invocation, environment: &Environment) -> u8 {
     let ended = display.clone().and_then(|display| {
         let Invocation { options, command } = invocation.clone().with_flags_of_commands()?;
         let context = Context::new(&options, environment, Path::new("."), display)?;
-        until_interrupted(commands::run(&command, &context))
+        until_interrupted(commands::run(&command, &context), &context.interrupts)
     });
     ended.map_or_else(|failure| reported(&failure, display.ok()), |()| 0)
 }
@@ -88,7 +90,10 @@ fn reported(failure: &ClientFailure, display: Option<Display>) -> u8 {
     failure.kind().code()
 }
 
-fn until_interrupted(command: impl Future<Output = Result<()>>) -> Result<()> {
+fn until_interrupted(
+    command: impl Future<Output = Result<()>>,
+    interrupts: &Interrupts,
+) -> Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime = runtime.map_err(|error| {
         ClientFailure::failed(format!("the program cannot wait for connections: {error}"))
@@ -96,10 +101,7 @@ fn until_interrupted(command: impl Future<Output = Result<()>>) -> Result<()> {
     let ended = runtime.block_on(async {
         tokio::select! {
             ended = command => ended,
-            signal = tokio::signal::ctrl_c() => Err(match signal {
-                Ok(()) => ClientFailure::new(FailureKind::Interrupted, "interrupted"),
-                Err(error) => ClientFailure::failed(format!("Ctrl-C cannot be watched: {error}")),
-            }),
+            failure = interrupts.watch() => Err(failure),
         }
     });
     // Threads remove their temporary files, but one that waits for a lock must not hold up Ctrl-C.
