@@ -9,6 +9,7 @@ readonly crane_version=0.22.1
 readonly distribution_version=3.1.2 # a second real OCI registry; Debian has version 2
 readonly oras_version=1.3.6 # also publishes as docs/publish.md says; Debian has none
 readonly regctl_version=0.11.7
+readonly versity_version=1.8.0 # a real S3 server
 
 # install_go_program NAME VERSION PACKAGE
 install_go_program() {
@@ -53,4 +54,9 @@ install_regctl() {
 
 install_conformance() {
   install_go_program conformance "$conformance_version" github.com/opencontainers/distribution-spec/conformance
+}
+
+# The tests run it from there: tests/testing/src/versity.rs.
+install_versity() {
+  install_go_program versitygw "$versity_version" github.com/versity/versitygw/cmd/versitygw
 }

@@ -3,6 +3,7 @@
 mod admission;
 mod artifacts;
 mod backends;
+mod bucket;
 mod budget;
 mod certificate;
 mod demo;
@@ -39,7 +40,9 @@ pub use crate::app::budget::most_memory;
 use registry_catalog::Catalog;
 use registry_catalog::state::persister::Persister;
 use registry_core::backend::Backend;
+use registry_core::bucket::Bucket;
 use registry_core::models::public_url::PublicUrl;
+use registry_s3::bucket::S3Bucket;
 use registry_server::artifacts::Artifacts;
 use registry_server::metrics::Metrics;
 use registry_server::server::activity::ClientTimeouts;
@@ -86,7 +89,9 @@ fn ended<T>(runtime: Runtime, work: impl Future<Output = T>) -> T {
 
 /// Checks files of secrets and certificates, which could stop the start. Sends no request.
 pub fn check(config: &Config) -> io::Result<Vec<Finding>> {
-    let mut found = Backends::of(config, &metrics()?).findings;
+    let metrics = metrics()?;
+    let mut found = Backends::of(config, &metrics).findings;
+    found.extend(bucket::of(config, &metrics).err());
     if let Some(Err(error)) = config.auth.as_ref().map(|auth| client_tokens(&auth.tokens_path)) {
         found.push(Finding { key: TOKENS.to_owned(), what: error.to_string() });
     }
@@ -115,6 +120,15 @@ pub fn listener_certificate(config: &Config) -> Option<Certificate> {
 /// The backends of a configuration, in the order in which they own names. Fails like [`check`].
 pub fn backends(config: &Config) -> io::Result<Vec<Arc<dyn Backend>>> {
     Ok(built(config, &metrics()?)?.backends)
+}
+
+/// The bucket that instances share; `None` without one. Fails like [`check`].
+pub fn bucket(config: &Config) -> io::Result<Option<Arc<S3Bucket>>> {
+    built_bucket(config, &metrics()?)
+}
+
+fn built_bucket(config: &Config, metrics: &Metrics) -> io::Result<Option<Arc<S3Bucket>>> {
+    bucket::of(config, metrics).map_err(io::Error::other)
 }
 
 fn built(config: &Config, metrics: &Metrics) -> io::Result<Backends> {
@@ -157,7 +171,10 @@ async fn start(
     rotated.extend(tokens);
     let catalog = Catalog::new(backends, rules::catalog_rules(&config));
     let mut lifecycle = Lifecycle::begin()?;
-    let opened = lifecycle.unless_stopped(open_state(&config, &catalog, &metrics, demo)).await;
+    let bucket = if demo { None } else { built_bucket(&config, &metrics)? };
+    let shared = bucket.clone().map(|bucket| bucket as Arc<dyn Bucket>);
+    let opening = open_state(&config, &catalog, &metrics, demo, shared);
+    let opened = lifecycle.unless_stopped(opening).await;
     let Some(opened) = opened else { return Ok(()) };
     let (artifacts, persister) = opened?;
     let reloads = metrics.process.clone();
@@ -180,6 +197,10 @@ async fn start(
     };
     let api = api(parts, &http_rules).map_err(io::Error::other)?;
     lifecycle.sync(&catalog);
+    if let Some(bucket) = bucket {
+        rotated.extend(bucket::rotated(&config, &bucket));
+        lifecycle.run(bucket.watch());
+    }
     lifecycle.run(rotation::watch(rotated, reloads));
     lifecycle.run(systemd::keep_alive());
     if let Some(renewal) = renewal {
@@ -219,10 +240,11 @@ async fn open_state(
     catalog: &Arc<Catalog>,
     metrics: &Metrics,
     demo: bool,
+    bucket: Option<Arc<dyn Bucket>>,
 ) -> io::Result<(Arc<Artifacts>, Option<Arc<Persister>>)> {
     // The state first: in a directory of a newer release nothing is changed.
     let persister = if demo { None } else { state::restored(config, catalog).await? };
-    Ok((artifacts::open(config, metrics, demo).await, persister))
+    Ok((artifacts::open(config, metrics, demo, bucket).await, persister))
 }
 
 async fn settle(artifacts: Arc<Artifacts>, persister: Option<Arc<Persister>>) {

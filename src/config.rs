@@ -1,5 +1,6 @@
 //! The configuration: a file, the environment and flags become one typed value, or every problem.
 
+pub mod artifacts;
 pub mod backends;
 pub mod facade;
 pub mod sections;
@@ -7,6 +8,7 @@ pub mod server;
 
 use std::path::Path;
 
+pub use crate::config::artifacts::ArtifactsConfig;
 pub use crate::config::backends::{BackendConfig, BackendSettings};
 pub use crate::config::facade::FacadeConfig;
 pub use crate::config::sections::{CacheConfig, CatalogConfig, DownloadsConfig};
@@ -54,6 +56,8 @@ pub struct Config {
     pub catalog: CatalogConfig,
     pub cache: CacheConfig,
     pub downloads: DownloadsConfig,
+    /// `[artifacts]`; `None` without a shared bucket.
+    pub artifacts: Option<ArtifactsConfig>,
     pub web: WebConfig,
     pub facade: FacadeConfig,
     pub rate_limit: Option<RateLimitConfig>,
@@ -115,7 +119,10 @@ pub fn read(sources: &Sources<'_>) -> (ConfigReader, Option<Config>) {
         typed.put("local", "path", "the sample catalog", ValueOrigin::Flag("--demo"));
     }
     let mut reader = ConfigReader::new(typed);
-    let config = compose(&mut reader);
+    let mut config = compose(&mut reader);
+    if let Some(Config { artifacts: Some(artifacts), cache, .. }) = &mut config {
+        artifacts.complete(&mut reader, cache, &sources.environment);
+    }
     reader.report_unknown();
     if reader.finish(config.as_ref(), &[]).is_ok_and(|config| config.backends.is_empty()) {
         let file = sources.file.map(|file| file.display().to_string());
@@ -206,6 +213,8 @@ pub(crate) fn compose(reader: &mut ConfigReader) -> Option<Config> {
     let cache = reader.read("cache", Presence::Always, doc, CacheConfig::read).pop();
     let doc = "Downloads of archives.";
     let downloads = reader.read("downloads", Presence::Always, doc, DownloadsConfig::read).pop();
+    let doc = "Bucket of an S3 store that instances of the service share; without this section each fetches every archive itself.";
+    let artifacts = reader.read("artifacts", Presence::Optional, doc, ArtifactsConfig::read);
     let doc = "Pages for browsers.";
     let web = reader.read("web", Presence::Always, doc, WebConfig::read).pop();
     let doc = "Pulls by OCI clients: every extension is a repository of artifacts.";
@@ -222,6 +231,7 @@ pub(crate) fn compose(reader: &mut ConfigReader) -> Option<Config> {
         catalog: catalog.into_iter().next()?,
         cache: cache?,
         downloads: downloads?,
+        artifacts: artifacts.into_iter().next(),
         web: web?,
         facade: facade?,
         rate_limit: rate_limit.into_iter().next(),

@@ -1,5 +1,6 @@
 //! Configuration: what is accepted, what is refused, and in which words.
 
+mod bucket;
 mod named;
 
 use std::path::Path;

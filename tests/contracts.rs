@@ -7,6 +7,7 @@ use registry_backends::http::outcome::CallOutcome;
 use registry_backends::{gitea, oci};
 use registry_core::backend::contact::BreakerState;
 use registry_core::models::backend_id::BackendId;
+use registry_s3::bucket::OPERATIONS;
 use registry_server::answers::CACHES;
 use registry_server::api::handlers::webhooks;
 use registry_server::api::routes::{contract, contract_json, templates};
@@ -95,6 +96,7 @@ pub fn sampled_metrics() -> String {
         metrics.backends.prepare_calls(backend, &words);
         metrics.prepare_webhooks(backend, &webhooks::outcomes());
     }
+    metrics.bucket.prepare(&OPERATIONS, &CallOutcome::LABELS);
     metrics.process.built("1.2.3", None);
     metrics.certificate.serves(Timestamp::UNIX_EPOCH);
     for key in ["gitea.token_path", "oci.auth_token_path"] {
@@ -121,6 +123,7 @@ fn every_metric_is_named_here() {
             "extension_registry_artifact_store_bytes gauge",
             "extension_registry_artifact_store_failures_total counter",
             "extension_registry_backend_healthy gauge",
+            "extension_registry_bucket_mismatches_total counter",
             "extension_registry_build_info gauge",
             "extension_registry_cache_coalesced_total counter",
             "extension_registry_cache_evictions_total counter",
@@ -139,9 +142,13 @@ fn every_metric_is_named_here() {
             "extension_registry_log_lines_dropped_total counter",
             "extension_registry_panics_total counter",
             "extension_registry_refused_requests_total counter",
+            "extension_registry_shared_request_duration_seconds histogram",
+            "extension_registry_shared_requests_total counter",
+            "extension_registry_shared_up gauge",
             "extension_registry_stale_answers_total counter",
             "extension_registry_tls_certificate_expiry_timestamp_seconds gauge",
             "extension_registry_tls_renewal_failed gauge",
+            "extension_registry_uploads_total counter",
             "extension_registry_upstream_breaker_state gauge",
             "extension_registry_upstream_request_duration_seconds histogram",
             "extension_registry_upstream_requests_total counter",

@@ -4,6 +4,7 @@
 mod api;
 mod architecture;
 mod binary;
+mod bucket;
 mod catalog;
 mod commands;
 mod configuration;

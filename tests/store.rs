@@ -1,6 +1,7 @@
 //! The store of artifacts: fetches that are shared, files that are verified, bytes that are wrong.
 
 mod blobs;
+mod bucket;
 mod changes;
 mod disk;
 mod live;

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use registry_core::bucket::Bucket;
 use registry_server::artifacts::Artifacts;
 use registry_server::metrics::Metrics;
 
@@ -10,14 +11,21 @@ use crate::config::Config;
 const FOLDER: &str = "artifacts";
 
 /// The store keeps nothing without a directory, without room, and in the demo.
-pub(super) async fn open(config: &Config, metrics: &Metrics, demo: bool) -> Arc<Artifacts> {
+pub(super) async fn open(
+    config: &Config,
+    metrics: &Metrics,
+    demo: bool,
+    bucket: Option<Arc<dyn Bucket>>,
+) -> Arc<Artifacts> {
     let (hits, counters) = (metrics.cache("artifact"), metrics.artifacts().clone());
     let dir = config.cache.state_dir.as_ref().filter(|_| !demo && config.cache.artifact_bytes > 0);
-    match dir {
-        Some(dir) => {
-            let (dir, max_bytes) = (dir.join(FOLDER), config.cache.artifact_bytes);
-            Artifacts::stored_in(dir, max_bytes, hits, counters).await
+    let Some(dir) = dir else { return Artifacts::passing(hits, counters) };
+    let (dir, max_bytes) = (dir.join(FOLDER), config.cache.artifact_bytes);
+    match bucket {
+        Some(bucket) => {
+            let shared = (bucket, metrics.bucket.clone());
+            Artifacts::stored_before(shared, dir, max_bytes, (hits, counters)).await
         }
-        None => Artifacts::passing(hits, counters),
+        None => Artifacts::stored_in(dir, max_bytes, hits, counters).await,
     }
 }

@@ -4,11 +4,12 @@ use std::thread::available_parallelism;
 
 use registry_backends::http;
 use registry_core::models::backend_kind::BackendKind;
+use registry_s3::bucket as s3;
 use registry_server::answers;
 use registry_server::api::targets;
 use registry_server::api::webhook_limit;
 use registry_server::archives;
-use registry_server::artifacts::buffers;
+use registry_server::artifacts::{buffers, uploads};
 use registry_server::edge::request_limit::LARGE_KIB;
 use registry_server::pages::known_pages;
 use registry_server::server;
@@ -35,6 +36,9 @@ pub fn most_memory(config: &Config) -> Vec<(&'static str, usize)> {
     let backends = config.backends.len();
     let workers = server.workers.or_else(|| available_parallelism().ok()).map_or(1, usize::from);
     let registries = config.backends.iter().filter(|backend| backend.kind() == BackendKind::Oci);
+    let uploads = uploads::AT_ONCE * s3::PART;
+    let bucket =
+        config.artifacts.as_ref().map_or(0, |_| s3::REQUESTS_MAX * http::QUESTION_BYTES + uploads);
     let manifests = registries.count() * MANIFESTS;
     let tls = config.tls.as_ref().map_or(0, |_| server::tls::TLS_BYTES);
     let connection = server::CONNECTION_BYTES + tls;
@@ -50,6 +54,7 @@ pub fn most_memory(config: &Config) -> Vec<(&'static str, usize)> {
         ("downloads", buffers::BYTES_MAX),
         ("archives being read", archives::BYTES_MAX),
         ("requests to backends", requests),
+        ("the bucket", bucket),
         ("webhook deliveries", backends * webhook_limit::READ_AT_ONCE * MIB),
     ]
 }

@@ -1,5 +1,6 @@
 //! The `doctor` command: checks all dependencies of the service in order and suggests fixes.
 
+mod bucket;
 mod machine;
 mod report;
 mod upstream;
@@ -63,6 +64,16 @@ async fn examine(config: &Config) -> Vec<ReportLine> {
     };
     for (config, backend) in config.backends.iter().zip(&backends) {
         entries.extend(upstream::examine(config, backend.as_ref()).await);
+    }
+    match (&config.artifacts, app::bucket(&config)) {
+        (Some(artifacts), Ok(Some(bucket))) => {
+            entries.extend(bucket::examine(artifacts, &bucket).await);
+        }
+        (_, Ok(_)) => {}
+        (_, Err(error)) => {
+            let fix = "correct the value that the message names";
+            entries.push(ReportLine::problem("service", "configuration", error.to_string(), fix));
+        }
     }
     entries
 }

@@ -20,7 +20,7 @@ pub struct SourceFile {
 }
 
 /// Crates of the workspace: their names in code, and their folders. Test support is left out.
-pub const CRATES: [(&str, &str); 11] = [
+pub const CRATES: [(&str, &str); 12] = [
     ("registry_core", "crates/core/src"),
     ("registry_archives", "crates/archives/src"),
     ("registry_oci", "crates/oci/src"),
@@ -30,6 +30,7 @@ pub const CRATES: [(&str, &str); 11] = [
     ("registry_web", "crates/web/src"),
     ("registry_public", "crates/public/src"),
     ("registry_client", "crates/client/src"),
+    ("registry_s3", "crates/s3/src"),
     ("registry_server", "crates/server/src"),
     ("extension_registry", "src"),
 ];

@@ -179,6 +179,9 @@ fn fits(schema: &Value, value: &Value) -> bool {
                 lower.starts_with("https://") || lower.starts_with("http://")
             }
             "^(/[A-Za-z0-9._~-]+)*/?$" => text.is_empty() || text.starts_with('/'),
+            r"^s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[A-Za-z0-9._-]+)*/?$" => {
+                text.starts_with("s3://")
+            }
             "^[0-9]+ *([bB]|[kKmMgGtT][iI]?[bB])?$" => bytes_of(text).is_ok(),
             other => panic!("{other}"),
         }),

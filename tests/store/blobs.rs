@@ -114,7 +114,7 @@ impl BlobStore for Memory {
 async fn over(held: &Held, max_bytes: u64) -> Arc<Artifacts> {
     let metrics = Metrics::new(&["artifact"], &[]).unwrap();
     let (hits, counters) = (metrics.cache("artifact"), metrics.artifacts().clone());
-    Artifacts::over(Arc::new(Memory(Arc::clone(held))), max_bytes, hits, counters).await
+    Artifacts::over(Arc::new(Memory(Arc::clone(held))), max_bytes, None, (hits, counters)).await
 }
 
 #[tokio::test]

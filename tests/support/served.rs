@@ -15,6 +15,7 @@ use registry_catalog::state::persister::Persister;
 use registry_catalog::{Catalog, Merge, Rules};
 use registry_core::backend::Backend;
 use registry_core::backend::webhook::WebhookReceiver;
+use registry_core::bucket::Bucket;
 use registry_core::models::backend_id::BackendId;
 use registry_core::models::public_url::PublicUrl;
 use registry_server::answers::rules::ResponseCacheRules;
@@ -78,6 +79,8 @@ pub struct Setup {
     pub state: Option<(PathBuf, Fingerprints, Timestamp)>,
     /// The directory of archives, and the most bytes in it.
     pub store: Option<(PathBuf, u64)>,
+    /// The bucket behind that directory.
+    pub bucket: Option<Arc<dyn Bucket>>,
     pub accept_changes: bool,
     /// What one backend's extensions may take up.
     pub max_bytes: usize,
@@ -112,6 +115,7 @@ impl Default for Setup {
             receivers: Vec::new(),
             state: None,
             store: None,
+            bucket: None,
             accept_changes: false,
             max_bytes: usize::MAX,
             public_url: None,
@@ -202,6 +206,7 @@ impl Served {
             receivers,
             state,
             store,
+            bucket,
             accept_changes,
             max_bytes,
             public_url,
@@ -233,8 +238,14 @@ impl Served {
         let http = HttpRules { address, ..http };
         let draining = Draining::default();
         let (hits, counters) = (metrics.cache("artifact"), metrics.artifacts().clone());
+        let shared = bucket.map(|bucket| (bucket, metrics.bucket.clone()));
         let artifacts = match store {
-            Some((dir, max_bytes)) => Artifacts::stored_in(dir, max_bytes, hits, counters).await,
+            Some((dir, max_bytes)) => match shared {
+                Some(shared) => {
+                    Artifacts::stored_before(shared, dir, max_bytes, (hits, counters)).await
+                }
+                None => Artifacts::stored_in(dir, max_bytes, hits, counters).await,
+            },
             None => Artifacts::passing(hits, counters),
         };
         let parts = ApiParts {

@@ -3,6 +3,8 @@
 // The service runs on Unix; clients of every system share the rest.
 #[cfg(unix)]
 pub mod backend;
+#[cfg(unix)]
+pub mod bucket;
 pub mod caching;
 pub mod config_reader;
 pub mod error;

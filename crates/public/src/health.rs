@@ -9,7 +9,7 @@ use utoipa::ToSchema;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[schema(as = Health)]
 pub struct HealthBody {
-    /// `healthy`; `degraded`: a backend is down or stale; `unhealthy`: nothing can be served.
+    /// `healthy`; `degraded`: a backend is down or stale, or the bucket fails; `unhealthy`: nothing can be served.
     #[schema(example = "healthy")]
     pub status: String,
     /// Version of the service.
@@ -58,6 +58,21 @@ pub struct StoreHealthBody {
     pub bytes: u64,
     /// Maximum total size, in bytes.
     pub max_bytes: u64,
+    /// Bucket that several instances of the service share; absent without one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bucket: Option<BucketHealthBody>,
+}
+
+/// Health of the bucket for archives. Downloads never depend on it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[schema(as = BucketHealth)]
+pub struct BucketHealthBody {
+    /// True if a bucket is configured.
+    pub enabled: bool,
+    /// True if the latest reads and uploads succeeded; otherwise backends get the requests instead.
+    pub healthy: bool,
+    /// Latest error while the bucket fails. If client tokens are required, null without a token.
+    pub last_error: Option<String>,
 }
 
 /// Health of one backend.

@@ -1,7 +1,9 @@
 //! Artifact store: blobs by digest, fetched once for concurrent requests, verified, and bounded in
-//! size. Without a usable store, artifacts are streamed from their backends.
+//! size, perhaps before a bucket that other instances share. Without a usable store, artifacts are
+//! streamed from their backends.
 
 pub mod blobs;
+mod bucket;
 pub mod buffers;
 mod disk;
 mod disk_store;
@@ -13,23 +15,29 @@ mod reader;
 mod request;
 mod state;
 mod stored;
+pub mod uploads;
 
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::artifacts::blobs::{BlobReader, BlobStore};
+use crate::artifacts::bucket::SharedBucket;
 use crate::artifacts::buffers::{Allowance, Buffers};
 use crate::artifacts::disk_store::DiskStore;
 use crate::artifacts::filling::Fetches;
 pub use crate::artifacts::request::{ArtifactRequest, DownloadOrigin, Opened, Upstream, Witness};
-pub use crate::artifacts::state::StoreState;
+pub use crate::artifacts::state::{BucketState, StoreState};
 use registry_core::backend::download::Download;
+use registry_core::bucket::Bucket;
 use registry_core::error::{Error, ErrorKind, Result};
+use registry_core::models::artifact::Artifact;
 use registry_core::models::backend_kind::BackendKind;
 use registry_core::models::digest::Digest;
 
 use crate::artifacts::stored::StoredArtifacts;
+use crate::artifacts::uploads::Uploads;
 use crate::metrics::artifacts::ArtifactCounters;
+use crate::metrics::bucket::BucketMetrics;
 use crate::metrics::caches::CacheCounters;
 
 /// Target of the log lines of the artifact store: filters name it (`docs/operations.md`).
@@ -39,6 +47,8 @@ pub(crate) const LOG_TARGET: &str = "extension_registry::artifacts";
 pub struct Artifacts {
     stored: Option<Arc<StoredArtifacts>>,
     fetches: Arc<Fetches>,
+    /// The shared bucket and the uploads into it; `None` without one.
+    uploads: Option<Arc<Uploads>>,
     buffers: Buffers,
     hits: CacheCounters,
     counters: ArtifactCounters,
@@ -48,7 +58,7 @@ impl Artifacts {
     /// Creates a store without blobs, which streams every artifact.
     #[must_use]
     pub fn passing(hits: CacheCounters, counters: ArtifactCounters) -> Arc<Self> {
-        Arc::new(Self::of(None, hits, counters))
+        Arc::new(Self::of(None, None, hits, counters))
     }
 
     /// Opens the store in a directory, with a limit in bytes.
@@ -60,27 +70,45 @@ impl Artifacts {
         hits: CacheCounters,
         counters: ArtifactCounters,
     ) -> Arc<Self> {
-        Self::over(Arc::new(DiskStore::new(dir)), max_bytes, hits, counters).await
+        Self::over(Arc::new(DiskStore::new(dir)), max_bytes, None, (hits, counters)).await
     }
 
-    /// Opens the store over these blobs, with a limit in bytes. A failure is logged.
+    /// Opens the store in a directory like [`Self::stored_in`], before a bucket that other instances
+    /// of the service share.
+    pub async fn stored_before(
+        shared: (Arc<dyn Bucket>, BucketMetrics),
+        dir: impl Into<PathBuf>,
+        max_bytes: u64,
+        counters: (CacheCounters, ArtifactCounters),
+    ) -> Arc<Self> {
+        Self::over(Arc::new(DiskStore::new(dir)), max_bytes, Some(shared), counters).await
+    }
+
+    /// Opens the store over these blobs, with a limit in bytes, and perhaps before a shared bucket. A
+    /// failure is logged.
     pub async fn over(
         blobs: Arc<dyn BlobStore>,
         max_bytes: u64,
-        hits: CacheCounters,
-        counters: ArtifactCounters,
+        shared: Option<(Arc<dyn Bucket>, BucketMetrics)>,
+        (hits, counters): (CacheCounters, ArtifactCounters),
     ) -> Arc<Self> {
         let stored = StoredArtifacts::open(blobs, max_bytes, counters.clone()).await;
-        Arc::new(Self::of(Some(stored), hits, counters))
+        Arc::new(Self::of(Some(stored), shared, hits, counters))
     }
 
     fn of(
         stored: Option<Arc<StoredArtifacts>>,
+        shared: Option<(Arc<dyn Bucket>, BucketMetrics)>,
         hits: CacheCounters,
         counters: ArtifactCounters,
     ) -> Self {
-        let fetches = Arc::new(Fetches::new(counters.clone()));
-        Self { stored, fetches, buffers: Buffers::default(), hits, counters }
+        let buffers = Buffers::default();
+        let uploads = stored.as_ref().zip(shared).map(|(stored, (bucket, metrics))| {
+            let bucket = SharedBucket::new(bucket, metrics);
+            Uploads::new(bucket, Arc::clone(stored), buffers.clone())
+        });
+        let fetches = Arc::new(Fetches::new(counters.clone(), uploads.clone()));
+        Self { stored, fetches, uploads, buffers, hits, counters }
     }
 
     /// Returns true if the store lists the artifact. Does not access the blobs.
@@ -92,12 +120,17 @@ impl Artifacts {
     /// Returns the state of the store.
     #[must_use]
     pub fn state(&self) -> StoreState {
-        self.stored.as_ref().map(|stored| stored.state()).unwrap_or_default()
+        let state = self.stored.as_ref().map(|stored| stored.state()).unwrap_or_default();
+        StoreState { bucket: self.uploads.as_ref().map(|uploads| uploads.bucket.state()), ..state }
     }
 
-    /// Waits until every fetch has ended, so that complete artifacts are stored at shutdown.
+    /// Waits until every fetch has ended, so that complete artifacts are stored at shutdown, and for
+    /// uploads a little longer.
     pub async fn settle(&self) {
         self.fetches.settle().await;
+        if let Some(uploads) = &self.uploads {
+            uploads.settle().await;
+        }
     }
 
     /// Opens a stored artifact, whose digest and size were verified; `None` if it is not stored. Sends
@@ -108,7 +141,10 @@ impl Artifacts {
     /// The witness refuses the artifact.
     pub async fn stored(&self, wanted: &ArtifactRequest) -> Result<Option<Arc<dyn BlobReader>>> {
         let Some(stored) = &self.stored else { return Ok(None) };
-        let Some(blob) = stored.find(&wanted.artifact).await else { return Ok(None) };
+        let Artifact { digest: Some(digest), size, .. } = &*wanted.artifact else {
+            return Ok(None);
+        };
+        let Some(blob) = stored.find(digest, *size).await else { return Ok(None) };
         self.hits.hit();
         // Serving a stored file pins a version like a download: its digest was verified.
         if let Some(digest) = wanted.artifact.digest.clone() {
@@ -142,9 +178,19 @@ impl Artifacts {
         if worth
             && let Some(stored) = &self.stored
             && let Some((reader, origin)) = self.fetches.join(stored, &wanted, part, &allowance)
-            && let Some(download) = reader.begun().await?
         {
-            return Ok(Opened { download, origin });
+            let fill = reader.fill();
+            match reader.begun().await {
+                Ok(Some(download))
+                    if fill.is_from_bucket() && origin == DownloadOrigin::Backend =>
+                {
+                    return Ok(Opened { download, origin: DownloadOrigin::Bucket });
+                }
+                Ok(Some(download)) => return Ok(Opened { download, origin }),
+                // A failure of the bucket is none of the backend.
+                Err(error) if !fill.is_from_bucket() => return Err(error),
+                Ok(None) | Err(_) => {}
+            }
         }
         let download = self.pass(wanted, allowance).await?;
         Ok(Opened { download, origin: DownloadOrigin::Backend })

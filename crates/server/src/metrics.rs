@@ -2,6 +2,7 @@
 
 pub mod artifacts;
 pub mod backends;
+pub mod bucket;
 pub mod caches;
 pub mod certificate;
 pub mod process;
@@ -16,6 +17,7 @@ use prometheus::{
 
 use crate::metrics::artifacts::ArtifactCounters;
 use crate::metrics::backends::BackendMetrics;
+use crate::metrics::bucket::BucketMetrics;
 use crate::metrics::caches::{CacheCounters, CacheFamilies};
 use crate::metrics::certificate::CertificateMetrics;
 use crate::metrics::process::ProcessMetrics;
@@ -40,6 +42,8 @@ pub struct Metrics {
     webhooks: IntCounterVec,
     /// Metrics of the backends.
     pub backends: BackendMetrics,
+    /// Metrics of the shared bucket.
+    pub bucket: BucketMetrics,
     /// Metrics of the process itself.
     pub process: ProcessMetrics,
     /// Metrics of the certificate of the listener.
@@ -119,6 +123,7 @@ impl Metrics {
                 &["reason"],
             )?,
             backends: BackendMetrics::new(&registry)?,
+            bucket: BucketMetrics::new(&registry)?,
             process: ProcessMetrics::new(&registry)?,
             certificate: CertificateMetrics::new(&registry)?,
             artifacts: ArtifactCounters::register(&registry)?,

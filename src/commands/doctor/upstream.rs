@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use registry_backends::http::inspect::{Inspection, inspect};
+use registry_backends::http::peer::Peer;
 use registry_backends::http::request::Request;
 use registry_backends::http::settings::UpstreamSettings;
 use registry_backends::http::upstream::{HttpSettings, UpstreamClient};
@@ -50,7 +51,7 @@ pub(super) async fn examine(config: &BackendConfig, backend: &dyn Backend) -> Ve
             return entries;
         }
         // Before the credentials, because tokens and signatures are refused if clocks differ.
-        entries.push(clock(config, &url, upstream).await);
+        entries.push(clock(about, config.id.into(), &url, upstream).await);
         if entries.iter().any(ReportLine::is_problem) {
             return entries;
         }
@@ -92,7 +93,7 @@ async fn read_one(
     first.map(|error| failure(config, "releases", &error))
 }
 
-async fn way(about: &str, url: &Url, upstream: &UpstreamSettings) -> Vec<ReportLine> {
+pub(super) async fn way(about: &str, url: &Url, upstream: &UpstreamSettings) -> Vec<ReportLine> {
     let seen = match inspect(url, upstream.verify_ssl, upstream.ca_file.as_deref()).await {
         Ok(seen) => seen,
         Err(error) => {
@@ -152,11 +153,15 @@ fn certificate(about: &str, tls: Result<Option<Timestamp>, String>) -> ReportLin
     }
 }
 
-async fn clock(config: &BackendConfig, url: &Url, upstream: &UpstreamSettings) -> ReportLine {
-    let about = config.path.as_str();
+pub(super) async fn clock(
+    about: &str,
+    peer: Peer,
+    url: &Url,
+    upstream: &UpstreamSettings,
+) -> ReportLine {
     let upstream =
         UpstreamSettings { max_concurrency: 1, allow_private_redirects: false, ..upstream.clone() };
-    let settings = HttpSettings { peer: config.id.into(), base: url.clone(), upstream };
+    let settings = HttpSettings { peer, base: url.clone(), upstream };
     let asked = match UpstreamClient::new(settings, Arc::new(())) {
         Ok(client) => client.fetch(Request::get("doctor", url.clone()), BODY_MAX).await,
         Err(error) => Err(error),

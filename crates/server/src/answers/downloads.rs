@@ -291,5 +291,6 @@ const fn label(origin: DownloadOrigin) -> &'static str {
         DownloadOrigin::Store => "store",
         DownloadOrigin::Backend => "backend",
         DownloadOrigin::Shared => "shared",
+        DownloadOrigin::Bucket => "bucket",
     }
 }

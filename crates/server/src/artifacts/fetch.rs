@@ -37,11 +37,27 @@ pub(super) trait Space: Send + Sync {
     fn take(&self, bytes: u64) -> bool;
 }
 
-/// Fails if the backend sends more or fewer bytes than announced.
-pub(super) async fn fetch(mut writer: Writer<'_>, upstream: &Upstream) -> Result<Fetched> {
+/// Reads `first`, and resumes at the backend if it breaks off. Fails if more or fewer bytes come than
+/// announced. No write is in progress when it returns.
+pub(super) async fn fetch(
+    mut writer: Writer<'_>,
+    first: Download,
+    upstream: &Upstream,
+) -> Result<Fetched> {
+    match read(&mut writer, first, upstream).await {
+        Ok(()) => writer.finish().await,
+        Err(error) => {
+            // The failure that ended the fetch says more.
+            let _ = writer.settle().await;
+            Err(error)
+        }
+    }
+}
+
+async fn read(writer: &mut Writer<'_>, first: Download, upstream: &Upstream) -> Result<()> {
     let fill = writer.fill;
     let mut resumes = 0;
-    let mut bytes = upstream(None).await?.bytes;
+    let mut bytes = first.bytes;
     while let Some(piece) = bytes.next().await {
         match piece {
             Ok(piece) => writer.push(piece).await?,
@@ -59,7 +75,7 @@ pub(super) async fn fetch(mut writer: Writer<'_>, upstream: &Upstream) -> Result
     if fill.received() < fill.size {
         return Err(Error::faulty("The artifact is shorter than announced"));
     }
-    writer.finish().await
+    Ok(())
 }
 
 async fn rest_of(fill: &Fill, upstream: &Upstream) -> Result<Download> {
@@ -242,9 +258,10 @@ mod tests {
             .collect();
         let space = Left(AtomicU64::new(room));
         let blob = plain_file(file);
-        fill.stored.get_or_init(|| blob.reader());
+        fill.begin(blob.reader(), false);
         let writer = Writer::new(&fill, blob, Algorithm::Sha256, &space);
-        let fetched = fetch(writer, &upstream).await.unwrap();
+        let first = upstream(None).await.unwrap();
+        let fetched = fetch(writer, first, &upstream).await.unwrap();
         let joins = fill.join(&(0..size)).is_some();
         assert_eq!(joins, matches!(fetched.filed, Filed::Whole), "nobody joins what is not there");
         fill.finish(FillEnd::Verified);
@@ -271,7 +288,7 @@ mod tests {
         let (fill, buffers) = (Fill::new(size), Buffers::default());
         let reader = FillReader::join(&fill, 0..size, &Arc::new(buffers.allow().unwrap())).unwrap();
         let blob = plain_file(tempfile::tempfile().unwrap());
-        fill.stored.get_or_init(|| blob.reader());
+        fill.begin(blob.reader(), false);
         let space = Left(AtomicU64::new(0));
         let reading = async {
             let mut bytes = reader.begun().await.unwrap().unwrap().bytes;
@@ -286,8 +303,9 @@ mod tests {
             ahead
         };
         let writer = Writer::new(&fill, blob, Algorithm::Sha256, &space);
+        let first = upstream(None).await.unwrap();
         let ahead = tokio::select! {
-            fetched = fetch(writer, &upstream) => panic!("{fetched:?}"),
+            fetched = fetch(writer, first, &upstream) => panic!("{fetched:?}"),
             ahead = reading => ahead,
         };
         assert!((1..=1 << 20).contains(&ahead), "it was {ahead} bytes ahead");

@@ -3,7 +3,8 @@
 
 use std::collections::{BTreeMap, VecDeque};
 use std::ops::Range;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use bytes::Bytes;
 use parking_lot::Mutex;
@@ -18,7 +19,9 @@ const AHEAD: u64 = 512 * 1024;
 pub(super) struct Fill {
     pub(super) size: u64,
     /// The new blob, from which written bytes can be read. Unset until the fetch has begun.
-    pub(super) stored: OnceLock<Arc<dyn BlobReader>>,
+    stored: Mutex<Option<Arc<dyn BlobReader>>>,
+    /// True while the bytes come from the shared bucket.
+    from_bucket: AtomicBool,
     state: Mutex<FillState>,
     /// Notified when readers have new bytes or an outcome.
     news: watch::Sender<()>,
@@ -42,6 +45,8 @@ struct FillState {
     readers: BTreeMap<u64, u64>,
     next_reader: u64,
     fastest: u64,
+    /// No byte is passed on before the whole is verified.
+    withheld: bool,
     /// No further readers can join, because bytes that they would need are gone.
     closed: bool,
     end: Option<FillEnd>,
@@ -66,12 +71,44 @@ impl Fill {
     pub(super) fn new(size: u64) -> Arc<Self> {
         Arc::new(Self {
             size,
-            stored: OnceLock::new(),
+            stored: Mutex::default(),
+            from_bucket: AtomicBool::new(false),
             state: Mutex::default(),
             news: watch::Sender::new(()),
             progress: Notify::new(),
             left: Notify::new(),
         })
+    }
+
+    /// Sets the new blob, and the source of the bytes to come.
+    pub(super) fn begin(&self, blob: Arc<dyn BlobReader>, from_bucket: bool) {
+        *self.stored.lock() = Some(blob);
+        self.from_bucket.store(from_bucket, Ordering::Relaxed);
+    }
+
+    pub(super) fn blob(&self) -> Option<Arc<dyn BlobReader>> {
+        self.stored.lock().clone()
+    }
+
+    pub(super) fn is_from_bucket(&self) -> bool {
+        self.from_bucket.load(Ordering::Relaxed)
+    }
+
+    /// Passes no byte on until the whole is verified, so that another source can begin anew.
+    pub(super) fn withhold(&self) {
+        self.state.lock().withheld = true;
+    }
+
+    /// Forgets all bytes for another source. Returns false if readers may have some.
+    pub(super) fn restart(&self) -> bool {
+        let mut state = self.state.lock();
+        if !state.withheld {
+            return false;
+        }
+        state.withheld = false;
+        state.window.clear();
+        (state.window_at, state.received, state.on_disk) = (0, 0, 0);
+        true
     }
 
     /// Registers a reader of a part. Returns its number and its source of news; `None` if bytes that
@@ -134,7 +171,8 @@ impl Fill {
             return false;
         }
         // Withheld until the digest is verified: the last piece may be the only corrupt one.
-        state.passable = if received < self.size { received } else { state.received };
+        let passable = if received < self.size { received } else { state.received };
+        state.passable = if state.withheld { 0 } else { passable };
         state.received = received;
         state.window.push_back(piece);
         drop(state);
@@ -157,6 +195,13 @@ impl Fill {
         let mut state = self.state.lock();
         state.memory_only = true;
         state.closed = true;
+        // The fetch waits for its readers from now on, so that they have to get something.
+        if std::mem::take(&mut state.withheld) {
+            let last = state.window.back().map_or(0, Bytes::len) as u64;
+            state.passable = state.received.saturating_sub(last);
+        }
+        drop(state);
+        self.news.send_replace(());
     }
 
     pub(super) fn is_ahead(&self) -> bool {
@@ -189,6 +234,12 @@ impl Fill {
                 return;
             }
         }
+    }
+
+    /// Ends the fetch with a failure that every source of the bytes would have.
+    pub(super) fn refuse(&self, error: Error) {
+        self.from_bucket.store(false, Ordering::Relaxed);
+        self.finish(FillEnd::Failed(error));
     }
 
     pub(super) fn finish(&self, end: FillEnd) {

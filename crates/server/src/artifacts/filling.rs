@@ -1,11 +1,14 @@
 //! Fetches into the store, from the first reader to the stored artifact.
 
 use std::collections::HashMap;
+use std::future;
 use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use parking_lot::Mutex;
+use registry_core::backend::download::Download;
+use registry_core::error::{Error, Result};
 use registry_core::models::artifact::{Artifact, ArtifactKey};
 use registry_core::models::backend_id::BackendId;
 use registry_core::models::digest::Digest;
@@ -18,7 +21,11 @@ use crate::artifacts::fill::{Fill, FillEnd};
 use crate::artifacts::reader::FillReader;
 use crate::artifacts::request::{ArtifactRequest, DownloadOrigin};
 use crate::artifacts::stored::StoredArtifacts;
+use crate::artifacts::uploads::Uploads;
 use crate::metrics::artifacts::ArtifactCounters;
+
+/// Largest artifact, in bytes, of which nothing is passed on before what the bucket sends is verified.
+const WITHHELD_MAX: u64 = 16 * 1024 * 1024;
 
 /// Key of a fetch. Has the backend, which may claim another backend's digest for its own file.
 #[derive(Clone, PartialEq, Eq, Hash)]
@@ -40,7 +47,15 @@ pub(super) struct Fetches {
     by_content: Mutex<HashMap<ContentIdentity, Arc<Fill>>>,
     /// Number of fetches in progress, awaited at shutdown.
     busy: watch::Sender<usize>,
+    /// The shared bucket and the uploads into it; `None` without one.
+    uploads: Option<Arc<Uploads>>,
     counters: ArtifactCounters,
+}
+
+/// One reading of an artifact from one source.
+struct Attempt {
+    blob: Arc<dyn NewBlob>,
+    fetched: Result<Fetched>,
 }
 
 struct Reserved {
@@ -58,9 +73,16 @@ impl Space for Reserved {
     }
 }
 
+impl Reserved {
+    /// Returns all space, because another source begins anew.
+    fn give_back(&self) {
+        self.stored.release(self.bytes.swap(0, Ordering::Relaxed), 0, None);
+    }
+}
+
 impl Fetches {
-    pub(super) fn new(counters: ArtifactCounters) -> Self {
-        Self { by_content: Mutex::default(), busy: watch::Sender::new(0), counters }
+    pub(super) fn new(counters: ArtifactCounters, uploads: Option<Arc<Uploads>>) -> Self {
+        Self { by_content: Mutex::default(), busy: watch::Sender::new(0), uploads, counters }
     }
 
     /// Joins the fetch in progress, or starts one; `None` if the store does not take the artifact.
@@ -107,7 +129,13 @@ impl Fetches {
         tokio::spawn(async move {
             let space = Reserved { stored: Arc::clone(&stored), bytes: AtomicU64::new(0) };
             let kept = this.run(&stored, &fill, &wanted, &space).await;
+            let digest = kept.as_ref().map(|(digest, _)| digest.clone());
             stored.release(space.bytes.into_inner(), fill.size, kept);
+            if let Some((uploads, digest)) = this.uploads.as_ref().zip(digest)
+                && !fill.is_from_bucket()
+            {
+                uploads.offer(digest, fill.size);
+            }
             // Removed only after it is listed: a request in between finds the fetch or the blob.
             let mut fills = this.by_content.lock();
             // A later fetch may have taken the place, if this one was closed to new readers.
@@ -119,6 +147,7 @@ impl Fetches {
         });
     }
 
+    /// Reads the artifact from the shared bucket, or else from its backend.
     async fn run(
         &self,
         stored: &Arc<StoredArtifacts>,
@@ -126,26 +155,36 @@ impl Fetches {
         wanted: &ArtifactRequest,
         space: &Reserved,
     ) -> Option<(Digest, BlobStamp)> {
-        let Some(blob) = stored.begin().await else {
-            fill.finish(FillEnd::Unstorable);
-            return None;
-        };
-        fill.stored.get_or_init(|| blob.reader());
-        let writer = Writer::new(fill, Arc::clone(&blob), wanted.algorithm(), space);
-        let fetched = tokio::select! {
-            fetched = fetch(writer, &wanted.upstream) => fetched,
-            () = fill.deserted() => return None,
-        };
-        let judged = match fetched {
-            Ok(all) => wanted.judge(all.digest.clone(), &self.counters).await.map(|()| all),
-            Err(error) => Err(error),
-        };
-        match judged {
-            Ok(fetched) => {
-                // Before the blob is stored durably: readers need not wait for that.
-                fill.finish(FillEnd::Verified);
-                keep(stored, &*blob, fetched).await
+        if let Some((uploads, digest)) = self.uploads.as_ref().zip(wanted.artifact.digest.as_ref())
+            && let Some(download) = uploads.bucket.open(digest, fill.size).await
+        {
+            if fill.size <= WITHHELD_MAX {
+                fill.withhold();
             }
+            let first = future::ready(Ok(download));
+            let Attempt { blob, fetched } =
+                attempt(stored, fill, wanted, space, (first, true)).await?;
+            let error = match fetched {
+                Ok(fetched) if fetched.digest == *digest => {
+                    return self.complete(stored, fill, wanted, (&*blob, fetched)).await;
+                }
+                Ok(Fetched { digest: found, .. }) => {
+                    uploads.bucket.wrong(digest);
+                    Error::faulty(format!("The bucket has the digest {found}, not {digest}"))
+                }
+                Err(error) => error,
+            };
+            if !fill.restart() {
+                fill.finish(FillEnd::Failed(error));
+                return None;
+            }
+            space.give_back();
+        }
+        let first = (wanted.upstream)(None);
+        let Attempt { blob, fetched } =
+            attempt(stored, fill, wanted, space, (first, false)).await?;
+        match fetched {
+            Ok(fetched) => self.complete(stored, fill, wanted, (&*blob, fetched)).await,
             Err(error) => {
                 fill.finish(FillEnd::Failed(error));
                 None
@@ -153,10 +192,49 @@ impl Fetches {
         }
     }
 
+    /// Judges an artifact whose bytes are all there, and stores it.
+    async fn complete(
+        &self,
+        stored: &StoredArtifacts,
+        fill: &Fill,
+        wanted: &ArtifactRequest,
+        (blob, fetched): (&dyn NewBlob, Fetched),
+    ) -> Option<(Digest, BlobStamp)> {
+        if let Err(error) = wanted.judge(fetched.digest.clone(), &self.counters).await {
+            fill.refuse(error);
+            return None;
+        }
+        // Before the blob is stored durably: readers need not wait for that.
+        fill.finish(FillEnd::Verified);
+        keep(stored, blob, fetched).await
+    }
+
     /// Waits until every fetch has ended, so that complete artifacts are stored at shutdown.
     pub(super) async fn settle(&self) {
         // Never an error: `self` holds the sender, so the wait ends with the last fetch.
         let _ = self.busy.subscribe().wait_for(|busy| *busy == 0).await;
+    }
+}
+
+/// Reads an artifact from one source, which is the bucket or not; `None` if the store fails or the
+/// last reader leaves.
+async fn attempt(
+    stored: &Arc<StoredArtifacts>,
+    fill: &Arc<Fill>,
+    wanted: &ArtifactRequest,
+    space: &Reserved,
+    (first, from_bucket): (impl Future<Output = Result<Download>>, bool),
+) -> Option<Attempt> {
+    let Some(blob) = stored.begin().await else {
+        fill.finish(FillEnd::Unstorable);
+        return None;
+    };
+    fill.begin(blob.reader(), from_bucket);
+    let writer = Writer::new(fill, Arc::clone(&blob), wanted.algorithm(), space);
+    let fetching = async { fetch(writer, first.await?, &wanted.upstream).await };
+    tokio::select! {
+        fetched = fetching => Some(Attempt { blob, fetched }),
+        () = fill.deserted() => None,
     }
 }
 

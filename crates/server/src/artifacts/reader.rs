@@ -36,6 +36,11 @@ impl FillReader {
         Some(Self { fill, number, at: part.start, end: part.end, news, allowance })
     }
 
+    /// Returns the fetch.
+    pub(super) fn fill(&self) -> Arc<Fill> {
+        Arc::clone(&self.fill)
+    }
+
     /// Waits for the first bytes; `None` if the store cannot take the artifact.
     pub(super) async fn begun(mut self) -> Result<Option<Download>> {
         let length = self.end - self.at;
@@ -93,8 +98,8 @@ impl FillReader {
     }
 
     async fn read_stored(&self, end: u64) -> Result<Bytes> {
-        let stored = self.fill.stored.get().ok_or_else(|| unreadable("It is not there"))?;
-        self.allowance.read(&**stored, self.at, end).await.map_err(unreadable)
+        let stored = self.fill.blob().ok_or_else(|| unreadable("It is not there"))?;
+        self.allowance.read(&*stored, self.at, end).await.map_err(unreadable)
     }
 }
 

@@ -53,6 +53,8 @@ pub enum DownloadOrigin {
     Backend,
     /// A fetch that another request started.
     Shared,
+    /// The shared bucket; this request started the fetch.
+    Bucket,
 }
 
 impl ArtifactRequest {

@@ -13,4 +13,13 @@ pub struct StoreState {
     pub bytes: u64,
     /// Limit in bytes.
     pub max_bytes: u64,
+    /// State of the shared bucket; `None` without one.
+    pub bucket: Option<BucketState>,
+}
+
+/// State of the bucket that the instances of the service share.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct BucketState {
+    /// The current failure; `None` while the bucket works. Downloads continue without it.
+    pub failure: Option<String>,
 }

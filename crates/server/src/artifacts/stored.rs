@@ -8,7 +8,6 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 use registry_core::caching::single_flight::SingleFlight;
 use registry_core::error::{Error, ErrorKind};
-use registry_core::models::artifact::Artifact;
 use registry_core::models::digest::Digest;
 use tracing::{info, warn};
 
@@ -68,9 +67,12 @@ impl StoredArtifacts {
         self.queue.lock().takes(size)
     }
 
-    /// Opens a verified artifact.
-    pub(super) async fn find(self: &Arc<Self>, artifact: &Artifact) -> Option<Arc<dyn BlobReader>> {
-        let digest = artifact.digest.as_ref()?;
+    /// Opens a verified artifact, if it has this size.
+    pub(super) async fn find(
+        self: &Arc<Self>,
+        digest: &Digest,
+        size: u64,
+    ) -> Option<Arc<dyn BlobReader>> {
         let verified = self.queue.lock().get(digest)?;
         let opened = match self.blobs.get(digest).await {
             Ok(Some(opened)) => opened,
@@ -91,7 +93,7 @@ impl StoredArtifacts {
         }
         let good = known || self.verify(digest).await;
         // The size comes from the backend's metadata and may be wrong even if the digest is right.
-        (good && opened.found.size == artifact.size).then_some(opened.reader)
+        (good && opened.found.size == size).then_some(opened.reader)
     }
 
     async fn verify(self: &Arc<Self>, digest: &Digest) -> bool {
@@ -190,6 +192,7 @@ impl StoredArtifacts {
             artifacts: queue.len(),
             bytes: queue.bytes(),
             max_bytes: queue.max_bytes(),
+            bucket: None,
         }
     }
 

@@ -6,7 +6,7 @@ use crate::metrics::counters;
 
 const BACKENDS: [&str; 3] = ["gitea", "oci", "local"];
 /// Values of the `origin` label: the origin of a download's bytes.
-const ORIGINS: [&str; 3] = ["store", "backend", "shared"];
+const ORIGINS: [&str; 4] = ["store", "backend", "shared", "bucket"];
 
 /// Counters of downloads and of the artifact store.
 #[derive(Clone, Debug)]

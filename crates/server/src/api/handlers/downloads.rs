@@ -171,6 +171,7 @@ fn body(Opened { download, origin }: Opened) -> Response {
         DownloadOrigin::Store => "extension-registry; hit",
         DownloadOrigin::Backend => "extension-registry; fwd=miss",
         DownloadOrigin::Shared => "extension-registry; fwd=miss; collapsed",
+        DownloadOrigin::Bucket => "extension-registry; fwd=miss; detail=bucket",
     };
     response.headers_mut().insert(CACHE_STATUS, HeaderValue::from_static(status));
     response

@@ -11,13 +11,14 @@ use registry_core::models::backend_id::BackendId;
 use registry_core::models::backend_kind::BackendKind;
 
 use crate::api::state::{ApiState, ServedCertificate};
-use crate::artifacts::StoreState;
+use crate::artifacts::{BucketState, StoreState};
 use crate::edge::admission::Unauthenticated;
 use crate::edge::problem::Problem;
 use crate::edge::rendered::Rendered;
 use crate::edge::representation::Representation;
 use registry_public::health::{
-    BackendHealthBody, CertificateHealthBody, FaultBody, HealthBody, StoreHealthBody,
+    BackendHealthBody, BucketHealthBody, CertificateHealthBody, FaultBody, HealthBody,
+    StoreHealthBody,
 };
 
 // Maximum number of faults shown per backend; probes read this endpoint every few seconds.
@@ -123,7 +124,7 @@ fn unready(status: &Status) -> &'static str {
 }
 
 fn store_health(state: StoreState, texts: bool) -> StoreHealthBody {
-    let StoreState { enabled, failure, artifacts, bytes, max_bytes } = state;
+    let StoreState { enabled, failure, artifacts, bytes, max_bytes, bucket } = state;
     StoreHealthBody {
         enabled,
         healthy: enabled && failure.is_none(),
@@ -131,6 +132,11 @@ fn store_health(state: StoreState, texts: bool) -> StoreHealthBody {
         artifacts,
         bytes,
         max_bytes,
+        bucket: bucket.map(|BucketState { failure }| BucketHealthBody {
+            enabled: true,
+            healthy: failure.is_none(),
+            last_error: failure.filter(|_| texts),
+        }),
     }
 }
 
@@ -171,7 +177,8 @@ fn backend_health(
 
 fn overall(api: &ApiState, backends: &BTreeMap<String, BackendHealthBody>) -> &'static str {
     let mut enabled = backends.values().filter(|backend| backend.enabled);
-    let unwell = enabled.any(|backend| !backend.healthy || backend.stale);
+    let bucket_fails = api.artifacts.state().bucket.is_some_and(|bucket| bucket.failure.is_some());
+    let unwell = enabled.any(|backend| !backend.healthy || backend.stale) || bucket_fails;
     if !api.answers.catalog().health.can_answer() {
         "unhealthy"
     } else if unwell {
