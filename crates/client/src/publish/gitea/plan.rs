@@ -2,12 +2,13 @@
 
 use std::sync::Arc;
 
+use registry_packing::README;
 use tokio::task::spawn_blocking;
 
 use crate::failure::{ClientFailure, FailureKind, Result};
 use crate::http::request_body::BodyPart;
 use crate::publish::gitea::form::UploadForm;
-use crate::publish::publication::{ArchiveFile, Publication, README};
+use crate::publish::publication::{ArchiveFile, Publication};
 use crate::pull::writer::digest_of;
 
 /// A release to make.
