@@ -166,6 +166,7 @@ async fn start(
     });
     let renewal = renewal.transpose().map_err(io::Error::other)?;
     let tls = renewal.as_ref().map(Renewal::server);
+    let via = rules::name_requests(&mut config);
     let Backends { backends, receivers, mut rotated, .. } = built(&config, &metrics)?;
     let (http_rules, tokens) = rules::http_rules(&config)?;
     rotated.extend(tokens);
@@ -193,7 +194,7 @@ async fn start(
         draining: lifecycle.draining(),
         certificate,
         pages: rules::page_settings(&config, demo),
-        oci: rules::oci_settings(&config),
+        oci: rules::oci_settings(&config, via),
     };
     let api = api(parts, &http_rules).map_err(io::Error::other)?;
     lifecycle.sync(&catalog);

@@ -11,6 +11,7 @@ use registry_server::api::webhook_limit;
 use registry_server::archives;
 use registry_server::artifacts::{buffers, uploads};
 use registry_server::edge::request_limit::LARGE_KIB;
+use registry_server::oci;
 use registry_server::pages::known_pages;
 use registry_server::server;
 
@@ -42,7 +43,11 @@ pub fn most_memory(config: &Config) -> Vec<(&'static str, usize)> {
     let manifests = registries.count() * MANIFESTS;
     let tls = config.tls.as_ref().map_or(0, |_| server::tls::TLS_BYTES);
     let connection = server::CONNECTION_BYTES + tls;
-    let kept = answers::BYTES_MAX + targets::BYTES_MAX + known_pages::BYTES_MAX + manifests;
+    let kept = answers::BYTES_MAX
+        + targets::BYTES_MAX
+        + known_pages::BYTES_MAX
+        + manifests
+        + oci::BYTES_MAX;
     vec![
         ("the program", PROGRAM + threads(workers) * THREAD),
         ("extensions", backends.saturating_mul(config.catalog.max_bytes)),

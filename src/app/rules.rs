@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use axum::http::HeaderValue;
 use registry_catalog::{Merge, Rules};
+use registry_core::via::Via;
 use registry_server::answers::rules::ResponseCacheRules;
 use registry_server::edge::middleware::HttpRules;
 use registry_server::edge::own_address::AddressRules;
@@ -71,7 +72,15 @@ pub(super) fn page_settings(config: &Config, demo: bool) -> PageSettings {
     }
 }
 
-pub(super) fn oci_settings(config: &Config) -> PullSettings {
+/// Names the service in its requests to backends, so that no registry reads from itself.
+pub(super) fn name_requests(config: &mut Config) -> Via {
+    let upstreams = config.backends.iter().map(|backend| backend.fingerprint.as_str());
+    let via = Via::of(&upstreams.collect::<Vec<_>>().join("\n"));
+    config.backends.iter_mut().for_each(|backend| backend.name_requests(&via));
+    via
+}
+
+pub(super) fn oci_settings(config: &Config, via: Via) -> PullSettings {
     let FacadeConfig { enabled, .. } = config.facade;
     let timeouts = config.backends.iter().filter_map(|backend| match &backend.settings {
         BackendSettings::Gitea(gitea) => Some(gitea.upstream.timeout),
@@ -80,6 +89,7 @@ pub(super) fn oci_settings(config: &Config) -> PullSettings {
     PullSettings {
         enabled,
         namespace: config.facade.namespace(&config.backends),
+        via,
         patience: timeouts.max().unwrap_or_else(|| PullSettings::default().patience),
     }
 }

@@ -11,6 +11,7 @@ use registry_core::config_reader::problems::hint;
 use registry_core::config_reader::{Section, parsed};
 use registry_core::models::backend_id::BackendId;
 use registry_core::models::backend_kind::BackendKind;
+use registry_core::via::Via;
 use url::Url;
 
 /// One backend.
@@ -58,6 +59,16 @@ impl BackendConfig {
             BackendSettings::Oci(oci) => Some((oci.registry.endpoint(""), &oci.upstream)),
             BackendSettings::Local(_) => None,
         }
+    }
+
+    /// Names this service in the requests to the backend.
+    pub fn name_requests(&mut self, via: &Via) {
+        let upstream = match &mut self.settings {
+            BackendSettings::Gitea(gitea) => &mut gitea.upstream,
+            BackendSettings::Oci(oci) => &mut oci.upstream,
+            BackendSettings::Local(_) => return,
+        };
+        upstream.via = via.clone();
     }
 
     /// The key of [`Self::token_path`], with its section.

@@ -6,7 +6,8 @@ use registry_testing::memory::memory;
 use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
-use crate::support::served::{Got, Served};
+use crate::pull::{REPOSITORY, code, send};
+use crate::support::served::Served;
 
 const BYTES: &[u8] = b"provider/aws:1.2.0@local";
 const MANIFEST_TYPE: &str = "application/vnd.oci.image.manifest.v1+json";
@@ -21,12 +22,6 @@ async fn served() -> Served {
         "provider/a..b:1.0.0",
     ];
     Served::over(vec![memory(BackendId::LOCAL, &releases)]).await
-}
-
-fn code(got: &Got) -> (u16, String) {
-    let error = &got.json()["errors"][0];
-    assert!(error["message"].as_str().is_some_and(|text| !text.is_empty()), "{error}");
-    (got.status.as_u16(), error["code"].as_str().unwrap().to_owned())
 }
 
 #[tokio::test]
@@ -122,12 +117,8 @@ async fn errors_have_the_codes_of_the_specification() {
 #[tokio::test]
 async fn head_has_the_headers_of_get_and_other_methods_are_refused() {
     let served = served().await;
-    let client = registry_testing::http::client_builder().build().unwrap();
-    let send = async |method: Method, path: &str| {
-        let url = format!("{}{path}", served.base);
-        Got::read(client.request(method, url).send().await.unwrap()).await
-    };
-    let repository = "/v2/extensions/aws-provider";
+    let send = async |method: Method, path: &str| send(&served, method, path).await;
+    let repository = REPOSITORY;
     let layer = format!("{repository}/blobs/{}", Digest::sha256(BYTES));
     let config = format!("{repository}/blobs/{}", Digest::sha256(b"{}"));
     let manifest = format!("{repository}/manifests/1.2.0");

@@ -13,6 +13,7 @@ pub mod files;
 pub mod models;
 pub mod token_bucket;
 pub mod trace;
+pub mod via;
 
 #[cfg(any(test, fuzzing))]
 pub mod fuzzed;

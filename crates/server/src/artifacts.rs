@@ -133,6 +133,12 @@ impl Artifacts {
         }
     }
 
+    /// Waits until a fetch of this artifact that is under way has ended. Then the artifact is stored, if
+    /// the store takes it.
+    pub async fn fetched(&self, wanted: &ArtifactRequest) {
+        self.fetches.ended(wanted).await;
+    }
+
     /// Opens a stored artifact, whose digest and size were verified; `None` if it is not stored. Sends
     /// no request to a backend.
     ///

@@ -5,11 +5,12 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use hyper::Response;
 use hyper::body::Incoming;
-use hyper::header::{AUTHORIZATION, HeaderName, HeaderValue, USER_AGENT};
-use registry_core::error::{Error, Result};
+use hyper::header::{AUTHORIZATION, HeaderName, HeaderValue, USER_AGENT, VIA};
+use hyper::{Response, StatusCode};
+use registry_core::error::{Error, ErrorKind, Result};
 use registry_core::trace::{self, SpanId, TRACEPARENT, TRACESTATE, Trace};
+use registry_core::via::{Via, names_registry};
 use tokio::time::{Instant, timeout_at};
 use url::Url;
 
@@ -36,6 +37,7 @@ struct ClientInner {
     timeout: Duration,
     pool: Pool,
     memory: MemoryLimit,
+    via: Via,
 }
 
 impl HttpClient {
@@ -44,7 +46,8 @@ impl HttpClient {
     pub fn new(peer: Peer, base: Url, settings: &UpstreamSettings) -> Result<Self> {
         let pool = Pool::new(peer, settings)?;
         let (timeout, memory) = (settings.timeout, MemoryLimit::new(peer));
-        Ok(Self(Arc::new(ClientInner { peer, base, timeout, pool, memory })))
+        let via = settings.via.clone();
+        Ok(Self(Arc::new(ClientInner { peer, base, timeout, pool, memory, via })))
     }
 
     /// Sends a request and reads the whole response, of any status, within `max_bytes`.
@@ -171,8 +174,34 @@ impl HttpClient {
         if let Some(credentials) = &hop.credentials {
             headers.insert(AUTHORIZATION, credentials.header());
         }
+        if hop.trusted
+            && let Some(Ok(ours)) = self.0.via.value().map(HeaderValue::try_from)
+        {
+            headers.insert(VIA, ours);
+        }
         let client = self.0.pool.client_for(hop, request.whole)?;
-        client.request(message).await.map_err(|error| failure::of_sending(&self.0.peer, error))
+        let response = client.request(message).await;
+        let response = response.map_err(|error| failure::of_sending(&self.0.peer, error))?;
+        self.check_loop(&response)?;
+        Ok(response)
+    }
+
+    /// Fails if the server refuses this service because it reads from it.
+    fn check_loop(&self, response: &Response<Incoming>) -> Result<()> {
+        let values = response.headers().get_all(VIA).iter();
+        let text = values.filter_map(|value| value.to_str().ok()).collect::<Vec<_>>().join(",");
+        if !names_registry(&text) {
+            return Ok(());
+        }
+        self.0.via.learn(&text);
+        if response.status() != StatusCode::LOOP_DETECTED {
+            return Ok(());
+        }
+        let message = format!(
+            "{} is this service itself, or reads its extensions from it; remove one of the two",
+            self.0.peer
+        );
+        Err(Error::new(ErrorKind::BackendRefused, message))
     }
 }
 

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use registry_core::config_reader::Section;
+use registry_core::via::Via;
 
 /// Settings of the HTTP client of one backend.
 #[derive(Clone, Debug)]
@@ -15,6 +16,8 @@ pub struct UpstreamSettings {
     pub max_concurrency: usize,
     pub retries: u32,
     pub allow_private_redirects: bool,
+    /// Names this service in requests; no key of the configuration.
+    pub via: Via,
 }
 
 impl Default for UpstreamSettings {
@@ -26,6 +29,7 @@ impl Default for UpstreamSettings {
             max_concurrency: 8,
             retries: 2,
             allow_private_redirects: false,
+            via: Via::default(),
         }
     }
 }
@@ -47,6 +51,7 @@ impl UpstreamSettings {
                 .or(usual.retries, "Retries after a temporary failure.")?,
             allow_private_redirects: keys.flag("allow_private_redirects")
                 .or(usual.allow_private_redirects, "Whether redirects and token servers may be at private addresses.")?,
+            via: usual.via,
         })
     }
 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use registry_core::backend::download::Download;
 use registry_core::backend::oci_content::{OciContent, Reference, StoredManifest};
 use registry_core::error::{Error, ErrorKind, Result};
+use registry_core::models::backend_id::BackendId;
 use registry_core::models::digest::Digest;
 use registry_core::models::extension::Release;
 use registry_core::models::naming::ExtensionId;
@@ -20,6 +21,12 @@ pub struct BackendContent(Arc<BackendHandle>);
 impl BackendContent {
     pub(super) const fn new(handle: Arc<BackendHandle>) -> Self {
         Self(handle)
+    }
+
+    /// Returns the name of the backend.
+    #[must_use]
+    pub fn backend(&self) -> BackendId {
+        self.0.id()
     }
 
     /// Returns true if the backend stores manifests; else they are made of its releases.

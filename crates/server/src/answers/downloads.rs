@@ -1,6 +1,7 @@
 //! Downloads of archives and assets: the file of a release, its bytes, and errors within them.
 
 mod by_digest;
+mod named_files;
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -10,6 +11,7 @@ use futures_util::{FutureExt as _, StreamExt as _};
 use registry_catalog::Catalog;
 use registry_catalog::pins::archive_replaced;
 use registry_catalog::read::file::file_of;
+use registry_catalog::sync::content::BackendContent;
 use registry_core::backend::Fault;
 use registry_core::error::{Error, ErrorKind, Result};
 use registry_core::models::artifact::Artifact;
@@ -52,6 +54,8 @@ pub struct RequestedFile {
     pub artifact: Arc<Artifact>,
     /// Key or name that was asked for; `None` for the archive.
     asset: Option<String>,
+    /// Backend that has it as a blob; `None` for a file of the release.
+    blob_at: Option<BackendContent>,
 }
 
 /// Downloads of every backend.
@@ -73,7 +77,8 @@ impl Downloads {
         let DownloadQuery { id, version, asset, scope } = query;
         let (entry, release) = self.catalog.reader.find_download(id, version, *scope).await?;
         let artifact = file_of(id, &release, asset.as_deref())?.clone();
-        Ok(RequestedFile { id: entry.id().clone(), release, artifact, asset: asset.clone() })
+        let (id, asset) = (entry.id().clone(), asset.clone());
+        Ok(RequestedFile { id, release, artifact, asset, blob_at: None })
     }
 
     /// Asks the backend, with one request, for the size of a file that it only links to.
@@ -125,6 +130,10 @@ impl Downloads {
     /// `BackendFaulty` if the release still lists the missing file.
     pub async fn find_again(&self, file: RequestedFile) -> Result<RequestedFile> {
         let (key, backend) = (file.artifact.key.clone(), file.release.backend);
+        if file.blob_at.is_some() {
+            let message = format!("The repository of {} has no blob {key}", file.id);
+            return Err(Error::not_found(message));
+        }
         self.catalog.reader.refresh(&file.id, backend).await?;
         let again = self.found_again(file).await?;
         // An unchanged identifier would fail again; a second retry brings nothing.
@@ -204,12 +213,15 @@ impl Downloads {
     }
 
     async fn digest_of(&self, file: &RequestedFile) -> Result<Digest> {
+        let wanted = self.request(file, None);
         let read = async {
-            let mut bytes = self.artifacts.open(self.request(file, None)).await?.download.bytes;
+            let mut bytes = self.artifacts.open(wanted.clone()).await?.download.bytes;
             let mut hasher = DigestHasher::new(Algorithm::Sha256);
             while let Some(piece) = bytes.next().await {
                 hasher.update(&piece?);
             }
+            // The caller asks for the archive by this digest next, which must not fetch it again.
+            self.artifacts.fetched(&wanted).await;
             Ok(hasher.finish())
         };
         read.await.inspect_err(|error| file.report(&self.catalog, error))
@@ -252,6 +264,9 @@ impl RequestedFile {
                 // Checked here rather than earlier, so that a stored copy of the replaced archive
                 // is still served.
                 this.refused()?;
+                if let (Some(content), Some(digest)) = (&this.blob_at, &this.artifact.digest) {
+                    return content.blob(&this.id, digest, range).await;
+                }
                 catalog.syncer.open(&this.id, &this.release, &this.artifact, range).await
             }
             .boxed()

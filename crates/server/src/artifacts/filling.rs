@@ -209,6 +209,14 @@ impl Fetches {
         keep(stored, blob, fetched).await
     }
 
+    /// Waits until the fetch of an artifact has ended, so that its blob is listed.
+    pub(super) async fn ended(&self, wanted: &ArtifactRequest) {
+        let identity = ContentIdentity::of(wanted);
+        let is_over = |_: &usize| !self.by_content.lock().contains_key(&identity);
+        // Never an error: `self` holds the sender, which tells of the end of each fetch.
+        let _ = self.busy.subscribe().wait_for(is_over).await;
+    }
+
     /// Waits until every fetch has ended, so that complete artifacts are stored at shutdown.
     pub(super) async fn settle(&self) {
         // Never an error: `self` holds the sender, so the wait ends with the last fetch.

@@ -40,7 +40,7 @@ pub struct Problem {
     beside: Beside,
     closes: bool,
     /// Details for faces whose errors have them.
-    pub detail: Option<Box<Value>>,
+    detail: Option<Box<Value>>,
     /// Full report for the request log.
     pub report: Option<String>,
 }
@@ -108,6 +108,12 @@ impl Problem {
         Self { error: code, ..self }
     }
 
+    /// Adds details for faces whose errors have them.
+    #[must_use]
+    pub fn detailed(self, detail: Value) -> Self {
+        Self { detail: Some(Box::new(detail)), ..self }
+    }
+
     /// Closes the connection after the response, without reading further requests.
     #[must_use]
     pub fn closing(self) -> Self {
@@ -149,6 +155,12 @@ impl Problem {
     #[must_use]
     pub fn message(&self) -> &str {
         &self.message
+    }
+
+    /// Returns details for faces whose errors have them.
+    #[must_use]
+    pub fn detail(&self) -> Option<&Value> {
+        self.detail.as_deref()
     }
 
     /// Returns the time after which a retry may succeed, if known.

@@ -104,8 +104,8 @@ impl OciCode {
 #[must_use]
 pub fn render(problem: &Problem) -> (HeaderMap, Bytes) {
     let mut error = json!({"code": OciCode::of(problem).as_str(), "message": problem.message()});
-    if let (Some(detail), Some(error)) = (&problem.detail, error.as_object_mut()) {
-        error.insert("detail".to_owned(), (**detail).clone());
+    if let (Some(detail), Some(error)) = (problem.detail(), error.as_object_mut()) {
+        error.insert("detail".to_owned(), detail.clone());
     }
     let headers = HeaderMap::from_iter([
         (CONTENT_TYPE, HeaderValue::from_static("application/json")),

@@ -3,8 +3,9 @@
 use axum::http::HeaderValue;
 use bytes::Bytes;
 use registry_core::backend::oci_content::StoredManifest;
+use registry_core::models::artifact::ARCHIVE_ENDINGS;
 use registry_core::models::digest::Digest;
-use registry_core::models::oci_manifest::{MANIFEST_TYPE, TITLE};
+use registry_core::models::oci_manifest::{MANIFEST_TYPE, TITLE, layer_type};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
@@ -24,6 +25,8 @@ pub struct Manifest {
 /// An object that a manifest names.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Part {
+    /// Media type.
+    pub media_type: String,
     /// Digest of the bytes.
     pub digest: Digest,
     /// Length in bytes.
@@ -77,6 +80,17 @@ impl Manifest {
     }
 }
 
+impl Part {
+    /// Returns true if the media type is that of an archive.
+    #[must_use]
+    pub fn is_archive(&self) -> bool {
+        ARCHIVE_ENDINGS.iter().any(|ending| {
+            let media_type = layer_type(&format!("x{ending}"));
+            media_type.is_some_and(|media_type| media_type == self.media_type)
+        })
+    }
+}
+
 fn parts(bytes: &[u8]) -> Box<[Part]> {
     let Document { config, layers, blobs, manifests } =
         serde_json::from_slice(bytes).unwrap_or_default();
@@ -86,7 +100,9 @@ fn parts(bytes: &[u8]) -> Box<[Part]> {
 
 fn part(descriptor: &Map<String, Value>) -> Option<Part> {
     let title = descriptor.get("annotations").and_then(|annotations| annotations.get(TITLE));
+    let media_type = descriptor.get("mediaType").and_then(Value::as_str).unwrap_or_default();
     Some(Part {
+        media_type: media_type.to_owned(),
         digest: descriptor.get("digest")?.as_str()?.parse().ok()?,
         size: descriptor.get("size")?.as_u64()?,
         title: title.and_then(Value::as_str).map(str::to_owned),

@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use axum::http::Method;
-use axum::http::header::ORIGIN;
+use axum::http::header::{ORIGIN, VIA};
 use axum::http::request::Parts;
+use registry_catalog::Rules;
 use registry_core::models::scope::Scope;
 use tokio::time::Instant;
 
@@ -12,6 +13,7 @@ use crate::answers::entry::AnswerContent;
 use crate::answers::provenance::Provenance;
 use crate::answers::response_cache::ResponseCache;
 use crate::api::state::ApiState;
+use crate::edge::cache_policy::CachePolicy;
 use crate::edge::coding::Coding;
 use crate::edge::headers::Heads;
 use crate::edge::rendered::Rendered;
@@ -21,6 +23,7 @@ use crate::oci::archive_places::ArchivePlaces;
 use crate::oci::kept_answers::KeptAnswers;
 use crate::oci::lists::Repositories;
 use crate::oci::manifests::Manifests;
+use crate::oci::referrers::{Referrers, ReferrersRules};
 use crate::oci::response::represent;
 use crate::oci::settings::PullSettings;
 use crate::oci::target::{OciRoute, OciTarget};
@@ -37,6 +40,8 @@ pub struct OciPull {
     pub repositories: Repositories,
     /// Manifests.
     pub manifests: Manifests,
+    /// Manifests that refer to others.
+    pub referrers: Referrers,
     /// Responses that are kept.
     pub kept: KeptAnswers,
     counters: [Arc<RouteCounters>; OciRoute::ALL.len()],
@@ -53,12 +58,14 @@ impl OciPull {
     ) -> Self {
         let counters = OciRoute::ALL.map(|route| Arc::new(api.metrics.route(route.label())));
         let (catalog, downloads) = (Arc::clone(api.answers.catalog()), Arc::clone(&api.downloads));
+        let Rules { ttl, stale_if_error, .. } = catalog.rules;
         let manifests = Manifests::new(catalog, downloads, places, settings.patience);
         Self {
             api,
             base: AnswerContent::of(Rendered::bytes(bytes::Bytes::from_static(b"{}")), 0),
             repositories: Repositories::new(settings.namespace.clone()),
             manifests,
+            referrers: Referrers::new(ReferrersRules { ttl, stale_if_error }),
             kept: KeptAnswers::new(cache),
             settings,
             counters,
@@ -74,7 +81,9 @@ impl OciPull {
         heads: &Heads,
         now: Instant,
     ) -> Option<(Representation, Arc<RouteCounters>)> {
-        if head.method != Method::GET || head.headers.contains_key(ORIGIN) {
+        // Other registries are checked first.
+        let is_plain = [ORIGIN, VIA].iter().all(|name| !head.headers.contains_key(name));
+        if head.method != Method::GET || !is_plain {
             return None;
         }
         let route = OciRoute::of(head.uri.path())?;
@@ -112,7 +121,7 @@ impl OciPull {
     #[must_use]
     pub fn version_check(&self, heads: &Heads) -> Representation {
         let mut response = represent(self.base.clone(), None, heads);
-        response.policy = crate::edge::cache_policy::CachePolicy::Revalidate;
+        response.policy = CachePolicy::Revalidate;
         response
     }
 }

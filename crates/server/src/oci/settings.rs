@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use registry_core::via::Via;
+
 use crate::oci::repository::RepositoryPath;
 
 /// Settings of the OCI pull API.
@@ -13,6 +15,8 @@ pub struct PullSettings {
     pub namespace: RepositoryPath,
     /// Time that a client waits for an archive whose digest is not known yet.
     pub patience: Duration,
+    /// Identity of the service, so that it does not read from itself.
+    pub via: Via,
 }
 
 impl Default for PullSettings {
@@ -21,6 +25,7 @@ impl Default for PullSettings {
             enabled: true,
             namespace: RepositoryPath::extensions(),
             patience: Duration::from_secs(30),
+            via: Via::default(),
         }
     }
 }

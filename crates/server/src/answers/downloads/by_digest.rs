@@ -66,6 +66,7 @@ fn with_digest(entry: &Entry, digest: &Digest) -> Option<RequestedFile> {
             release: Arc::clone(release),
             artifact: Arc::clone(artifact),
             asset: None,
+            blob_at: None,
         })
     })
 }

@@ -1,0 +1,199 @@
+//! Manifests that a backend stores, passed through byte for byte and kept by digest.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use registry_catalog::sync::content::BackendContent;
+use registry_core::backend::oci_content::Reference;
+use registry_core::caching::bounded_lru::{BoundedLru, LruBounds};
+use registry_core::caching::single_flight::SingleFlight;
+use registry_core::error::{Error, Result};
+use registry_core::models::backend_id::BackendId;
+use registry_core::models::digest::Digest;
+use registry_core::models::extension::Release;
+use registry_core::models::naming::ExtensionId;
+use tokio::time::Instant;
+
+use crate::oci::manifest::Manifest;
+
+const MIB: usize = 1024 * 1024;
+const KEPT: LruBounds = LruBounds::new(10_000, 32 * MIB);
+const NAMED: LruBounds = LruBounds::new(50_000, 16 * MIB);
+const ABSENT: LruBounds = LruBounds::new(10_000, 4 * MIB);
+/// Approximate memory use of a key, in bytes.
+const KEY_BYTES: u64 = 320;
+/// Maximum memory use of kept manifests and of what they name, in bytes.
+pub const BYTES_MAX: usize = (32 + 16 + 4) * MIB;
+
+/// An object in the repository of an extension at one backend.
+pub type ObjectKey = (BackendId, ExtensionId, Digest);
+
+/// Manifests that backends store.
+pub struct StoredManifests {
+    kept: Arc<Mutex<Kept>>,
+    flights: SingleFlight<(BackendId, ExtensionId, Reference), Arc<Manifest>>,
+    rules: StoredRules,
+}
+
+/// How long answers about manifests are believed.
+#[derive(Clone, Copy, Debug)]
+pub struct StoredRules {
+    /// Time for which a manifest that no release points at is kept.
+    pub ttl: Duration,
+    /// Time for which an absence is kept.
+    pub negative_ttl: Duration,
+}
+
+struct Kept {
+    manifests: BoundedLru<ObjectKey, (Arc<Manifest>, Instant)>,
+    /// Sizes of the objects that kept manifests name.
+    named: BoundedLru<ObjectKey, u64>,
+    absent: BoundedLru<ObjectKey, Instant>,
+}
+
+impl StoredManifests {
+    /// Creates an empty collection.
+    #[must_use]
+    pub fn new(rules: StoredRules) -> Self {
+        let kept = Kept {
+            manifests: BoundedLru::new(KEPT),
+            named: BoundedLru::new(NAMED),
+            absent: BoundedLru::new(ABSENT),
+        };
+        Self { kept: Arc::new(Mutex::new(kept)), flights: SingleFlight::default(), rules }
+    }
+
+    /// Returns the manifest that the tag of a release points at. Sends no request for one that is kept.
+    ///
+    /// # Errors
+    ///
+    /// `NotFound` if the backend does not have it; the backend's errors.
+    pub async fn of_release(
+        &self,
+        content: &BackendContent,
+        id: &ExtensionId,
+        release: &Release,
+    ) -> Result<Arc<Manifest>> {
+        let by_tag = Reference::Tag(release.tag.to_string());
+        let Some(digest) = &release.manifest_digest else {
+            return self.ask(content, id, by_tag).await;
+        };
+        if let Some((manifest, _)) = self.get(&(content.backend(), id.clone(), digest.clone())) {
+            return Ok(manifest);
+        }
+        match self.ask(content, id, Reference::Digest(digest.clone())).await {
+            // The tag was moved since the catalog read it, and the old manifest was deleted.
+            Err(error) if error.is_not_found() => self.ask(content, id, by_tag).await,
+            found => found,
+        }
+    }
+
+    /// Returns the manifest with this digest. One that no known manifest names costs a lookup.
+    ///
+    /// # Errors
+    ///
+    /// `NotFound` if the backend does not have it; `BackendUnavailable` beyond the lookup budget; the
+    /// backend's errors.
+    pub async fn by_digest(
+        &self,
+        content: &BackendContent,
+        id: &ExtensionId,
+        digest: &Digest,
+    ) -> Result<Arc<Manifest>> {
+        let key = (content.backend(), id.clone(), digest.clone());
+        if let Some((manifest, _)) = self.get(&key).filter(|(_, at)| at.elapsed() < self.rules.ttl)
+        {
+            return Ok(manifest);
+        }
+        self.may_ask(content, &key)?;
+        let found = self.ask(content, id, Reference::Digest(digest.clone())).await;
+        self.note(key, &found);
+        found
+    }
+
+    /// Returns the manifest of a tag that the catalog hides, such as those of signatures.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`StoredManifests::by_digest`].
+    pub async fn by_tag(
+        &self,
+        content: &BackendContent,
+        id: &ExtensionId,
+        tag: &str,
+    ) -> Result<Arc<Manifest>> {
+        content.take_lookup()?;
+        self.ask(content, id, Reference::Tag(tag.to_owned())).await
+    }
+
+    /// Returns the size of an object that a kept manifest names.
+    #[must_use]
+    pub fn size_of(&self, key: &ObjectKey) -> Option<u64> {
+        self.kept.lock().named.get(key).copied()
+    }
+
+    /// Fails if an object was absent just now, or if a question about it is beyond the lookup budget. An
+    /// object that a known manifest names needs none: a caller has not made it up.
+    ///
+    /// # Errors
+    ///
+    /// `NotFound`, or `BackendUnavailable` beyond the budget.
+    pub fn may_ask(&self, content: &BackendContent, key: &ObjectKey) -> Result<()> {
+        let (was_absent, is_named) = {
+            let mut kept = self.kept.lock();
+            let absent = kept.absent.get(key).copied();
+            let is_named = kept.named.get(key).is_some() || kept.manifests.get(key).is_some();
+            (absent.is_some_and(|at| at.elapsed() < self.rules.negative_ttl), is_named)
+        };
+        if was_absent {
+            let (_, id, digest) = key;
+            return Err(Error::not_found(format!("The repository of {id} has no {digest}")));
+        }
+        if is_named { Ok(()) } else { content.take_lookup() }
+    }
+
+    /// Remembers an absence.
+    pub fn note<T>(&self, key: ObjectKey, found: &Result<T>) {
+        if found.as_ref().is_err_and(Error::is_not_found) {
+            self.kept.lock().absent.put(key, KEY_BYTES, Instant::now());
+        }
+    }
+
+    fn get(&self, key: &ObjectKey) -> Option<(Arc<Manifest>, Instant)> {
+        self.kept.lock().manifests.get(key).cloned()
+    }
+
+    async fn ask(
+        &self,
+        content: &BackendContent,
+        id: &ExtensionId,
+        reference: Reference,
+    ) -> Result<Arc<Manifest>> {
+        let key = (content.backend(), id.clone(), reference);
+        self.flights
+            .ask(&key, || {
+                let (content, kept) = (content.clone(), Arc::clone(&self.kept));
+                let (backend, id, reference) = key.clone();
+                async move {
+                    let manifest = Manifest::from(content.manifest(&id, &reference).await?);
+                    let manifest = Arc::new(manifest);
+                    kept.lock().keep(backend, &id, &manifest);
+                    Ok(manifest)
+                }
+            })
+            .await
+    }
+}
+
+impl Kept {
+    fn keep(&mut self, backend: BackendId, id: &ExtensionId, manifest: &Arc<Manifest>) {
+        for part in &manifest.parts {
+            self.named.put((backend, id.clone(), part.digest.clone()), KEY_BYTES, part.size);
+        }
+        let key = (backend, id.clone(), manifest.digest.clone());
+        self.absent.remove(&key);
+        let weight = manifest.weight() as u64 + KEY_BYTES;
+        self.manifests.put(key, weight, (Arc::clone(manifest), Instant::now()));
+    }
+}
