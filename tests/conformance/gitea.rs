@@ -22,10 +22,14 @@ struct Gitea {
 impl Gitea {
     async fn new() -> Self {
         let fake = FakeGitea::start(State::empty()).await;
-        let settings = GiteaSettings::new(fake.url(), ORGANIZATION.parse().unwrap());
-        let backend = Arc::new(GiteaBackend::new(settings, Arc::new(())).unwrap());
+        let backend = backend(&fake);
         Self { fake, backend }
     }
+}
+
+pub(super) fn backend(fake: &FakeGitea) -> Arc<GiteaBackend> {
+    let settings = GiteaSettings::new(fake.url(), ORGANIZATION.parse().unwrap());
+    Arc::new(GiteaBackend::new(settings, Arc::new(())).unwrap())
 }
 
 #[async_trait]

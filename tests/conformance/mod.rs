@@ -10,6 +10,7 @@ mod evidence;
 mod gitea;
 mod naming;
 mod oci;
+mod one_manifest;
 
 use std::sync::Arc;
 

@@ -27,7 +27,7 @@ use super::{Stage, behaviors, content, evidence, naming};
 
 const NAMESPACE: &str = "provisioning";
 
-fn backend(url: &str) -> Arc<OciBackend> {
+pub(super) fn backend(url: &str) -> Arc<OciBackend> {
     let settings = OciSettings::new(url.parse().unwrap(), NAMESPACE.parse().unwrap());
     Arc::new(OciBackend::new(settings, Arc::new(())).unwrap())
 }

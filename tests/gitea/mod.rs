@@ -21,6 +21,7 @@ mod limited;
 mod log;
 mod organization;
 mod prereleases;
+mod published;
 mod raw_answers;
 mod readme;
 mod transport;

@@ -4,6 +4,7 @@
 mod digests;
 mod evidence;
 mod health;
+mod manifests;
 mod removal;
 
 use std::sync::Arc;

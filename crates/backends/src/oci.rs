@@ -15,7 +15,7 @@ mod descent;
 pub mod documents;
 mod failures;
 pub mod labels;
-mod layers;
+pub(crate) mod layers;
 pub mod link;
 pub mod manifest_type;
 pub mod models;

@@ -16,6 +16,7 @@ pub(super) fn retagged(known: &Release, read: &Release) -> Release {
             Release { manifest_digest: read.manifest_digest.clone(), ..known.clone() }
         }
         // Notes stay out of the index: they are large, and read with each response that shows them.
-        _ => Release { notes: None, ..read.clone() },
+        // Faults of files are kept with the evidence.
+        _ => Release { notes: None, checksum_fault: None, manifest_fault: None, ..read.clone() },
     }
 }

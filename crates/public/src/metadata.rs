@@ -32,7 +32,7 @@ pub struct MetadataBody {
     /// while the backend is unavailable.
     pub notes: Option<String>,
     /// Digest of the object that the tag points at, if the backend has one: in OCI, of the
-    /// manifest.
+    /// manifest; in Gitea, of the manifest among the files.
     pub manifest_digest: Option<String>,
     /// `known`; `unknown` if no digest is published and the archive was not downloaded yet;
     /// `unverified` if the archive has a checksum file that cannot be read: `/health` reports the

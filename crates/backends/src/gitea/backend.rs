@@ -7,6 +7,7 @@ use async_trait::async_trait;
 use registry_core::backend::changes::{ChangeCursor, Changes};
 use registry_core::backend::contact::Contact;
 use registry_core::backend::download::Download;
+use registry_core::backend::oci_content::StoredManifest;
 use registry_core::backend::{Backend, Listing, no_readme};
 use registry_core::error::{Error, ErrorKind, Result};
 use registry_core::models::artifact::Artifact;
@@ -15,6 +16,7 @@ use registry_core::models::coverage::Coverage;
 use registry_core::models::extension::{Extension, Release};
 use registry_core::models::fault::ExtensionFault;
 use registry_core::models::naming::ExtensionId;
+use registry_core::models::oci_manifest::MANIFEST_TYPE;
 use registry_core::models::readme::Readme;
 use registry_core::models::tag::Tag;
 use tokio::sync::watch;
@@ -24,13 +26,14 @@ use crate::gitea::identity::OrganizationIdentity;
 use crate::gitea::models::{ReleaseRow, RepositoryRow};
 use crate::gitea::organization::{OrganizationReader, no_organization};
 use crate::gitea::paging::PagedList;
+use crate::gitea::published_reader::{Published, PublishedReader};
 use crate::gitea::releases::ReleaseReader;
 use crate::gitea::repositories::{FoundRepositories, RepositoryReader, absent};
 use crate::gitea::repository::GiteaRepository;
 use crate::gitea::repository_cache::RepositoryCache;
 use crate::gitea::rows::Rows;
 use crate::gitea::settings::{GiteaSettings, GiteaToken};
-use crate::gitea::{changes, checksums, download, labels, readme};
+use crate::gitea::{changes, download, labels, published_readme, readme};
 use crate::http::answer::UpstreamResponse;
 use crate::http::json;
 use crate::http::metrics::UpstreamMetrics;
@@ -42,6 +45,7 @@ pub struct GiteaBackend {
     known: Arc<RepositoryCache>,
     organization: Arc<OrganizationReader>,
     repositories: RepositoryReader,
+    published: PublishedReader,
     external_hosts: Vec<String>,
 }
 
@@ -63,6 +67,7 @@ impl GiteaBackend {
                 Arc::clone(&known),
                 Arc::clone(&organization),
             ),
+            published: PublishedReader::new(Arc::clone(&client)),
             client,
             known,
             organization,
@@ -169,7 +174,22 @@ impl Backend for GiteaBackend {
         };
         let (coverage, mut faults) = judged(&found);
         faults.extend(fault);
-        Ok(Extension::new(id, found.rows).with_faults(faults).with_coverage(coverage))
+        let page = repository.about.repository.as_deref();
+        let rows = found.rows.into_iter().map(|row| self.published.describe_known(row, page));
+        let mut extension = Extension::new(id, rows.collect());
+        if let Some(latest) = extension.latest().cloned() {
+            match self.published.describe(&latest, page).await {
+                Ok(None) => {}
+                Ok(Some(described)) => {
+                    let amended = extension.amended(|release| {
+                        (release.tag == described.tag).then(|| described.clone())
+                    });
+                    extension = amended.unwrap_or(extension);
+                }
+                Err(fault) => faults.push(fault),
+            }
+        }
+        Ok(extension.with_faults(faults).with_coverage(coverage))
     }
 
     async fn version(&self, id: &ExtensionId, tag: &Tag) -> Result<Release> {
@@ -179,7 +199,8 @@ impl Backend for GiteaBackend {
             // The API ignores case, and a tag in another case is another version.
             .filter(|release| release.tag == *tag)
             .ok_or_else(|| Error::not_found(format!("Extension {id} has no tag {tag}")))?;
-        Ok(checksums::with_digest(&self.client, release).await)
+        let page = repository.about.repository.as_deref();
+        Ok(self.published.complete(release, page).await)
     }
 
     async fn open(
@@ -197,9 +218,30 @@ impl Backend for GiteaBackend {
     }
 
     async fn readme(&self, id: &ExtensionId, release: &Release) -> Result<Readme> {
+        if let Published::Valid(manifest) = self.published.of(release).await? {
+            let found = published_readme::read(&self.client, &manifest, id, release).await?;
+            if let Some(readme) = found {
+                return Ok(readme);
+            }
+        }
         let repository = self.repositories.remembered(id).await?;
         let found = readme::read(&self.client, &repository.name, &release.tag).await?;
         found.ok_or_else(|| no_readme(id, release))
+    }
+
+    async fn published_manifest(
+        &self,
+        _: &ExtensionId,
+        release: &Release,
+    ) -> Result<Option<StoredManifest>> {
+        Ok(match self.published.of(release).await? {
+            Published::Absent | Published::Invalid(_) => None,
+            Published::Valid(manifest) => Some(StoredManifest {
+                bytes: manifest.bytes.clone(),
+                media_type: MANIFEST_TYPE.to_owned(),
+                digest: manifest.digest.clone(),
+            }),
+        })
     }
 
     async fn changes(&self, since: Option<&ChangeCursor>) -> Result<Changes> {

@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
-use registry_core::error::Result;
+use bytes::Bytes;
+use registry_core::error::{Error, Result};
 use registry_core::models::artifact::{Artifact, archive_stem, is_archive_name};
 use registry_core::models::digest::Digest;
-use registry_core::models::extension::{ChecksumFault, Release};
+use registry_core::models::extension::{FileFault, Release};
 use registry_core::models::truncate::truncate;
 
 use crate::gitea::checksum_file::{ChecksumScope, find};
@@ -43,63 +44,62 @@ const LIST_WORDS: [&str; 12] = [
 const OTHER: [&str; 9] =
     [".asc", ".sig", ".sign", ".pem", ".crt", ".json", ".minisig", ".sigstore", ".bundle"];
 
-/// Adds the digest that a checksum file states. Without a readable file there is no digest.
-pub(super) async fn with_digest(client: &GiteaClient, mut release: Release) -> Release {
-    let Some(archive) = release.artifact.chosen().cloned() else { return release };
-    match digest_beside(client, &archive.file_name, &release.assets).await {
-        Ok(Some(digest)) => {
-            release.learn_digests(|of| (of.key == archive.key).then(|| digest.clone()));
-        }
-        Ok(None) => {}
-        Err(fault) => release.checksum_fault = Some(Box::new(fault)),
-    }
-    release
+/// What the checksum files of a release state about its archive.
+#[derive(Debug, Default)]
+pub(super) struct StatedDigest {
+    pub(super) digest: Option<Digest>,
+    /// The first file that cannot be used, if no other file states a digest.
+    pub(super) fault: Option<FileFault>,
+    /// Failure of a request; without it, the same files state the same at any time.
+    pub(super) failure: Option<Error>,
 }
 
-/// Unreadable checksum files are a fault only if no other file states a digest.
-async fn digest_beside(
-    client: &GiteaClient,
-    archive: &str,
-    assets: &[Arc<Artifact>],
-) -> Result<Option<Digest>, ChecksumFault> {
-    let mut trouble = None;
-    for (file, scope) in candidates(archive, assets) {
-        match stated(client, file, archive, scope).await {
-            Ok(Some(digest)) => return Ok(Some(digest)),
-            Ok(None) => {}
-            Err(why) => {
-                // The name goes into a message, and its publisher chose it freely.
-                let name: String = file.file_name.chars().filter(|c| !c.is_control()).collect();
-                trouble.get_or_insert_with(|| ChecksumFault {
-                    file: file.key.clone(),
-                    reason: truncate(format!("the checksum {name} {why}")).into(),
-                });
+/// Reads the checksum files of a release until one states the digest of its archive.
+pub(super) async fn stated_digest(client: &GiteaClient, release: &Release) -> StatedDigest {
+    let mut stated = StatedDigest::default();
+    let Some(archive) = release.artifact.chosen() else { return stated };
+    for (file, scope) in candidates(&archive.file_name, &release.assets) {
+        let why = match read(client, file).await {
+            Ok(Ok(bytes)) => match find(&bytes, &archive.file_name, scope) {
+                Ok(Some(digest)) => {
+                    return StatedDigest { digest: Some(digest), ..StatedDigest::default() };
+                }
+                Ok(None) => continue,
+                Err(why) => why.to_owned(),
+            },
+            Ok(Err(why)) => why,
+            Err(error) => {
+                let why = format!("cannot be read: {}", error.report());
+                stated.failure.get_or_insert(error);
+                why
             }
-        }
+        };
+        stated.fault.get_or_insert_with(|| fault("checksum", file, &why));
     }
-    trouble.map_or(Ok(None), Err)
+    stated
 }
 
-async fn stated(
-    client: &GiteaClient,
-    file: &Artifact,
-    archive: &str,
-    scope: ChecksumScope,
-) -> Result<Option<Digest>, String> {
-    let too_long = format!("is longer than {SIZE_MAX} bytes");
+/// Returns the content, or the reason why it is none that can be used. Fails if a request does.
+async fn read(client: &GiteaClient, file: &Artifact) -> Result<Result<Bytes, String>> {
+    let too_long = || Ok(Err(format!("is longer than {SIZE_MAX} bytes")));
     // The declared size avoids a request; external files declare none and are checked below.
     if file.known_size().is_some_and(|size| size > SIZE_MAX) {
-        return Err(too_long);
+        return too_long();
     }
-    let read = async {
-        let download = download::open(client, file, None).await?;
-        let fits = download.length <= SIZE_MAX;
-        if fits { download.collect().await.map(Some) } else { Ok(None) }
-    };
-    match read.await {
-        Ok(Some(bytes)) => find(&bytes, archive, scope).map_err(str::to_owned),
-        Ok(None) => Err(too_long),
-        Err(error) => Err(format!("cannot be read: {}", error.report())),
+    let download = download::open(client, file, None).await?;
+    if download.length > SIZE_MAX {
+        return too_long();
+    }
+    download.collect().await.map(Ok)
+}
+
+/// Describes a file beside the archive that cannot be used.
+pub(super) fn fault(what: &str, file: &Artifact, why: &str) -> FileFault {
+    // The name goes into a message, and its publisher chose it freely.
+    let name: String = file.file_name.chars().filter(|c| !c.is_control()).collect();
+    FileFault {
+        file: file.key.clone(),
+        reason: truncate(format!("the {what} {name} {why}")).into(),
     }
 }
 

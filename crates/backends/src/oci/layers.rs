@@ -57,7 +57,7 @@ pub(super) fn evidence(layer: &Descriptor) -> ArchiveEvidence {
 }
 
 /// Returns the file name of a layer, without folders. `None` if it is not valid as a file name.
-pub(super) fn title(layer: &Descriptor) -> Option<&str> {
+pub(crate) fn title(layer: &Descriptor) -> Option<&str> {
     let path = layer.annotations.get(TITLE)?.trim_end_matches(['/', '\\']);
     let name = path.rsplit(['/', '\\']).next()?;
     // Names of dots alone would refer to a folder on the client's side.

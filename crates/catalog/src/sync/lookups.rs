@@ -6,8 +6,9 @@ use futures_util::future::join_all;
 use registry_core::backend::Fault;
 use registry_core::caching::single_flight::{Same, SingleFlight};
 use registry_core::error::{Error, Result};
+use registry_core::models::artifact::ArtifactKey;
 use registry_core::models::backend_id::BackendId;
-use registry_core::models::extension::{ChecksumFault, Extension, Release};
+use registry_core::models::extension::{Extension, FileFault, Release};
 use registry_core::models::fault::FaultSubject;
 use registry_core::models::naming::ExtensionId;
 use registry_core::models::scope::Scope;
@@ -134,7 +135,7 @@ impl Lookups {
         let subject = FaultSubject::Release(release.tag.clone());
         // The release could be read, so an earlier fault of this tag no longer applies.
         handle.health.evidence.mended(&id.to_string(), &subject);
-        judge_checksum(handle, id, &release);
+        judge_files(handle, id, &release);
         if release.artifact.is_usable() {
             take_over_tag(handle, id, &known, &release).await;
             return Ok(Arc::new(self.pins.completed(id, release)));
@@ -226,22 +227,25 @@ async fn take_over_tag(handle: &BackendHandle, id: &ExtensionId, known: &Release
     }
 }
 
-fn judge_checksum(handle: &BackendHandle, id: &ExtensionId, release: &Release) {
+/// Records which files beside the archive cannot be used.
+fn judge_files(handle: &BackendHandle, id: &ExtensionId, release: &Release) {
     let (repository, evidence) = (id.to_string(), &handle.health.evidence);
-    let Some(ChecksumFault { file, reason }) = release.checksum_fault.as_deref() else {
-        let archive = release.artifact.chosen().map(|archive| &archive.key);
-        // Any file other than the archive may have been the faulty checksum.
-        let beside = release.assets.iter().filter(|file| Some(&file.key) != archive);
-        for file in beside {
-            let subject = FaultSubject::Download(release.tag.clone(), file.key.clone());
-            evidence.mended(&repository, &subject);
-        }
-        return;
-    };
-    let subject = FaultSubject::Download(release.tag.clone(), file.clone());
-    let reason = format!("{}: {reason}", release.tag);
-    let fault = Fault { repository, subject, reason };
-    handle.health.log_faults(evidence.found(fault).as_slice());
+    let faults = release.checksum_fault.iter().chain(&release.manifest_fault);
+    let faulty = |file: &ArtifactKey| faults.clone().any(|fault| fault.file == *file);
+    let archive = release.artifact.chosen().map(|archive| &archive.key);
+    // Any file other than the archive may have been the faulty one.
+    let beside = release.assets.iter().filter(|file| Some(&file.key) != archive);
+    for file in beside.filter(|file| !faulty(&file.key)) {
+        let subject = FaultSubject::Download(release.tag.clone(), file.key.clone());
+        evidence.mended(&repository, &subject);
+    }
+    for fault in faults.clone() {
+        let FileFault { file, reason } = &**fault;
+        let subject = FaultSubject::Download(release.tag.clone(), file.clone());
+        let reason = format!("{}: {reason}", release.tag);
+        let fault = Fault { repository: repository.clone(), subject, reason };
+        handle.health.log_faults(evidence.found(fault).as_slice());
+    }
 }
 
 #[cfg(test)]

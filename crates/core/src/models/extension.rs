@@ -10,7 +10,7 @@ use crate::models::fault::{ExtensionFault, first_few_faults};
 use crate::models::naming::ExtensionId;
 use crate::models::tag::Tag;
 
-pub use crate::models::release::{About, Change, ChecksumFault, Release, ReleaseVersion};
+pub use crate::models::release::{About, Change, FileFault, Release, ReleaseVersion};
 
 /// All releases of one extension at one backend.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,6 +38,7 @@ impl Extension {
             .map(|mut release| {
                 release.notes = None;
                 release.checksum_fault = None;
+                release.manifest_fault = None;
                 release.hold_archive_once();
                 Arc::new(release)
             })

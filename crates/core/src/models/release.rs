@@ -41,12 +41,12 @@ pub struct Change {
     pub in_place: bool,
 }
 
-/// A checksum file that exists but cannot be read, so its archive is not verified.
+/// A file beside the archive that exists but cannot be used, such as a checksum.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ChecksumFault {
-    /// File that contains the checksum.
+pub struct FileFault {
+    /// The file.
     pub file: ArtifactKey,
-    /// Name of the file and the reason it cannot be read.
+    /// Name of the file and the reason it cannot be used.
     pub reason: Box<str>,
 }
 
@@ -97,14 +97,17 @@ pub struct Release {
     pub artifact: ArtifactChoice,
     /// All files, including the archive, if the backend lists them. Their names are untrusted.
     pub assets: Box<[Arc<Artifact>]>,
-    /// Digest of the object that the tag points at, if the backend has one.
+    /// Digest of the object that the tag points at, or of the publisher's manifest among the files.
     pub manifest_digest: Option<Digest>,
     /// Publisher's metadata. Shared, since most releases of an extension have equal metadata.
     pub about: Arc<About>,
     /// Release notes. Present only in a release that was read individually.
     pub notes: Option<Arc<str>>,
     /// Checksum that cannot be read. Present only in a release that was read individually.
-    pub checksum_fault: Option<Box<ChecksumFault>>,
+    pub checksum_fault: Option<Box<FileFault>>,
+    /// Manifest of the publisher that is not used. Present only in a release that was read
+    /// individually.
+    pub manifest_fault: Option<Box<FileFault>>,
     /// Change of the archive under its version. Set by this service; no backend reports it.
     pub change: Option<Box<Change>>,
 }
@@ -128,6 +131,7 @@ impl Release {
             about: Arc::default(),
             notes: None,
             checksum_fault: None,
+            manifest_fault: None,
             change: None,
         }
     }

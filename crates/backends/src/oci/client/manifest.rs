@@ -99,7 +99,7 @@ impl<'a> ManifestClient<'a> {
     /// Fetches a manifest or index as it is stored. Its digest is the requested one, or else SHA-256.
     ///
     /// # Errors
-    /// Those of [`ManifestClient::read`], except that the document may have any number of parts.
+    /// Those of [`ManifestClient::read`], which bounds the memory of the document further.
     pub async fn stored(
         &self,
         repository: &OciRepository,
