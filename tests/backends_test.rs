@@ -4,6 +4,7 @@
 
 mod conformance;
 mod gitea;
+mod layout_content;
 mod layouts;
 mod oci;
 mod outbound;

@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 
 use registry_backends::local::backend::LocalBackend;
-use registry_backends::local::pack::LayoutWriter;
 use registry_core::backend::Backend;
 use registry_core::backend::oci_content::{Reference, StoredManifest};
 use registry_core::models::artifact::Artifact;
@@ -19,6 +18,8 @@ use registry_testing::played_registry::{Dialect, PlayedRegistry};
 use registry_testing::registry_store::Store;
 use registry_testing::scripted_registry::ScriptedRegistry;
 use serde_json::json;
+
+use crate::support::layouts::LayoutBuilder;
 
 const ARCHIVE: &[u8] = b"the archive";
 const README: &[u8] = "# Über AWS\n".as_bytes();
@@ -84,11 +85,11 @@ async fn of_registry(bytes: &[u8], blobs: &[&[u8]]) -> Told {
 
 async fn of_layout(bytes: &[u8], blobs: &[&[u8]]) -> Told {
     let dir = tempfile::tempdir().unwrap();
-    let mut layout = LayoutWriter::create(dir.path().join("aws-provider")).unwrap();
-    blobs.iter().for_each(|blob| drop(layout.blob("", blob).unwrap()));
-    let entry = layout.blob(MANIFEST_TYPE, bytes).unwrap();
+    let mut layout = LayoutBuilder::create(dir.path().join("aws-provider"));
+    blobs.iter().for_each(|blob| drop(layout.blob("", blob)));
+    let entry = layout.blob(MANIFEST_TYPE, bytes);
     layout.tag("1.2.0", entry);
-    layout.finish().unwrap();
+    layout.finish();
     told(&LocalBackend::new(BackendId::LOCAL, dir.path())).await
 }
 

@@ -8,6 +8,7 @@ mod real;
 mod recorded;
 mod reports;
 mod slow;
+mod stored;
 mod sweep;
 mod webhook;
 
