@@ -1,6 +1,6 @@
 # shellcheck shell=bash
 # Programs written in Go, each in one version, built once into $tools/bin as NAME-VERSION. scripts/test and the
-# scripts that check the OCI interface read this file. They set $tools and define `missing`.
+# scripts that check the OCI pull API read this file. They set $tools and define `missing`.
 # shellcheck disable=SC2034,SC2154 # they use what is set here, and set what is used
 
 readonly actionlint_version=1.7.12

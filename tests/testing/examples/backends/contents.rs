@@ -2,6 +2,8 @@
 
 use std::fmt::Write as _;
 
+use registry_core::models::digest::Digest;
+use registry_core::models::oci_manifest::{OciLayer, OciManifest, VERSION, layer_type};
 use registry_testing::archives::{File, packed};
 use registry_testing::fake_gitea::state::State;
 use serde_json::json;
@@ -31,6 +33,8 @@ pub fn hostile() -> State {
     long_texts(&mut state);
     many_versions(&mut state);
     archives(&mut state);
+    manifest_beside(&mut state);
+    three_versions(&mut state);
     state
 }
 
@@ -104,6 +108,33 @@ fn archives(state: &mut State) {
             release(state, name, &format!("1.{number}.0"), archive);
         }
     }
+}
+
+fn three_versions(state: &mut State) {
+    let name = "steady_cluster";
+    state.create(name, "Has three versions");
+    for version in ["1.0.0", "1.1.0", "1.2.0"] {
+        release(state, name, version, &packed(&[File::new("version", version)]));
+    }
+}
+
+/// A release with the manifest that its author wrote beside the archive.
+fn manifest_beside(state: &mut State) {
+    let (name, file) = ("published_taskserv", "published_taskserv.tar.gz");
+    state.create(name, "Has a manifest beside its archive");
+    let archive = packed(&[File::new("published/main.sh", "#!/bin/sh\n")]);
+    let layer = OciLayer {
+        media_type: layer_type(file).unwrap().to_owned(),
+        digest: Digest::sha256(&archive),
+        size: archive.len() as u64,
+        title: "published-1.0.0.tar.gz".to_owned(),
+    };
+    let annotations =
+        [(VERSION, "1.0.0"), ("org.opencontainers.image.description", "Described by its author")];
+    let annotations = annotations.map(|(key, value)| (key.to_owned(), value.to_owned())).into();
+    let manifest = OciManifest { layers: vec![layer], annotations }.to_bytes();
+    let beside = format!("{file}.manifest.json");
+    state.publish(name, "1.0.0", &[(file, &archive), (&beside, &manifest)]);
 }
 
 fn release(state: &mut State, repository: &str, tag: &str, archive: &[u8]) {
