@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use http_body_util::BodyExt as _;
+use registry_core::models::digest::Digest;
 use registry_testing::certificates::{Authority, VERSIONS, local};
 use registry_testing::http2::Http2;
 use registry_testing::ids::id;
@@ -117,6 +118,33 @@ async fn requests_reach_the_service_with_their_client_and_archives_pass_unstored
     assert!(head.contains(&format!("content-length: {ARCHIVE}\r\n")), "{head}");
     assert_eq!(rest(&mut stream).await.len(), ARCHIVE);
     assert!(!nginx.errors().contains("temporary file"), "{}", nginx.errors());
+}
+
+/// One response of nginx, in small letters but for its body.
+async fn answer(nginx: &Nginx, authority: &Authority, target: &str) -> (String, String) {
+    let mut stream = connect(nginx, authority, "http/1.1").await;
+    stream.write_all(get(target).as_bytes()).await.unwrap();
+    let response = String::from_utf8(rest(&mut stream).await).unwrap();
+    let (head, body) = response.split_once("\r\n\r\n").unwrap();
+    (head.to_lowercase(), body.to_owned())
+}
+
+#[tokio::test]
+async fn oci_clients_reach_the_service_and_manifests_keep_their_bytes() {
+    let dir = tempfile::tempdir().unwrap();
+    let running = started(dir.path());
+    let authority = Authority::new();
+    let Some(nginx) = Nginx::of(|at| example(at, &running, &authority)).await else { return };
+
+    let (head, body) = answer(&nginx, &authority, "/v2/").await;
+    assert!(head.starts_with("http/1.1 200") && body == "{}", "{head}\n{body}");
+    assert!(head.contains("\r\ndocker-distribution-api-version: registry/2.0"), "{head}");
+    let (head, body) = answer(&nginx, &authority, "/v2/extensions/mine-provider/tags/list").await;
+    assert!(head.starts_with("http/1.1 200") && body.contains("[\"1.0.0\"]"), "{head}\n{body}");
+    let manifest = "/v2/extensions/mine-provider/manifests/1.0.0";
+    let (head, body) = answer(&nginx, &authority, manifest).await;
+    let digest = Digest::sha256(body.as_bytes());
+    assert!(head.contains(&format!("\r\ndocker-content-digest: {digest}")), "{head}\n{body}");
 }
 
 #[tokio::test]
