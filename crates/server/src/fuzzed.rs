@@ -8,10 +8,15 @@
     reason = "a violated invariant must stop the run; the service never compiles this"
 )]
 
+use hyper::Uri;
 use hyper::header::{HeaderMap, HeaderName, HeaderValue, RANGE};
 
 use crate::api::artifact_headers;
+use crate::api::extract::QueryString;
 use crate::edge::ranges;
+use crate::oci::paging::ListPage;
+use crate::oci::repository::RepositoryPath;
+use crate::oci::target::{OciRoute, OciTarget};
 
 /// `Range`: a part is never empty and lies within the artifact.
 pub fn range(bytes: &[u8]) {
@@ -30,6 +35,47 @@ pub fn disposition(bytes: &[u8]) {
     assert!(!value.contains(['/', '\\', '\r', '\n']) && !value.contains("\"."), "{value}");
 }
 
+/// Target `oci_path`: an end point is found the same way twice, a repository leads out of nothing,
+/// and its extension has this repository.
+pub fn oci_path(bytes: &[u8]) {
+    let Ok(path) = std::str::from_utf8(bytes) else { return };
+    let Some(target) = OciTarget::parse(path) else { return };
+    assert_eq!(OciRoute::of(path), Some(target.route));
+    if let Some(Ok(digest)) = target.digest() {
+        assert_eq!(digest.to_string(), target.reference);
+    }
+    let Ok(repository) = target.repository.parse::<RepositoryPath>() else { return };
+    assert!(!repository.as_str().split('/').any(|part| part.is_empty() || part.starts_with('.')));
+    let Some((namespace, _)) = repository.as_str().rsplit_once('/') else { return };
+    let Ok(namespace) = namespace.parse::<RepositoryPath>() else { return };
+    if let Some(id) = namespace.extension_at(&repository) {
+        assert_eq!(namespace.repository_of(&id), Some(repository));
+    }
+}
+
+/// Target `oci_list`: the first line is a query, the others are a list. A page is not longer than asked
+/// for, begins after `last`, and has a valid link to the next one.
+pub fn oci_list(bytes: &[u8]) {
+    let text = String::from_utf8_lossy(bytes);
+    let mut lines = text.lines();
+    let Ok(uri) = format!("/v2/_catalog?{}", lines.next().unwrap_or_default()).parse::<Uri>()
+    else {
+        return;
+    };
+    let Ok(page) = QueryString::of(&uri).and_then(|query| ListPage::of(&query)) else { return };
+    let is_plain = |line: &&str| line.bytes().all(|byte| byte.is_ascii_graphic());
+    let mut items: Vec<&str> = lines.filter(is_plain).collect();
+    items.sort_unstable();
+    items.dedup();
+    let (found, more) = page.of_items(&items);
+    assert!(found.len() <= page.count);
+    assert!(found.iter().all(|item| page.last.as_ref().is_none_or(|last| **item > **last)));
+    if let Some(last) = more {
+        assert_eq!(Some(&last), found.last());
+        assert!(page.link("/v2/_catalog", last).is_some());
+    }
+}
+
 fn header(name: HeaderName, bytes: &[u8]) -> Option<HeaderMap> {
     Some(HeaderMap::from_iter([(name, HeaderValue::from_bytes(bytes).ok()?)]))
 }
@@ -38,7 +84,12 @@ fn header(name: HeaderName, bytes: &[u8]) -> Option<HeaderMap> {
 mod tests {
     use registry_testing::fuzzing::{Target, replay};
 
-    const TARGETS: [Target; 2] = [("range", super::range), ("disposition", super::disposition)];
+    const TARGETS: [Target; 4] = [
+        ("range", super::range),
+        ("disposition", super::disposition),
+        ("oci_path", super::oci_path),
+        ("oci_list", super::oci_list),
+    ];
 
     #[test]
     fn targets_keep_their_invariants() {

@@ -1,0 +1,4 @@
+//! Target `oci_list`: see `crates/server/src/fuzzed.rs`.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| registry_server::fuzzed::oci_list(bytes));
