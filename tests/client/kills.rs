@@ -12,8 +12,7 @@ use crate::client::rig::{Rig, User, names, packed};
 const STRACE: &str = "/usr/bin/strace";
 
 /// System calls that change files, or talk to the registry.
-const CALLS: &str =
-    "write,writev,ftruncate,fsync,rename,linkat,link,mkdir,unlink,unlinkat,rmdir,connect,sendto";
+const CALLS: &str = "write,writev,ftruncate,fsync,rename,renameat,renameat2,linkat,link,mkdir,unlink,unlinkat,rmdir,connect,sendto";
 /// Kills at random calls, after one at each of the counted ones.
 const RANDOM: usize = 100;
 const NAMES: [&str; 2] = ["a", "b"];

@@ -176,6 +176,7 @@ fn a_version_is_published_once_and_replaced_only_on_demand() {
     assert_eq!(publish(&["--tag", "latest"]).code, 2);
     fs::create_dir_all(user.project().join("taken/demo-provider/x")).unwrap();
     user.fails(&["publish", "ext", "--to", "local:taken"], 8, "it is no layout");
+    user.fails(&["publish", "ext", "--to", "local:out", "--name", "Demo"], 8, "in case only");
 }
 
 #[test]

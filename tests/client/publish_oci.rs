@@ -137,7 +137,8 @@ async fn passwords_come_from_files_and_helpers() {
 #[tokio::test]
 async fn tokens_come_from_servers_that_the_user_trusts() {
     let tokens = TokenServer::start(0).await;
-    let access = Access::Tokens { realm: &tokens.realm(), certificate: &tokens.signer.certificate };
+    let access =
+        Access::Tokens { realm: &tokens.realm(), certificate: &tokens.signer.certificate_pem };
     let Some(registry) = DockerRegistry::start(access).await else { return };
     let (user, target) = (user(), format!("oci+http://{}/team", registry.authority()));
     let host = registry.authority();
@@ -213,8 +214,8 @@ async fn credentials_stay_with_the_registry() {
     let seen = other.seen();
     assert!(!seen.is_empty() && seen.iter().all(|one| one.header("authorization").is_none()));
     let plain =
-        publish(&user, "oci+http://registry.example.com/team", &["--token-file", &token_file]);
-    let plain = plain.await;
+        publish(&user, "oci+http://registry.example.com/team", &["--token-file", &token_file])
+            .await;
     assert!(plain.code == 2 && plain.stderr.contains("plain HTTP"), "{}", plain.stderr);
 }
 

@@ -27,7 +27,14 @@ pub(super) async fn publish(
     job: &PublishJob<'_>,
 ) -> Result<PublishOutcome> {
     let tag = publication.oci_tag()?;
-    let directory = root.join(publication.id.oci_repository());
+    let name = publication.id.oci_repository();
+    if let Some(other) = spelled_otherwise(root, &name) {
+        let message =
+            format!("{} has {other}, which differs from {name} in case only", root.display());
+        return Err(ClientFailure::new(FailureKind::Conflict, message)
+            .hint("publish under the name that is there"));
+    }
+    let directory = root.join(name);
     // A dry run makes no directory and waits for no lock.
     let layout = if job.rules.is_dry_run { None } else { Some(open(directory.clone()).await?) };
     let place = format!("{}:{tag}", directory.display());
@@ -61,6 +68,13 @@ pub(super) async fn publish(
         .map_err(|error| ClientFailure::failed(error.to_string()))?
         .map_err(|error| failure(&directory, &error))?;
     Ok(job.done())
+}
+
+/// Returns the layout of the same extension under another spelling: names do not differ in case.
+fn spelled_otherwise(root: &Path, name: &str) -> Option<String> {
+    let entries = std::fs::read_dir(root).ok()?;
+    let names = entries.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
+    names.into_iter().find(|other| other != name && other.eq_ignore_ascii_case(name))
 }
 
 async fn open(directory: PathBuf) -> Result<LayoutWriter> {

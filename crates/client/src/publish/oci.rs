@@ -1,5 +1,6 @@
 //! Publishes a version to a repository of an OCI registry: blobs first, the tag last.
 
+mod authorization;
 mod blob;
 mod credentials;
 mod helper;

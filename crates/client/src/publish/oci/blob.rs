@@ -1,9 +1,12 @@
 //! Upload of a blob in one request, after a place for it was asked for.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use registry_core::models::digest::Digest;
 use reqwest::header::{CONTENT_TYPE, LOCATION};
 use reqwest::{Method, StatusCode};
+use tokio::time::sleep;
 use url::Url;
 
 use crate::failure::{ClientFailure, FailureKind, Result};
@@ -15,6 +18,8 @@ use crate::publish::oci::session::RegistrySession;
 
 /// Uploads of one blob, each in a new place.
 const UPLOADS: usize = 3;
+/// Time between two uploads of one blob.
+const PAUSE: Duration = Duration::from_millis(500);
 
 /// A blob to push.
 pub(super) struct Blob {
@@ -44,7 +49,7 @@ impl Blob {
         for _ in 1..UPLOADS {
             match self.upload(session).await {
                 // The place of an upload that broke off is not used again.
-                Err(failure) if failure.kind() == FailureKind::Unavailable => {}
+                Err(failure) if failure.kind() == FailureKind::Unavailable => sleep(PAUSE).await,
                 ended => return ended,
             }
         }

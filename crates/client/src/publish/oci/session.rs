@@ -8,13 +8,13 @@ use registry_oci::repository::OciRepository;
 use registry_oci::token::basic_pair;
 use reqwest::StatusCode;
 use reqwest::header::{HeaderValue, WWW_AUTHENTICATE};
-use secrecy::{ExposeSecret as _, SecretString};
 use tokio::sync::Mutex;
 use url::Url;
 
-use crate::failure::{ClientFailure, FailureKind, Result};
+use crate::failure::{ClientFailure, Result};
 use crate::http::target_client::{TargetAnswer, TargetClient, TargetRequest};
 use crate::publish::job::PublishJob;
+use crate::publish::oci::authorization::{bearer, header};
 use crate::publish::oci::{credentials, token};
 use crate::publish::target::OciTarget;
 use crate::settings::is_private;
@@ -157,18 +157,4 @@ impl RegistrySession {
             }
         }
     }
-}
-
-fn bearer(token: &SecretString) -> Result<HeaderValue> {
-    header("Bearer", token)
-}
-
-/// Makes a value of `Authorization`, which is not shown in logs.
-pub(super) fn header(scheme: &str, secret: &SecretString) -> Result<HeaderValue> {
-    let value = HeaderValue::from_str(&format!("{scheme} {}", secret.expose_secret()));
-    let mut value = value.map_err(|_| {
-        ClientFailure::new(FailureKind::Denied, "the credentials have control characters")
-    })?;
-    value.set_sensitive(true);
-    Ok(value)
 }

@@ -12,7 +12,7 @@ use url::Url;
 use crate::failure::{ClientFailure, FailureKind, Result};
 use crate::http::request_body::BodyPart;
 use crate::http::target_client::{TargetAnswer, TargetClient, TargetRequest};
-use crate::publish::oci::session::header;
+use crate::publish::oci::authorization::header;
 
 const CLIENT_ID: &str = "extreg";
 
