@@ -6,6 +6,7 @@ pub(crate) mod job;
 mod layout;
 mod oci;
 pub(crate) mod publication;
+mod shared_file;
 pub(crate) mod sheet_file;
 pub(crate) mod source;
 pub mod target;

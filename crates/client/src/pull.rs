@@ -10,4 +10,4 @@ pub(crate) mod name;
 mod part;
 pub(crate) mod progress;
 pub(crate) mod puller;
-pub(crate) mod writer;
+mod writer;

@@ -5,19 +5,22 @@ use std::io::{self, Write};
 use registry_core::models::digest::{Algorithm, Digest, DigestHasher};
 
 /// Writer with the SHA-256 and the number of the bytes that went through it.
-pub(crate) struct HashingWriter<W> {
+#[derive(Debug)]
+pub struct HashingWriter<W> {
     inner: W,
     hasher: DigestHasher,
     size: u64,
 }
 
 impl<W: Write> HashingWriter<W> {
-    pub(crate) fn new(inner: W) -> Self {
+    /// Creates a writer that passes everything on.
+    pub fn new(inner: W) -> Self {
         Self { inner, hasher: DigestHasher::new(Algorithm::Sha256), size: 0 }
     }
 
     /// Returns the writer, the digest and the number of bytes.
-    pub(crate) fn finish(self) -> (W, Digest, u64) {
+    #[must_use]
+    pub fn finish(self) -> (W, Digest, u64) {
         (self.inner, self.hasher.finish(), self.size)
     }
 }

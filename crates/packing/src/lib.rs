@@ -19,6 +19,7 @@ pub use archive::{PackedArchive, pack_directory, pack_files};
 pub use directory::{EntryContent, SourceEntry, scan};
 pub use error::{PackError, Result};
 pub use exclusion::{Exclusions, InvalidPattern};
+pub use hashing_writer::HashingWriter;
 pub use manifest::{ArchiveLayer, README, manifest_of};
 pub use sheet::{SHEET, Sheet, SheetRelease};
 pub use stamp::FileStamp;

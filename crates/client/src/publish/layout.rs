@@ -1,7 +1,7 @@
 //! Publishes a version to the image layout of its extension.
 
 use std::fs::File;
-use std::io::{self, Read};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -12,10 +12,10 @@ use serde_json::Value;
 use tokio::task::spawn_blocking;
 
 use crate::failure::{ClientFailure, FailureKind, Result};
-use crate::http::request_body::read_at;
 use crate::output::size;
 use crate::publish::job::{PublishJob, PublishOutcome};
 use crate::publish::publication::Publication;
+use crate::publish::shared_file::SharedFile;
 
 /// Largest manifest that is compared, in bytes.
 const MANIFEST_MAX: u64 = 4 << 20;
@@ -106,26 +106,12 @@ struct LayoutContents {
 impl LayoutContents {
     fn write(self, mut layout: LayoutWriter) -> io::Result<()> {
         let (digest, file) = self.archive;
-        layout.blob_from(&digest, FileStart { file, position: 0 })?;
+        layout.blob_from(&digest, SharedFile::new(file))?;
         layout.blob(EMPTY_CONFIG)?;
         if let Some(readme) = self.readme {
             layout.blob(&readme)?;
         }
         layout.manifest(&self.manifest, Some(&self.tag))?;
         layout.finish()
-    }
-}
-
-/// Reader of a shared file from its start, with a position of its own.
-struct FileStart {
-    file: Arc<File>,
-    position: u64,
-}
-
-impl Read for FileStart {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let count = read_at(&self.file, buffer, self.position)?;
-        self.position += count as u64;
-        Ok(count)
     }
 }

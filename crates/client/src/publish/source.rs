@@ -1,14 +1,14 @@
 //! What is published: a directory, which is packed first, or an archive that is there.
 
 use std::fs::File;
-use std::io::{self, Seek as _, SeekFrom};
+use std::io;
 use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::Arc;
 
 use registry_archives::{Bounds, Kind, visit};
 use registry_core::models::artifact::archive_ending;
-use registry_core::models::digest::{Algorithm, Digest};
+use registry_core::models::digest::Digest;
 use registry_core::models::readme::README_MAX;
 use registry_packing::limits::UNPACKED_MAX;
 use registry_packing::{
@@ -16,8 +16,8 @@ use registry_packing::{
 };
 
 use crate::failure::{ClientFailure, FailureKind, Result};
+use crate::publish::shared_file::SharedFile;
 use crate::publish::sheet_file::{self, SHEET_MAX};
-use crate::pull::writer::digest_of;
 
 /// An archive to publish, and the texts in it.
 #[derive(Debug)]
@@ -40,11 +40,12 @@ impl PublishSource {
         let mut out = io::BufWriter::new(temporary);
         let exclusions = exclusions(&sheet)?.and_path(own_archive);
         let packed = pack_directory(directory, &exclusions, &mut out).map_err(not_packed)?;
-        let mut file = out.into_inner().map_err(|error| unwritten(error.error()))?;
+        let file = out.into_inner().map_err(|error| unwritten(error.error()))?;
+        let file = Arc::new(file);
         // The file is read again below: only then a reader of the archive sees what a client will.
-        let readme = texts(&mut file, "the archive")?.readme;
+        let readme = texts(&file, "the archive")?.readme;
         let PackedArchive { digest, size, .. } = packed;
-        Ok(Self { file: Arc::new(file), digest, size, ending: ".tar.gz", sheet, readme })
+        Ok(Self { file, digest, size, ending: ".tar.gz", sheet, readme })
     }
 
     /// Opens an archive, and reads all of it: one that is damaged is not published. Blocks.
@@ -56,17 +57,22 @@ impl PublishSource {
         };
         let unreadable =
             |error: io::Error| ClientFailure::usage(format!("{name} cannot be read: {error}"));
-        let mut file = File::open(path).map_err(unreadable)?;
-        let digest = digest_of(&mut file, Algorithm::Sha256).map_err(unreadable)?;
-        let size = file.metadata().map_err(unreadable)?.len();
+        let file = Arc::new(File::open(path).map_err(unreadable)?);
         // The service does not open the others either.
         let is_readable = !["xz", "txz", "bz2", "tbz2"].iter().any(|other| ending.ends_with(other));
-        let texts = if is_readable { texts(&mut file, &name)? } else { ArchiveTexts::default() };
+        // Both passes over a large archive take their time.
+        let (hashed, texts) = std::thread::scope(|scope| {
+            let hashed = scope.spawn(|| hash(&file));
+            let texts = if is_readable { texts(&file, &name) } else { Ok(ArchiveTexts::default()) };
+            (hashed.join(), texts)
+        });
+        let hashed = hashed.map_err(|_| ClientFailure::failed("a thread of the program failed"))?;
+        let ((digest, size), texts) = (hashed.map_err(unreadable)?, texts?);
         let sheet = match texts.sheet {
             Some(bytes) => sheet_file::parse(&bytes, &format!("{name}: {SHEET}"))?,
             None => Sheet::default(),
         };
-        Ok(Self { file: Arc::new(file), digest, size, ending, sheet, readme: texts.readme })
+        Ok(Self { file, digest, size, ending, sheet, readme: texts.readme })
     }
 }
 
@@ -95,6 +101,13 @@ fn unwritten(error: &io::Error) -> ClientFailure {
     ))
 }
 
+fn hash(file: &Arc<File>) -> io::Result<(Digest, u64)> {
+    let mut out = HashingWriter::new(io::sink());
+    io::copy(&mut SharedFile::new(Arc::clone(file)), &mut out)?;
+    let (_, digest, size) = out.finish();
+    Ok((digest, size))
+}
+
 #[derive(Default)]
 struct ArchiveTexts {
     sheet: Option<Vec<u8>>,
@@ -102,12 +115,10 @@ struct ArchiveTexts {
 }
 
 /// Reads an archive to its end, and keeps the sheet and the README at its root.
-fn texts(file: &mut File, name: &str) -> Result<ArchiveTexts> {
+fn texts(file: &Arc<File>, name: &str) -> Result<ArchiveTexts> {
     let bounds = Bounds { packed: UNPACKED_MAX, unpacked: UNPACKED_MAX, ..Bounds::default() };
-    let failed = |error: io::Error| ClientFailure::usage(format!("{name} cannot be read: {error}"));
-    file.seek(SeekFrom::Start(0)).map_err(failed)?;
     let mut texts = ArchiveTexts::default();
-    let read = visit(&*file, &bounds, &mut |member| {
+    let read = visit(SharedFile::new(Arc::clone(file)), &bounds, &mut |member| {
         let path = member.path().strip_prefix(b"./").unwrap_or(member.path());
         let (text, max) = match path {
             _ if member.kind() != Kind::File => return Ok(ControlFlow::Continue(())),
