@@ -12,6 +12,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use registry_catalog::deadline::Deadline;
 use registry_catalog::{Catalog, Merge};
 use registry_core::backend::Backend;
 use registry_core::models::backend_id::BackendId;
@@ -157,6 +158,29 @@ async fn a_notice_is_read_at_once_and_any_number_of_them_once() {
     let entry = view.get(&id("provider/a"), Scope::All).unwrap();
     assert_eq!(entry.extension.latest().unwrap().version.as_str(), "1.1.0");
     assert_eq!(backend.asked().extensions, 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_slow_read_does_not_undo_what_a_later_one_has_found() {
+    let backend = backend(&["provider/a:1.0.0", "provider/b:1.0.0"]);
+    let (catalog, _tasks) = kept(backend.clone()).await;
+    let versions = || {
+        let entry = catalog.store.view().get(&id("provider/a"), Scope::All).cloned();
+        entry.map(|entry| entry.extension.releases().len())
+    };
+    *backend.late_once.lock() = Some(Duration::from_secs(5));
+    catalog.syncer.notice(BackendId::GITEA, vec![id("provider/a")]);
+    pass(Duration::from_secs(1)).await;
+    backend.inner.publish(&id("provider/a"), tag("1.1.0"), about("d", &[]), "a");
+    let failed =
+        catalog.syncer.force_refresh(&id("provider/a"), Scope::All, Deadline::of_a_read()).await;
+    assert_eq!((failed, versions()), (Vec::new(), Some(2)));
+    // The answer of the first read, with one release, arrives before that of the next read.
+    *backend.late_once.lock() = Some(Duration::from_secs(5));
+    pass(Duration::from_millis(4500)).await;
+    assert_eq!(versions(), Some(2));
+    pass(Duration::from_mins(1)).await;
+    assert_eq!(versions(), Some(2));
 }
 
 #[tokio::test(start_paused = true)]

@@ -10,6 +10,7 @@ mod intake;
 mod lookup_budget;
 mod lookups;
 mod probing;
+mod read_order;
 pub mod refresh_queue;
 mod refreshes;
 mod removal;

@@ -93,6 +93,8 @@ pub struct Scripted {
     answered: AtomicUsize,
     /// The next question about an extension takes so long.
     pub slow_once: Mutex<Option<Duration>>,
+    /// The next answer about an extension is the present one, and comes so much later.
+    pub late_once: Mutex<Option<Duration>>,
     /// What it calls itself, as it was told by a state file.
     pub identity: Mutex<Option<String>>,
 }
@@ -154,6 +156,7 @@ impl Scripted {
             answers_per_round: None,
             answered: AtomicUsize::new(0),
             slow_once: Mutex::default(),
+            late_once: Mutex::default(),
             identity: Mutex::default(),
         }
     }
@@ -256,6 +259,10 @@ impl Backend for Scripted {
             return Err(failed);
         }
         let found = self.inner.extension(id).await;
+        let late = self.late_once.lock().take();
+        if let Some(late) = late {
+            sleep(late).await;
+        }
         self.gate.pass().await;
         assert!(!self.panics.load(Ordering::SeqCst), "told to panic");
         let found = counted.and(self.reached()).and(found)?;

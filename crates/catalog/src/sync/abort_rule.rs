@@ -18,24 +18,23 @@ pub(super) struct AbortRule {
 
 impl AbortRule {
     /// Returns the read, or the failure that ends the sweep.
-    pub(super) fn judge(&mut self, (id, found): ReadResult) -> Result<ReadResult> {
-        match found {
-            Err(error) if is_of_backend(&error) => {
+    pub(super) fn judge(&mut self, read: ReadResult) -> Result<ReadResult> {
+        match &read.outcome {
+            Err(error) if is_of_backend(error) => {
                 self.failed += 1;
                 // Failures between successes, such as timeouts of large repositories, end no sweep.
                 let gone = self.succeeded == 0 || !error.was_asked();
                 if gone && self.failed >= FAILURES_MAX {
-                    return Err(error);
+                    return Err(error.clone());
                 }
                 self.last = Some(error.clone());
-                Ok((id, Err(error)))
             }
-            found => {
+            _ => {
                 self.succeeded += 1;
                 self.failed = 0;
-                Ok((id, found))
             }
         }
+        Ok(read)
     }
 
     pub(super) const fn has_success(&self) -> bool {

@@ -23,6 +23,7 @@ use crate::rules::Rules;
 use crate::store::CatalogStore;
 use crate::sync::cycle_state::CycleState;
 use crate::sync::lookup_budget::LookupBudget;
+use crate::sync::read_order::ReadOrder;
 use crate::sync::refreshes::Refreshes;
 
 /// Timeout of a probe, a second after that of an HTTP client, which informs the circuit breaker.
@@ -36,6 +37,7 @@ pub(crate) struct BackendHandle {
     pub(super) store: Arc<CatalogStore>,
     pub(super) rules: Rules,
     pub(super) budget: LookupBudget,
+    pub(super) reads: Arc<ReadOrder>,
     /// True if no backend comes after it that could take over its names.
     is_last: bool,
 }
@@ -56,6 +58,7 @@ impl BackendHandle {
             store,
             rules,
             budget: LookupBudget::default(),
+            reads: Arc::default(),
             is_last,
         }
     }

@@ -25,7 +25,7 @@ fn readable(handle: &BackendHandle, incomplete: &[ExtensionId]) -> Option<Extens
 pub(super) async fn responds_to_another(handle: &BackendHandle) -> bool {
     let Some(canary) = readable(handle, &handle.health.evidence.incomplete()) else { return false };
     let read = read_one(handle, canary).await;
-    let responds = !read.1.as_ref().is_err_and(is_of_backend);
+    let responds = !read.outcome.as_ref().is_err_and(is_of_backend);
     if responds {
         handle.health.succeeded(Operation::Read);
     }

@@ -14,12 +14,17 @@ use crate::index::backend_extensions::{Absence, Assessment};
 use crate::index::delta::BackendDelta;
 use crate::store::IndexChange;
 use crate::sync::backend_handle::BackendHandle;
+use crate::sync::read_order::ReadNumber;
 
 /// Maximum number of concurrent reads of extensions at one backend.
 pub(super) const READS_AT_ONCE: usize = 8;
 
 /// A read of one extension.
-pub(super) type ReadResult = (ExtensionId, Result<Extension>);
+pub(super) struct ReadResult {
+    pub(super) id: ExtensionId,
+    pub(super) outcome: Result<Extension>,
+    pub(super) number: ReadNumber,
+}
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum ReadOrigin {
@@ -66,14 +71,20 @@ pub(super) fn take_in(
 ) -> IntakeReport {
     let mut report = IntakeReport::default();
     // If every read failed, the failures concern the backend, not single repositories.
-    let responds = reads.iter().any(|(_, read)| !read.as_ref().is_err_and(is_of_backend));
+    let responds = reads.iter().any(|read| !read.outcome.as_ref().is_err_and(is_of_backend));
     handle.store.change(|change| {
-        for (id, read) in reads {
+        for ReadResult { id, outcome, number } in reads {
+            if number.is_outdated(&id) {
+                continue;
+            }
+            if outcome.as_ref().err().is_none_or(Error::is_not_found) {
+                number.applied(&id);
+            }
             let known = change.backend(handle.id());
             // A failed read of an unknown name must not mark an extension as incomplete.
             let known = origin == ReadOrigin::Backend
                 || known.is_some_and(|known| known.get(&id).is_some());
-            match read {
+            match outcome {
                 Ok(extension) => report.put(change, handle, id, extension),
                 Err(error) if error.is_not_found() => report.miss(change, handle, id),
                 Err(error) if known => report.fail(handle, id, error, responds),
@@ -184,6 +195,7 @@ pub(super) async fn read_all(handle: &BackendHandle, ids: Vec<ExtensionId>) -> V
 }
 
 pub(super) async fn read_one(handle: &BackendHandle, id: ExtensionId) -> ReadResult {
-    let found = handle.extension(&id).await;
-    (id, found)
+    let number = handle.reads.begin();
+    let outcome = handle.extension(&id).await;
+    ReadResult { id, outcome, number }
 }

@@ -20,7 +20,7 @@ use crate::pins::Pins;
 use crate::retagged::{is_retagged, retagged};
 use crate::store::CatalogStore;
 use crate::sync::backend_handle::BackendHandle;
-use crate::sync::intake::{IntakeReport, ReadOrigin};
+use crate::sync::intake::{IntakeReport, ReadOrigin, ReadResult, read_one};
 use crate::sync::removal::apply;
 
 pub(super) struct Lookups {
@@ -81,8 +81,7 @@ impl Lookups {
         for (handle, found) in join_all(reads).await {
             match found {
                 Ok(Some(read)) => {
-                    let read = vec![(id.clone(), read)];
-                    let report = apply(handle, read, ReadOrigin::Caller).await;
+                    let report = apply(handle, vec![read], ReadOrigin::Caller).await;
                     failure = failure.or(take_failure(handle, report));
                 }
                 // No request was sent: the listing proves an unknown name absent.
@@ -104,9 +103,11 @@ impl Lookups {
         let Some(handle) = self.handle(backend).cloned() else { return Ok(()) };
         let (key, id) = ((id.clone(), backend), id.clone());
         let read = || async move {
-            let read = handle.backend.releases(&id).await;
-            handle.health.learn(&read);
-            let report = apply(&handle, vec![(id, read)], ReadOrigin::Backend).await;
+            let number = handle.reads.begin();
+            let outcome = handle.backend.releases(&id).await;
+            handle.health.learn(&outcome);
+            let read = ReadResult { id, outcome, number };
+            let report = apply(&handle, vec![read], ReadOrigin::Backend).await;
             take_failure(&handle, report).map_or(Ok(()), Err)
         };
         self.whole.ask(&key, read).await
@@ -168,13 +169,13 @@ async fn look_up(
     handle: &BackendHandle,
     id: &ExtensionId,
     budgeted: bool,
-) -> Result<Option<Result<Extension>>> {
+) -> Result<Option<ReadResult>> {
     if budgeted && !handle.budget.take() {
         return beyond_budget(handle, id).map(|()| None);
     }
-    let found = handle.extension(id).await;
-    handle.health.learn(&found);
-    Ok(Some(found))
+    let read = read_one(handle, id.clone()).await;
+    handle.health.learn(&read.outcome);
+    Ok(Some(read))
 }
 
 /// Fails unless a current and complete listing proves absence.

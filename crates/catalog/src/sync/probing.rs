@@ -66,7 +66,7 @@ async fn probe(handle: &BackendHandle) {
     let canary = if refuses_reads { canary(handle) } else { None };
     let Some(canary) = canary else { return handle.probe().await };
     let read = read_one(handle, canary).await;
-    handle.health.learn(&read.1);
+    handle.health.learn(&read.outcome);
     apply(handle, vec![read], ReadOrigin::Backend).await.schedule_confirmation(handle);
 }
 

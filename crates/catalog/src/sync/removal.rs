@@ -89,7 +89,7 @@ async fn is_believed(handle: &BackendHandle) -> bool {
     }
     for witness in witnesses {
         let read = read_one(handle, witness).await;
-        let has_release = read.1.as_ref().is_ok_and(|found| !found.releases().is_empty());
+        let has_release = read.outcome.as_ref().is_ok_and(|found| !found.releases().is_empty());
         // Applied without its removals: this check must not start another one.
         let report = take_in(handle, vec![read], ReadOrigin::Backend);
         handle.health.log_faults(&report.new_faults);

@@ -131,8 +131,8 @@ async fn read_listed(
             Err(TryReadyChunksError(batch, error)) => (batch, Some(error)),
         };
         // A read that failed because of the backend is repeated when the sweep continues.
-        let read = batch.iter().filter(|(_, read)| !read.as_ref().is_err_and(is_of_backend));
-        progress.done.extend(read.map(|(id, _)| id.clone()));
+        let read = batch.iter().filter(|it| !it.outcome.as_ref().is_err_and(is_of_backend));
+        progress.done.extend(read.map(|it| it.id.clone()));
         take(handle, batch, progress).await;
         if let Some(failure) = failure {
             return Err(of_read(failure));

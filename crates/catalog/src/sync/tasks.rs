@@ -88,8 +88,8 @@ pub(super) async fn keep_refreshing(handle: Arc<BackendHandle>) {
 async fn refresh(handle: &BackendHandle, id: ExtensionId) {
     let read = read_one(handle, id.clone()).await;
     // The status learns from every read, so an outage is noticed between two cycles.
-    handle.health.learn(&read.1);
-    let failed = matches!(&read.1, Err(error) if is_of_backend(error));
+    handle.health.learn(&read.outcome);
+    let failed = matches!(&read.outcome, Err(error) if is_of_backend(error));
     let report = apply(handle, vec![read], ReadOrigin::Backend).await;
     let outcome = match report.doubted.first() {
         _ if failed => RefreshOutcome::Failed,
