@@ -8,7 +8,7 @@ use registry_core::caching::single_flight::{Same, SingleFlight};
 use registry_core::error::{Error, Result};
 use registry_core::models::artifact::ArtifactKey;
 use registry_core::models::backend_id::BackendId;
-use registry_core::models::extension::{Extension, FileFault, Release};
+use registry_core::models::extension::{FileFault, Release};
 use registry_core::models::fault::FaultSubject;
 use registry_core::models::naming::ExtensionId;
 use registry_core::models::scope::Scope;

@@ -12,7 +12,7 @@ use registry_core::models::digest::Digest;
 use registry_core::models::readme::README_MAX;
 use registry_packing::limits::UNPACKED_MAX;
 use registry_packing::{
-    Exclusions, PackError, PackedArchive, README, SHEET, Sheet, pack_directory,
+    Exclusions, HashingWriter, PackError, PackedArchive, README, SHEET, Sheet, pack_directory,
 };
 
 use crate::failure::{ClientFailure, FailureKind, Result};

@@ -9,7 +9,7 @@ use crate::failure::{ClientFailure, FailureKind, Result};
 use crate::http::request_body::BodyPart;
 use crate::publish::gitea::form::UploadForm;
 use crate::publish::publication::{ArchiveFile, Publication};
-use crate::pull::writer::digest_of;
+use crate::pull::existing::digest_of;
 
 /// A release to make.
 #[derive(Debug)]
