@@ -109,7 +109,7 @@ impl ServerConfig {
             public_url: keys.key("public_url", Form::Pattern(WEB), parsed)
                 .optional("https://extensions.example.com", "Where clients reach it, with the path before /api/v1 if a proxy adds one; makes download_url of local extensions absolute."),
             base_path: keys.key("base_path", Form::Path, base_path)
-                .or("", "Path below which everything lies, pages and API; a proxy passes it on.")?,
+                .or("", "Path below which everything but /v2/ lies, pages and API; a proxy passes it on.")?,
             workers: keys.whole("workers", 1..=1024)
                 .optional(4, "Threads for connections, and as many for everything else. Default: one for each core."),
             enable_cors: keys.flag("enable_cors")

@@ -146,3 +146,11 @@ async fn head_has_the_headers_of_get_and_other_methods_are_refused() {
         }
     }
 }
+
+#[tokio::test]
+async fn the_status_page_counts_names_without_a_repository() {
+    let served = served().await;
+    let text = served.visit("/status").await.text();
+    let expected = "2 repositories in extensions/; 1 extensions have names that fit none";
+    assert!(text.contains(expected), "{text}");
+}

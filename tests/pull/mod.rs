@@ -4,6 +4,7 @@ mod access;
 mod chains;
 mod endpoints;
 mod made;
+mod owners;
 mod passed;
 mod published;
 mod stock;

@@ -41,6 +41,8 @@ pub struct Stock {
     pub gate: Option<Semaphore>,
     /// Files beside the archive of each tag: name and bytes.
     pub beside: Mutex<HashMap<String, Vec<(String, Bytes)>>>,
+    /// Names of archives, if none can be chosen.
+    pub ambiguous: Mutex<Vec<String>>,
     /// Manifests that publishers stored; `Err` for one that cannot be read.
     pub published: Mutex<HashMap<String, Result<Bytes>>>,
     /// Stored objects by digest or tag; `None` if it stores no manifests.
@@ -65,6 +67,7 @@ impl Stock {
             down: AtomicBool::new(false),
             gate: None,
             beside: Mutex::default(),
+            ambiguous: Mutex::default(),
             published: Mutex::default(),
             objects: None,
             referring: Mutex::default(),
@@ -150,7 +153,13 @@ impl Stock {
             let stored = objects.get(release.tag.as_str());
             release.manifest_digest = stored.map(|(bytes, _)| Digest::sha256(bytes));
         }
-        Release { artifact: ArtifactChoice::Chosen(archive), assets: assets.into(), ..release }
+        let ambiguous = self.ambiguous.lock().clone();
+        let artifact = if ambiguous.is_empty() {
+            ArtifactChoice::Chosen(archive)
+        } else {
+            ArtifactChoice::Ambiguous(ambiguous)
+        };
+        Release { artifact, assets: assets.into(), ..release }
     }
 }
 

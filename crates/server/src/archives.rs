@@ -10,6 +10,7 @@ mod fetcher;
 mod file_cache;
 mod index_cache;
 pub mod open_archive;
+pub mod places;
 mod readings;
 mod source;
 
@@ -28,6 +29,7 @@ use crate::archives::fetcher::ArchiveFetcher;
 use crate::archives::file_cache::FileCache;
 use crate::archives::index_cache::IndexCache;
 use crate::archives::open_archive::OpenArchive;
+use crate::archives::places::ArchivePlaces;
 use crate::archives::readings::Readings;
 use crate::archives::source::ArchiveSource;
 use crate::metrics::caches::CacheCounters;
@@ -74,12 +76,13 @@ pub struct Archives {
 }
 
 impl Archives {
-    /// Creates the service. `counters` are those of the cache of indexes.
+    /// Creates the service. `counters` are those of the cache of indexes; fetches of
+    /// archives share `places`.
     #[must_use]
-    pub fn new(downloads: Arc<Downloads>, counters: CacheCounters) -> Self {
+    pub fn new(downloads: Arc<Downloads>, counters: CacheCounters, places: ArchivePlaces) -> Self {
         let bounds = Bounds { zstd_window_log: ZSTD_WINDOW_LOG, ..Bounds::default() };
         Self {
-            fetcher: ArchiveFetcher::new(Arc::clone(&downloads), bounds.packed),
+            fetcher: ArchiveFetcher::new(Arc::clone(&downloads), bounds.packed, places),
             downloads,
             indexes: Arc::new(IndexCache::new(counters)),
             files: FileCache::default(),

@@ -3,7 +3,6 @@
 //! Read only. Manifests that a backend stores are passed through byte for byte; for other releases
 //! they are made.
 
-pub mod archive_places;
 pub mod blobs;
 pub mod code;
 pub mod handlers;

@@ -8,6 +8,7 @@ use registry_core::error::ErrorKind;
 use registry_core::models::backend_id::BackendId;
 use registry_core::models::scope::Scope;
 use registry_server::answers::downloads::{DownloadQuery, Downloads};
+use registry_server::archives::places::ArchivePlaces;
 use registry_server::archives::{Archives, Fetch};
 use registry_testing::ids::{about, id, tag};
 use registry_testing::scripted::Scripted;
@@ -139,7 +140,11 @@ async fn a_page_never_downloads() {
     served.get("/extensions").await;
     let (catalog, artifacts) = (Arc::clone(&served.catalog), Arc::clone(&served.artifacts));
     let downloads = Arc::new(Downloads::new(catalog, artifacts, served.metrics.clone()));
-    let archives = Archives::new(Arc::clone(&downloads), served.metrics.our_cache("indexes"));
+    let archives = Archives::new(
+        Arc::clone(&downloads),
+        served.metrics.our_cache("indexes"),
+        ArchivePlaces::default(),
+    );
     let query = DownloadQuery {
         id: id("provider/aws"),
         version: tag("1.0.0"),

@@ -198,7 +198,7 @@ impl HttpClient {
             return Ok(());
         }
         let message = format!(
-            "{} is this service itself, or reads its extensions from it; remove one of the two",
+            "The {} is this service itself, or reads its extensions from it; remove one of the two",
             self.0.peer
         );
         Err(Error::new(ErrorKind::BackendRefused, message))

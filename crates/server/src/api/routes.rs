@@ -28,14 +28,15 @@ use crate::api::state::{ApiState, CertificateState, Draining};
 use crate::api::targets::Targets;
 use crate::api::webhook_limit::WebhookLimit;
 use crate::archives::Archives;
+use crate::archives::places::ArchivePlaces;
 use crate::artifacts::Artifacts;
 use crate::edge::headers::Heads;
 use crate::edge::middleware::{HttpRules, Middleware};
 use crate::edge::rendered::Rendered;
 use crate::edge::templates::Templates;
 use crate::metrics::Metrics;
-use crate::oci::archive_places::ArchivePlaces;
 use crate::oci::handlers::pull;
+use crate::oci::lists::Repositories;
 use crate::oci::pull::OciPull;
 use crate::oci::settings::PullSettings;
 use crate::oci::target::OciRoute;
@@ -165,11 +166,17 @@ pub fn api(parts: ApiParts, rules: &HttpRules) -> serde_json::Result<Api> {
     served.servers = answers.public_url().map(|url| vec![Server::new(url.to_string())]);
     let downloads = Downloads::new(catalog, Arc::clone(&artifacts), metrics.clone());
     let downloads = Arc::new(downloads);
+    let places = ArchivePlaces::default();
     let state = ApiState {
         answers,
         targets: Targets::new(&metrics),
         heads: Heads::default(),
-        archives: Archives::new(Arc::clone(&downloads), metrics.our_cache("indexes")),
+        archives: Archives::new(
+            Arc::clone(&downloads),
+            metrics.our_cache("indexes"),
+            places.clone(),
+        ),
+        repositories: oci.enabled.then(|| Arc::new(Repositories::new(oci.namespace.clone()))),
         renderer: Renderer::default(),
         downloads,
         artifacts,
@@ -193,9 +200,9 @@ pub fn api(parts: ApiParts, rules: &HttpRules) -> serde_json::Result<Api> {
     };
     let templates: Vec<String> = served.paths.paths.into_keys().collect();
     let of_api = templates.iter().map(|template| (template.clone(), template.clone()));
-    let oci = oci.enabled.then(|| {
+    let oci = state.repositories.clone().map(|repositories| {
         let cache = state.answers.manifests(&metrics);
-        Arc::new(OciPull::new(Arc::clone(&state), oci, cache, ArchivePlaces::default()))
+        Arc::new(OciPull::new(Arc::clone(&state), oci, repositories, cache, places))
     });
     let router = match &oci {
         Some(oci) => router.merge(oci_router(Arc::clone(oci))),

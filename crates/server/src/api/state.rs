@@ -22,6 +22,7 @@ use crate::edge::problem::Problem;
 use crate::edge::rendered::Rendered;
 use crate::edge::representation::Representation;
 use crate::metrics::Metrics;
+use crate::oci::lists::Repositories;
 
 /// Shared state.
 pub struct ApiState {
@@ -33,6 +34,8 @@ pub struct ApiState {
     pub heads: Heads,
     /// Downloads of archives and assets.
     pub downloads: Arc<Downloads>,
+    /// Repositories of the OCI pull API; `None` if it is switched off.
+    pub repositories: Option<Arc<Repositories>>,
     /// Readings of archives.
     pub archives: Archives,
     /// Renderer of large lists of files.

@@ -17,6 +17,7 @@ use tokio::time::timeout;
 
 use crate::answers::downloads::{Downloads, RequestedFile};
 use crate::archives::Fetch;
+use crate::archives::places::ArchivePlaces;
 use crate::archives::readings::busy;
 use crate::archives::source::{ArchiveBytes, ArchiveSource};
 
@@ -42,6 +43,7 @@ pub(super) struct ArchiveFetcher {
     downloads: Arc<Downloads>,
     fetches: SingleFlight<FetchKey, ArchiveSource>,
     in_memory: Arc<Semaphore>,
+    places: ArchivePlaces,
     size_max: u64,
 }
 
@@ -63,9 +65,9 @@ pub(super) fn is_local(file: &RequestedFile) -> bool {
 
 impl ArchiveFetcher {
     /// Creates a fetcher that takes archives of at most `size_max` bytes.
-    pub(super) fn new(downloads: Arc<Downloads>, size_max: u64) -> Self {
+    pub(super) fn new(downloads: Arc<Downloads>, size_max: u64, places: ArchivePlaces) -> Self {
         let in_memory = Arc::new(Semaphore::new(IN_MEMORY_MAX));
-        Self { downloads, fetches: SingleFlight::default(), in_memory, size_max }
+        Self { downloads, fetches: SingleFlight::default(), in_memory, places, size_max }
     }
 
     pub(super) async fn open(&self, file: &RequestedFile, fetch: Fetch) -> Result<ArchiveSource> {
@@ -88,10 +90,14 @@ impl ArchiveFetcher {
         let fetched = self.fetches.ask(&key, || {
             let (downloads, file) = (Arc::clone(&self.downloads), file.clone());
             let (in_memory, size_max) = (Arc::clone(&self.in_memory), self.size_max);
+            let places = self.places.clone();
             async move {
+                // A local file is read, not fetched.
+                let place = (!is_local(&file)).then(|| places.take()).transpose()?;
                 let permit = in_memory.try_acquire_owned().map_err(|_| busy())?;
                 let fetched = timeout(FETCH_MAX, fetched(&downloads, file.clone(), size_max));
                 let (digest, bytes) = fetched.await.unwrap_or_else(|_| Err(late(&file)))?;
+                drop(place);
                 let bytes = Bytes::from_owner(HeldFetch { bytes, _permit: permit });
                 Ok(ArchiveSource { digest, bytes: ArchiveBytes::Memory(bytes) })
             }

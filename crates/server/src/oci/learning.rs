@@ -9,7 +9,7 @@ use registry_core::models::naming::ExtensionId;
 use registry_core::models::tag::Tag;
 
 use crate::answers::downloads::{DownloadQuery, Downloads, RequestedFile};
-use crate::oci::archive_places::ArchivePlaces;
+use crate::archives::places::ArchivePlaces;
 use crate::oci::made::manifest_of;
 use crate::oci::manifest::Manifest;
 use crate::oci::published::PublishedManifests;

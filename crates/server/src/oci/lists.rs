@@ -50,6 +50,12 @@ impl Repositories {
         Self { namespace, latest: Mutex::default(), renderer: Renderer::default() }
     }
 
+    /// Returns the namespace.
+    #[must_use]
+    pub const fn namespace(&self) -> &RepositoryPath {
+        &self.namespace
+    }
+
     /// Returns the repositories of a view.
     ///
     /// # Errors

@@ -7,7 +7,7 @@ use registry_core::models::extension::Release;
 use registry_core::models::naming::ExtensionId;
 use registry_core::models::oci_manifest::{OciLayer, OciManifest, VERSION, layer_type};
 
-use crate::oci::manifest::Manifest;
+use crate::oci::manifest::{Manifest, Part};
 
 /// Makes the manifest of an archive with this digest. Equal input makes equal bytes on every replica
 /// and after every restart, so that clients can pin its digest. Texts that a publisher may edit, such
@@ -38,8 +38,14 @@ pub fn manifest_of(
         // are compared without case and a backend may spell one anew.
         title: format!("{}-{version}{ending}", id.name.as_str().to_ascii_lowercase()),
     };
+    let part = Part {
+        media_type: layer.media_type.clone(),
+        digest: layer.digest.clone(),
+        size,
+        title: Some(layer.title.clone()),
+    };
     let annotations = [(VERSION.to_owned(), version.to_owned())].into();
-    Ok(Manifest::made(OciManifest { layers: vec![layer], annotations }.to_bytes()))
+    Ok(Manifest::made(OciManifest { layers: vec![layer], annotations }.to_bytes(), part))
 }
 
 #[cfg(test)]

@@ -58,12 +58,12 @@ impl From<StoredManifest> for Manifest {
 }
 
 impl Manifest {
-    /// Returns the manifest of these bytes, with the media type of image manifests.
+    /// Returns the manifest with these bytes, which names this archive.
     #[must_use]
-    pub fn made(bytes: Vec<u8>) -> Self {
+    pub fn made(bytes: Vec<u8>, archive: Part) -> Self {
         let digest = Digest::sha256(&bytes);
         let media_type = HeaderValue::from_static(MANIFEST_TYPE);
-        Self { parts: parts(&bytes), bytes: bytes.into(), media_type, digest }
+        Self { parts: [archive].into(), bytes: bytes.into(), media_type, digest }
     }
 
     /// Returns the named object with this digest.
@@ -113,6 +113,11 @@ fn part(descriptor: &Map<String, Value>) -> Option<Part> {
 mod tests {
     use super::*;
 
+    fn stored(text: &str) -> Manifest {
+        let (bytes, digest) = (Bytes::copy_from_slice(text.as_bytes()), Digest::sha256(b""));
+        Manifest::from(StoredManifest { bytes, media_type: "a/b\n".to_owned(), digest })
+    }
+
     #[test]
     fn parts_are_what_manifests_and_indexes_name() {
         let [a, b, c] = [b"a", b"b", b"c"].map(|bytes| Digest::sha256(bytes));
@@ -121,12 +126,13 @@ mod tests {
             "annotations":{{"{TITLE}":"../x"}}}},{{"digest":"md5:0","size":1}},7],
             "manifests":[{{"digest":"{c}","size":3}}],"other":[]}}"#
         );
-        let manifest = Manifest::made(text.into_bytes());
+        let manifest = stored(&text);
         let sizes: Vec<u64> = manifest.parts.iter().map(|part| part.size).collect();
         assert_eq!(sizes, [1, 2, 3]);
+        assert_eq!(manifest.media_type, MANIFEST_TYPE, "the given one is not valid in a header");
         assert_eq!(manifest.part(&b).unwrap().title.as_deref(), Some("../x"));
         for other in ["", "[]", "null", "{\"layers\":{}}", "<html>"] {
-            assert!(Manifest::made(other.into()).parts.is_empty(), "{other}");
+            assert!(stored(other).parts.is_empty(), "{other}");
         }
     }
 }

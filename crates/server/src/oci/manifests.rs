@@ -16,7 +16,7 @@ use registry_core::models::scope::Scope;
 use tokio::time::timeout;
 
 use crate::answers::downloads::Downloads;
-use crate::oci::archive_places::ArchivePlaces;
+use crate::archives::places::ArchivePlaces;
 use crate::oci::learning::Learning;
 use crate::oci::made::manifest_of;
 use crate::oci::manifest::Manifest;
@@ -98,19 +98,30 @@ impl Manifests {
         let id = entry.id();
         let is_same = |manifest: &Arc<Manifest>| manifest.digest == *digest;
         for release in entry.extension.all_releases() {
-            if let Some(Ok(manifest)) = self.known(id, release).filter(|_| self.is_made(release))
+            let says_so = release.manifest_digest.as_ref() == Some(digest);
+            if !self.is_made(release) {
+                if says_so {
+                    return self.of_release(id, release).await;
+                }
+                continue;
+            }
+            // The record of a release may have the digest of its publisher's manifest.
+            if says_so
+                && let Ok(manifest) = self.of_release(id, release).await
                 && is_same(&manifest)
             {
                 return Ok(manifest);
             }
-            // It was the manifest of the tag before the publisher's was there.
-            if let Some(Ok(manifest)) = made(id, release).filter(|_| self.is_made(release))
-                && manifest.digest == *digest
+            if let Published::Present(manifest) = self.published.known(id, release)
+                && is_same(&manifest)
             {
-                return Ok(Arc::new(manifest));
+                return Ok(manifest);
             }
-            if release.manifest_digest.as_ref() == Some(digest) && !self.is_made(release) {
-                return self.of_release(id, release).await;
+            // A made one may have been the manifest of the tag before the publisher's was there.
+            if let Some(Ok(manifest)) = made(id, release).map(|made| made.map(Arc::new))
+                && is_same(&manifest)
+            {
+                return Ok(manifest);
             }
         }
         let mut failed = None;

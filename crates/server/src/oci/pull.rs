@@ -13,13 +13,13 @@ use crate::answers::entry::AnswerContent;
 use crate::answers::provenance::Provenance;
 use crate::answers::response_cache::ResponseCache;
 use crate::api::state::ApiState;
+use crate::archives::places::ArchivePlaces;
 use crate::edge::cache_policy::CachePolicy;
 use crate::edge::coding::Coding;
 use crate::edge::headers::Heads;
 use crate::edge::rendered::Rendered;
 use crate::edge::representation::Representation;
 use crate::metrics::RouteCounters;
-use crate::oci::archive_places::ArchivePlaces;
 use crate::oci::kept_answers::KeptAnswers;
 use crate::oci::lists::Repositories;
 use crate::oci::manifests::Manifests;
@@ -37,7 +37,7 @@ pub struct OciPull {
     /// Response to the check of the API version.
     pub base: AnswerContent,
     /// Repositories.
-    pub repositories: Repositories,
+    pub repositories: Arc<Repositories>,
     /// Manifests.
     pub manifests: Manifests,
     /// Manifests that refer to others.
@@ -53,6 +53,7 @@ impl OciPull {
     pub fn new(
         api: Arc<ApiState>,
         settings: PullSettings,
+        repositories: Arc<Repositories>,
         cache: ResponseCache,
         places: ArchivePlaces,
     ) -> Self {
@@ -63,7 +64,7 @@ impl OciPull {
         Self {
             api,
             base: AnswerContent::of(Rendered::bytes(bytes::Bytes::from_static(b"{}")), 0),
-            repositories: Repositories::new(settings.namespace.clone()),
+            repositories,
             manifests,
             referrers: Referrers::new(ReferrersRules { ttl, stale_if_error }),
             kept: KeptAnswers::new(cache),

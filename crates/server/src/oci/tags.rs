@@ -17,10 +17,13 @@ pub fn tags_of(extension: &Extension) -> Vec<String> {
     let listed = extension.releases().iter();
     let mut tags: Vec<String> = listed
         .filter_map(|release| {
-            let tag = tag_of(extension.name_of(release))?;
-            // A raw tag of another release may have this text, and then stands for that one.
-            let found = find(extension, &tag);
-            found.is_some_and(|found| found.tag == release.tag).then_some(tag)
+            let name = extension.name_of(release);
+            let tag = tag_of(name)?;
+            // A raw tag of another release may have the text without `+`, and then stands for that one.
+            // Other names are unambiguous, and a search for each would take long.
+            let is_same =
+                tag == name || find(extension, &tag).is_some_and(|found| found.tag == release.tag);
+            is_same.then_some(tag)
         })
         .filter(|tag| tag != LATEST)
         .collect();
@@ -123,6 +126,8 @@ mod tests {
                     let found = find(&extension, tag).unwrap();
                     let listed = extension.releases().iter().any(|one| Arc::ptr_eq(one, found));
                     prop_assert!(listed, "{} is not listed", tag);
+                    let name = tag_of(extension.name_of(found));
+                    prop_assert_eq!(name.as_ref(), Some(tag), "it is the release of this tag");
                 }
                 prop_assert!(listed.is_sorted());
             }

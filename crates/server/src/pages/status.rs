@@ -1,5 +1,6 @@
 //! Status page for operators. It is made for each request, and waits for no backend.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Extension;
@@ -55,7 +56,9 @@ pub async fn status(
 ) -> Result<Response, Problem> {
     let refreshes = QueryString::of(&uri)?.params::<RefreshParam>()?.refresh.is_some();
     let view = pages.catalog().store.view();
-    let status = StatusPage { refreshes, ..model(&pages, &view, stranger.is_some()) };
+    let pulls = pulls(&pages, &view).await?;
+    let mut status = StatusPage { refreshes, ..model(&pages, &view, stranger.is_some()) };
+    status.service.extend(pulls);
     let age = status.backends.iter().filter_map(|backend| backend.age).max();
     let freshness = age.map_or(DataAge::Incomplete, DataAge::Age);
     let site = pages.site(&request.own, &view, freshness)?;
@@ -165,6 +168,21 @@ fn affected(view: &View) -> Vec<Affected> {
 
 fn faults(id: BackendId, status: &Status) -> impl Iterator<Item = FaultView> {
     status.faults.iter().map(move |fault| page_fault(id, fault))
+}
+
+/// Tells what OCI clients can pull; `None` if the pull API is switched off.
+async fn pulls(pages: &Pages, view: &Arc<View>) -> Result<Option<ServiceFact>, Problem> {
+    let Some(repositories) = &pages.api.repositories else { return Ok(None) };
+    let list = repositories.of(view).await?;
+    let named = list.repositories.len();
+    let value = match list.unnamed {
+        0 => format!("{named} repositories in {}/", repositories.namespace()),
+        unnamed => format!(
+            "{named} repositories in {}/; {unnamed} extensions have names that fit none",
+            repositories.namespace()
+        ),
+    };
+    Ok(Some(ServiceFact { name: "OCI pulls", value }))
 }
 
 fn service(pages: &Pages) -> Vec<ServiceFact> {
