@@ -1,5 +1,13 @@
 //! Packing of 100 MiB, beside `tar | gzip -9` of the system on the same files.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    reason = "a measurement may fail loudly, and its output is its result"
+)]
+
 use std::fs::{self, File};
 use std::io::Write as _;
 use std::path::Path;

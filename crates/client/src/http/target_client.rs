@@ -101,7 +101,6 @@ impl TargetAnswer {
         self.headers.get(name)?.to_str().ok()
     }
 
-    #[expect(dead_code, reason = "read by the publisher to Gitea")]
     /// Parses the body. Fails with a message if it is no JSON of this form, such as a web page.
     pub(crate) fn json<T: serde::de::DeserializeOwned>(&self, name: &str) -> Result<T> {
         serde_json::from_slice(&self.body).map_err(|error| {

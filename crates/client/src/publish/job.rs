@@ -14,7 +14,6 @@ pub(crate) struct PublishRules {
     /// True if nothing is written.
     pub(crate) is_dry_run: bool,
     /// True if a missing repository is made (Gitea).
-    #[expect(dead_code, reason = "read by the publisher to Gitea")]
     pub(crate) creates_repository: bool,
 }
 

@@ -26,7 +26,6 @@ pub(crate) struct Publication {
     /// Canonical manifest of the archive and the README, with the annotations.
     pub(crate) manifest: Vec<u8>,
     /// Notes in Markdown; empty without any.
-    #[expect(dead_code, reason = "read by the publisher to Gitea")]
     pub(crate) notes: String,
 }
 
@@ -77,7 +76,6 @@ impl Publication {
         })
     }
 
-    #[expect(dead_code, reason = "read by the publisher to Gitea")]
     /// Returns true for a version before a release, and for a tag that is no version.
     pub(crate) fn is_prerelease(&self) -> bool {
         self.version.as_ref().is_none_or(Version::is_prerelease)

@@ -15,6 +15,13 @@ pub(crate) const SHEET_MAX: u64 = 1 << 20;
 
 /// Reads the sheet of a directory. Without one the flags must say everything.
 pub(crate) fn read(directory: &Path) -> Result<Sheet> {
+    let name = directory.display();
+    let metadata = directory.metadata();
+    let metadata = metadata
+        .map_err(|error| ClientFailure::usage(format!("{name} cannot be read: {error}")))?;
+    if !metadata.is_dir() {
+        return Err(ClientFailure::usage(format!("{name} is not a directory")));
+    }
     let path = directory.join(SHEET);
     match std::fs::read(&path) {
         Ok(bytes) => parse(&bytes, &path.display().to_string()),
