@@ -63,8 +63,16 @@ fn local_takes_from_oci_only_the_shared_part() {
     for path in paths(&root().join("crates/backends/src/local")) {
         for named in named_after(&code(&path), "crate::oci::") {
             assert!(
-                ["artifact", "claims", "documents", "models", "object", "unlisted"]
-                    .contains(&named),
+                [
+                    "artifact",
+                    "claims",
+                    "documents",
+                    "manifest_type",
+                    "models",
+                    "object",
+                    "unlisted"
+                ]
+                .contains(&named),
                 "{} names {named}",
                 path.display()
             );

@@ -33,6 +33,7 @@ pub struct Extreg {
 
 /// Commands of `extreg`. Another program has completions and manual pages for itself.
 #[derive(Clone, Debug, Subcommand)]
+#[expect(clippy::large_enum_variant, reason = "a program has one of them")]
 pub enum ProgramCommand {
     /// A command of the client
     #[command(flatten)]

@@ -2,6 +2,7 @@
 
 mod attempt;
 mod connect;
+mod last_piece;
 mod refusal;
 pub(crate) mod request_body;
 pub(crate) mod target_client;

@@ -168,7 +168,7 @@ mod tests {
     #[test]
     fn what_is_no_sheet_is_refused_with_its_place() {
         for (text, part) in [
-            ("licence = \"MIT\"", "did you mean license?"),
+            ("licens = \"MIT\"", "did you mean license?"),
             ("Keyword = []", "did you mean keywords?"),
             ("homepage = \"x\"", "the keys are type, name"),
             ("[[release]]\nversion = \"1\"\nnote = \"x\"", "did you mean release.notes?"),

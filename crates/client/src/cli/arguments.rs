@@ -293,6 +293,7 @@ pub struct PackArgs {
 /// `publish`
 #[derive(Clone, Debug, Args)]
 #[expect(clippy::struct_excessive_bools, reason = "one for each flag")]
+#[expect(clippy::doc_markdown, reason = "help has no Markdown")]
 pub struct PublishArgs {
     /// Directory to pack and publish, or an archive
     #[arg(value_name = "DIR|FILE")]

@@ -89,7 +89,8 @@ pub(super) async fn run(args: &PackArgs, context: &Context) -> Result<()> {
         spawn_blocking(move || {
             let temporary = temporary(&path)?;
             let mut out = Interruptible { out: BufWriter::new(temporary), ends };
-            let packed = pack_directory(&directory, &exclusions, &mut out).map_err(not_packed)?;
+            let packed = pack_directory(&directory, &exclusions, &mut out);
+            let packed = packed.map_err(|error| not_packed(&error))?;
             let place = out.out.into_inner().map_err(io::IntoInnerError::into_error);
             let placed = place.and_then(|file| {
                 file.as_file().sync_all()?;

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use futures_util::{Stream, StreamExt as _, stream};
 use tokio::task::spawn_blocking;
 
-use crate::http::upload::LastPiece;
+use crate::http::last_piece::LastPiece;
 
 /// Bytes that are read from a file at once.
 const PIECE: u64 = 256 * 1024;

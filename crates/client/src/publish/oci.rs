@@ -104,9 +104,8 @@ impl OciRelease<'_> {
         let answer = self.session.send(request).await?;
         match answer.status {
             StatusCode::OK => {}
-            StatusCode::NOT_FOUND if self.session.speaks_for_registry(&answer) => {
-                return Ok(Tagged::Nothing);
-            }
+            // A web server in the place of a registry does not use its words.
+            StatusCode::NOT_FOUND if answer.message().is_some() => return Ok(Tagged::Nothing),
             _ => return Err(self.session.refusal(&answer)),
         }
         if !answer.body.starts_with(b"{") {

@@ -39,7 +39,8 @@ impl PublishSource {
         let temporary = tempfile::tempfile().map_err(|error| unwritten(&error))?;
         let mut out = io::BufWriter::new(temporary);
         let exclusions = exclusions(&sheet)?.and_path(own_archive);
-        let packed = pack_directory(directory, &exclusions, &mut out).map_err(not_packed)?;
+        let packed =
+            pack_directory(directory, &exclusions, &mut out).map_err(|error| not_packed(&error))?;
         let file = out.into_inner().map_err(|error| unwritten(error.error()))?;
         let file = Arc::new(file);
         // The file is read again below: only then a reader of the archive sees what a client will.
@@ -83,7 +84,7 @@ pub(crate) fn exclusions(sheet: &Sheet) -> Result<Exclusions> {
 }
 
 /// Turns an error of packing into a failure.
-pub(crate) fn not_packed(error: PackError) -> ClientFailure {
+pub(crate) fn not_packed(error: &PackError) -> ClientFailure {
     let message = error.to_string();
     match error {
         PackError::Refused { .. } => ClientFailure::usage(message)

@@ -1,3 +1,5 @@
+//! Tests of the archives.
+
 use std::fs;
 
 use super::*;

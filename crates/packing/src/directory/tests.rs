@@ -1,3 +1,5 @@
+//! Tests of the scan.
+
 use std::ffi::OsStr;
 use std::fs;
 use std::os::unix::ffi::OsStrExt as _;

@@ -1,3 +1,5 @@
+//! Tests of the writer.
+
 use std::fs;
 use std::path::Path;
 

@@ -70,11 +70,6 @@ impl RegistrySession {
         self.registry.endpoint(&format!("{}/{path}", self.repository))
     }
 
-    /// Returns true if an answer comes from a registry, not from a web server in its place.
-    pub(super) fn speaks_for_registry(&self, answer: &TargetAnswer) -> bool {
-        answer.message().is_some()
-    }
-
     /// Sends a request with credentials as the registry wants them.
     pub(super) async fn send(&self, request: TargetRequest) -> Result<TargetAnswer> {
         let answer = self.once(request.clone()).await?;
