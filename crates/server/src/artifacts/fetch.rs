@@ -223,21 +223,28 @@ mod tests {
 
     #[tokio::test]
     async fn a_full_disk_costs_the_store_and_no_reader() {
-        let full = File::options().write(true).open("/dev/full").unwrap();
-        let Filed::Failed(error) = read_by_three(full, u64::MAX).await else { panic!() };
-        assert_eq!(error.kind(), io::ErrorKind::StorageFull);
+        for withheld in [false, true] {
+            let full = File::options().write(true).open("/dev/full").unwrap();
+            let filed = read_by_three(full, u64::MAX, withheld).await;
+            let Filed::Failed(error) = filed else { panic!() };
+            assert_eq!(error.kind(), io::ErrorKind::StorageFull);
+        }
     }
 
     #[tokio::test]
     async fn a_full_store_costs_no_reader_either() {
-        for (room, whole) in [(0, false), (1 << 20, false), (4 << 20, true)] {
-            let filed = read_by_three(tempfile::tempfile().unwrap(), room).await;
+        let rooms = [(0, false), (1 << 20, false), (4 << 20, true)];
+        for (room, whole, withheld) in
+            rooms.into_iter().flat_map(|(room, whole)| [(room, whole, false), (room, whole, true)])
+        {
+            let filed = read_by_three(tempfile::tempfile().unwrap(), room, withheld).await;
             assert_eq!(matches!(filed, Filed::Whole), whole, "{filed:?}");
             assert_eq!(matches!(filed, Filed::NoRoom), !whole, "{filed:?}");
         }
     }
 
-    async fn read_by_three(file: File, room: u64) -> Filed {
+    /// Withheld bytes are passed on once they are verified, or once they stay in memory alone.
+    async fn read_by_three(file: File, room: u64, withheld: bool) -> Filed {
         let bytes: Bytes = b"0123456789abcdef".repeat(256 * 1024).into();
         let size = bytes.len() as u64;
         let upstream: Upstream = Arc::new(move |_| {
@@ -258,7 +265,7 @@ mod tests {
             .collect();
         let space = Left(AtomicU64::new(room));
         let blob = plain_file(file);
-        fill.begin(blob.reader(), false);
+        fill.begin(blob.reader(), withheld);
         let writer = Writer::new(&fill, blob, Algorithm::Sha256, &space);
         let first = upstream(None).await.unwrap();
         let fetched = fetch(writer, first, &upstream).await.unwrap();

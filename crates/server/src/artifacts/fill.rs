@@ -15,6 +15,8 @@ use crate::artifacts::blobs::BlobReader;
 
 /// Number of bytes that a fetch holds in memory for its readers.
 const AHEAD: u64 = 512 * 1024;
+/// Largest artifact, in bytes, of which nothing is passed on before what the bucket sends is verified.
+const WITHHELD_MAX: u64 = 16 * 1024 * 1024;
 
 pub(super) struct Fill {
     pub(super) size: u64,
@@ -80,10 +82,12 @@ impl Fill {
         })
     }
 
-    /// Sets the new blob, and the source of the bytes to come.
+    /// Sets the new blob, and the source of the bytes to come. Those of the bucket are passed on once
+    /// the whole is verified, so that the backend can begin anew; of a large artifact as they come.
     pub(super) fn begin(&self, blob: Arc<dyn BlobReader>, from_bucket: bool) {
         *self.stored.lock() = Some(blob);
         self.from_bucket.store(from_bucket, Ordering::Relaxed);
+        self.state.lock().withheld = from_bucket && self.size <= WITHHELD_MAX;
     }
 
     pub(super) fn blob(&self) -> Option<Arc<dyn BlobReader>> {
@@ -92,11 +96,6 @@ impl Fill {
 
     pub(super) fn is_from_bucket(&self) -> bool {
         self.from_bucket.load(Ordering::Relaxed)
-    }
-
-    /// Passes no byte on until the whole is verified, so that another source can begin anew.
-    pub(super) fn withhold(&self) {
-        self.state.lock().withheld = true;
     }
 
     /// Forgets all bytes for another source. Returns false if readers may have some.

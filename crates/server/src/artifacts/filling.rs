@@ -24,9 +24,6 @@ use crate::artifacts::stored::StoredArtifacts;
 use crate::artifacts::uploads::Uploads;
 use crate::metrics::artifacts::ArtifactCounters;
 
-/// Largest artifact, in bytes, of which nothing is passed on before what the bucket sends is verified.
-const WITHHELD_MAX: u64 = 16 * 1024 * 1024;
-
 /// Key of a fetch. Has the backend, which may claim another backend's digest for its own file.
 #[derive(Clone, PartialEq, Eq, Hash)]
 struct ContentIdentity {
@@ -158,9 +155,6 @@ impl Fetches {
         if let Some((uploads, digest)) = self.uploads.as_ref().zip(wanted.artifact.digest.as_ref())
             && let Some(download) = uploads.bucket.open(digest, fill.size).await
         {
-            if fill.size <= WITHHELD_MAX {
-                fill.withhold();
-            }
             let first = future::ready(Ok(download));
             let Attempt { blob, fetched } =
                 attempt(stored, fill, wanted, space, (first, true)).await?;
