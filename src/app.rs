@@ -16,6 +16,7 @@ mod receiver;
 mod rotation;
 mod rules;
 mod secrets;
+mod shared;
 mod state;
 mod systemd;
 mod upstream;
@@ -37,6 +38,7 @@ use crate::app::admission::{TOKENS, client_tokens};
 use crate::app::backends::Backends;
 pub use crate::app::backends::Finding;
 pub use crate::app::budget::most_memory;
+pub use crate::app::shared::examine_shared;
 use registry_catalog::Catalog;
 use registry_catalog::state::persister::Persister;
 use registry_core::backend::Backend;
@@ -54,6 +56,7 @@ use crate::app::certificate::Renewal;
 use crate::app::demo::SampleCatalog;
 use crate::app::lifecycle::Lifecycle;
 use crate::app::listeners::Sockets;
+use crate::app::shared::{Shared, SharedFiles};
 use crate::build_info;
 use crate::config::Config;
 
@@ -95,6 +98,7 @@ pub fn check(config: &Config) -> io::Result<Vec<Finding>> {
     if let Some(Err(error)) = config.auth.as_ref().map(|auth| client_tokens(&auth.tokens_path)) {
         found.push(Finding { key: TOKENS.to_owned(), what: error.to_string() });
     }
+    found.extend(config.shared.as_ref().and_then(|shared| SharedFiles::read(shared).err()));
     found.extend(config.tls.as_ref().and_then(|tls| certificate::load(tls).err()));
     Ok(found)
 }
@@ -170,6 +174,9 @@ async fn start(
     let Backends { backends, receivers, mut rotated, .. } = built(&config, &metrics)?;
     let (http_rules, tokens) = rules::http_rules(&config)?;
     rotated.extend(tokens);
+    let mut fleet =
+        Shared::of(&config, &metrics).map_err(|finding| io::Error::other(finding.to_string()))?;
+    rotated.extend(fleet.iter_mut().flat_map(|fleet| fleet.rotated.drain(..)));
     let catalog = Catalog::new(backends, rules::catalog_rules(&config));
     let mut lifecycle = Lifecycle::begin()?;
     let bucket = if demo { None } else { built_bucket(&config, &metrics)? };
@@ -193,6 +200,7 @@ async fn start(
         metrics,
         draining: lifecycle.draining(),
         certificate,
+        shared: fleet.as_ref().map(Shared::state),
         pages: rules::page_settings(&config, demo),
         oci: rules::oci_settings(&config, via),
     };
@@ -201,6 +209,9 @@ async fn start(
     if let Some(bucket) = bucket {
         rotated.extend(bucket::rotated(&config, &bucket));
         lifecycle.run(bucket.watch());
+    }
+    if let Some(fleet) = fleet {
+        fleet.run(Arc::clone(&http_rules.admission), &mut lifecycle);
     }
     lifecycle.run(rotation::watch(rotated, reloads));
     lifecycle.run(systemd::keep_alive());

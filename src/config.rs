@@ -5,6 +5,7 @@ pub mod backends;
 pub mod facade;
 pub mod sections;
 pub mod server;
+pub mod shared;
 
 use std::path::Path;
 
@@ -13,6 +14,7 @@ pub use crate::config::backends::{BackendConfig, BackendSettings};
 pub use crate::config::facade::FacadeConfig;
 pub use crate::config::sections::{CacheConfig, CatalogConfig, DownloadsConfig};
 pub use crate::config::server::{AuthConfig, RateLimitConfig, ServerConfig, TlsConfig, WebConfig};
+pub use crate::config::shared::SharedConfig;
 use registry_core::config_reader::problems::{Problems, ValueOrigin};
 use registry_core::config_reader::{ConfigReader, Presence, Typed};
 use registry_core::models::backend_kind::BackendKind;
@@ -62,6 +64,7 @@ pub struct Config {
     pub facade: FacadeConfig,
     pub rate_limit: Option<RateLimitConfig>,
     pub auth: Option<AuthConfig>,
+    pub shared: Option<SharedConfig>,
     /// Probable mistakes that do not stop the start.
     pub warnings: Vec<String>,
 }
@@ -223,6 +226,8 @@ pub(crate) fn compose(reader: &mut ConfigReader) -> Option<Config> {
     let rate_limit = reader.read("rate_limit", Presence::Optional, doc, RateLimitConfig::read);
     let doc = "Client authentication; without this section every client may read.";
     let auth = reader.read("auth", Presence::Optional, doc, AuthConfig::read);
+    let doc = "Redis or Valkey, through which several replicas are one registry; without this section each replica stands alone.";
+    let shared = reader.read("shared", Presence::Optional, doc, SharedConfig::read);
     Some(Config {
         server: server?,
         tls,
@@ -236,6 +241,7 @@ pub(crate) fn compose(reader: &mut ConfigReader) -> Option<Config> {
         facade: facade?,
         rate_limit: rate_limit.into_iter().next(),
         auth: auth.into_iter().next(),
+        shared: shared.into_iter().next(),
     })
 }
 

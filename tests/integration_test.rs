@@ -24,6 +24,7 @@ mod reports;
 mod repository;
 mod search;
 mod serving;
+mod shared;
 mod snapshot;
 mod spelling;
 mod store;

@@ -54,6 +54,7 @@ pub fn service(catalog: &Arc<Catalog>, lists: bool) -> Api {
         metrics,
         draining: Draining::default(),
         certificate: CertificateState::default(),
+        shared: None,
         pages: PageSettings::default(),
         oci: PullSettings::default(),
     };

@@ -31,10 +31,12 @@ pub(super) fn of(config: &Config) -> io::Result<(Admission, Option<Rotated>)> {
         .rate_limit
         .map(|limit| Rate { per_second: limit.requests_per_second, burst: limit.burst });
     let concurrency = config.rate_limit.map(|limit| ClientConcurrency::new(limit.concurrent));
+    let is_shared = config.shared.is_some();
+    let limiter = |limiter: RateLimiter| if is_shared { limiter.shared() } else { limiter };
     let admission = Admission {
         auth: tokens.as_ref().map(|(auth, _)| Arc::clone(auth)),
-        guesses: guesses(rate),
-        rate: rate.map(RateLimiter::new),
+        guesses: limiter(guesses(rate)),
+        rate: rate.map(RateLimiter::new).map(limiter),
         concurrency,
         share: Some(Share::new(config.server.requests_per_client())),
         proxies: TrustedProxies::new(config.server.trusted_proxies.clone()),

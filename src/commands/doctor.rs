@@ -3,6 +3,7 @@
 mod bucket;
 mod machine;
 mod report;
+mod shared;
 mod upstream;
 
 use jiff::SignedDuration;
@@ -52,6 +53,7 @@ async fn examine(config: &Config) -> Vec<ReportLine> {
     entries
         .extend(app::listener_certificate(config).map(|it| machine::certificate(it.not_after())));
     entries.push(machine::state_dir(config.cache.state_dir.as_deref()));
+    entries.extend(shared::examine(config).await);
     // The timeouts and retries of the service would let one dead backend take minutes.
     let config = upstream::impatient(config);
     let backends = match app::backends(&config) {

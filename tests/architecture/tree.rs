@@ -20,12 +20,14 @@ pub struct SourceFile {
 }
 
 /// Crates of the workspace: their names in code, and their folders. Test support is left out.
-pub const CRATES: [(&str, &str); 12] = [
+pub const CRATES: [(&str, &str); 14] = [
     ("registry_core", "crates/core/src"),
     ("registry_archives", "crates/archives/src"),
     ("registry_oci", "crates/oci/src"),
     ("registry_packing", "crates/packing/src"),
     ("registry_backends", "crates/backends/src"),
+    ("registry_fleet", "crates/fleet/src"),
+    ("registry_valkey", "crates/valkey/src"),
     ("registry_catalog", "crates/catalog/src"),
     ("registry_web", "crates/web/src"),
     ("registry_public", "crates/public/src"),

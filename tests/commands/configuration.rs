@@ -3,8 +3,10 @@
 use std::path::Path;
 
 use extension_registry::config::{example, schema};
+use registry_core::config_reader::form::REDIS;
 use registry_core::models::backend_id::BackendName;
 use registry_core::models::byte_size::bytes_of;
+use registry_valkey::address::EngineAddress;
 use reqwest::Method;
 use serde_json::{Value, json};
 
@@ -178,6 +180,7 @@ fn fits(schema: &Value, value: &Value) -> bool {
                 let lower = text.to_ascii_lowercase();
                 lower.starts_with("https://") || lower.starts_with("http://")
             }
+            REDIS => text.parse::<EngineAddress>().is_ok(),
             "^(/[A-Za-z0-9._~-]+)*/?$" => text.is_empty() || text.starts_with('/'),
             r"^s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[A-Za-z0-9._-]+)*/?$" => {
                 text.starts_with("s3://")
@@ -212,6 +215,8 @@ fn the_example_fits_the_schema_and_mistakes_do_not() {
         json!({ "gitea": { "url": "https://git.example" } }),
         json!({ "gitea": { "url": "git.example", "organization": "x" } }),
         json!({ "local": { "path": " " } }),
+        json!({ "shared": { "redis_url": "http://h", "secret_path": "x" } }),
+        json!({ "shared": { "redis_url": "redis://u:p@h", "secret_path": "x" } }),
         json!({ "catalog": { "merge": "onion" } }),
         json!({ "catalog": { "order": "local" } }),
         json!({ "cache": { "enable_list_cache": 1 } }),

@@ -216,6 +216,7 @@ impl Service {
             metrics,
             draining: Draining::default(),
             certificate: CertificateState::default(),
+            shared: None,
             pages: PageSettings::default(),
             oci: PullSettings::default(),
         };

@@ -255,6 +255,7 @@ impl Served {
             metrics: metrics.clone(),
             draining: draining.clone(),
             certificate: CertificateState::default(),
+            shared: None,
             pages,
             oci,
         };

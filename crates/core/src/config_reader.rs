@@ -215,7 +215,8 @@ impl ConfigReader {
             format!("{path}.{near}")
         });
         let elsewhere = self.sections.iter().find(|(_, _, keys)| keys.contains(&key));
-        let near = match elsewhere.filter(|_| near.is_empty()) {
+        // A backend's name is told how it is written instead.
+        let near = match elsewhere.filter(|_| near.is_empty() && key != "name") {
             Some((section, ..)) => format!("; did you mean {section}.{key}?"),
             None => near,
         };

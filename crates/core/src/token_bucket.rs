@@ -15,11 +15,15 @@ pub struct Rate {
 }
 
 impl Rate {
-    fn interval(self) -> Duration {
+    /// Returns the time in which one token returns.
+    #[must_use]
+    pub fn interval(self) -> Duration {
         Duration::from_secs(1) / self.per_second.get()
     }
 
-    fn fill_time(self) -> Duration {
+    /// Returns the time in which an empty bucket fills.
+    #[must_use]
+    pub fn fill_time(self) -> Duration {
         self.interval() * self.burst.get()
     }
 }
@@ -41,6 +45,11 @@ impl TokenBucket {
         }
         self.full_at = Some(now + self.until_full(now) + rate.interval());
         Ok(())
+    }
+
+    /// Takes tokens that were given out elsewhere: the bucket is full no earlier than after this time.
+    pub fn raise(&mut self, until_full: Duration, now: Instant) {
+        self.full_at = Some(now + until_full.max(self.until_full(now)));
     }
 
     /// Returns the time until the next token, or `None` if there is one.

@@ -9,7 +9,8 @@ use utoipa::ToSchema;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[schema(as = Health)]
 pub struct HealthBody {
-    /// `healthy`; `degraded`: a backend is down or stale, or the bucket fails; `unhealthy`: nothing can be served.
+    /// `healthy`; `degraded`: a backend is down or stale, or the bucket or the shared engine fails; `unhealthy`:
+    /// nothing can be served.
     #[schema(example = "healthy")]
     pub status: String,
     /// Version of the service.
@@ -26,6 +27,29 @@ pub struct HealthBody {
     pub artifact_store: StoreHealthBody,
     /// Certificate of the listener; null without TLS.
     pub certificate: Option<CertificateHealthBody>,
+    /// Engine that the replicas of this registry share; null without one. Answers never depend on it.
+    pub shared: Option<SharedHealthBody>,
+}
+
+/// Health of the engine that replicas share, as this replica sees it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[schema(as = SharedHealth)]
+pub struct SharedHealthBody {
+    /// False while the engine cannot be used, or only in part; this replica then goes on alone.
+    pub healthy: bool,
+    /// Latest error while it is not healthy. If client tokens are required, null without a token.
+    pub last_error: Option<String>,
+    /// A setting of the engine that endangers what it holds. If client tokens are required, null
+    /// without a token.
+    pub warning: Option<String>,
+    /// Name and version of the engine; null before the first connection and, if client tokens are
+    /// required, without a token.
+    #[schema(example = "Valkey 9.1.2")]
+    pub server: Option<String>,
+    /// Number of replicas at the latest report, this one included.
+    pub replicas: usize,
+    /// Number of replicas that use the same name with another secret.
+    pub foreign_replicas: usize,
 }
 
 /// Health of the certificate of the listener.

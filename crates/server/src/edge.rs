@@ -26,6 +26,8 @@ pub mod request_id;
 pub mod request_limit;
 pub mod request_log;
 pub mod response_headers;
+mod shared_limit;
 pub mod surface;
 pub mod target;
 pub mod templates;
+mod unshared_uses;

@@ -5,7 +5,9 @@ pub mod backends;
 pub mod bucket;
 pub mod caches;
 pub mod certificate;
+mod engines;
 pub mod process;
+pub mod shared;
 
 use std::sync::OnceLock;
 
@@ -20,7 +22,9 @@ use crate::metrics::backends::BackendMetrics;
 use crate::metrics::bucket::BucketMetrics;
 use crate::metrics::caches::{CacheCounters, CacheFamilies};
 use crate::metrics::certificate::CertificateMetrics;
+use crate::metrics::engines::EngineSeries;
 use crate::metrics::process::ProcessMetrics;
+use crate::metrics::shared::SharedMetrics;
 
 /// Route label of requests that no route matched.
 pub const UNMATCHED: &str = "unmatched";
@@ -48,6 +52,8 @@ pub struct Metrics {
     pub process: ProcessMetrics,
     /// Metrics of the certificate of the listener.
     pub certificate: CertificateMetrics,
+    /// Metrics of the engine that replicas share.
+    pub shared: SharedMetrics,
     refused: IntCounterVec,
     artifacts: ArtifactCounters,
 }
@@ -93,6 +99,7 @@ impl Metrics {
     /// Prometheus rejects a name or a label. A test excludes that.
     pub fn new(caches: &[&str], routes: &[&str]) -> prometheus::Result<Self> {
         let registry = Registry::new();
+        let [redis, s3] = EngineSeries::of(["redis", "s3"], &registry)?;
         let metrics = Self {
             requests: counters(
                 "http_requests_total",
@@ -123,9 +130,10 @@ impl Metrics {
                 &["reason"],
             )?,
             backends: BackendMetrics::new(&registry)?,
-            bucket: BucketMetrics::new(&registry)?,
+            bucket: BucketMetrics::new(&registry, s3)?,
             process: ProcessMetrics::new(&registry)?,
             certificate: CertificateMetrics::new(&registry)?,
+            shared: SharedMetrics::new(&registry, redis)?,
             artifacts: ArtifactCounters::register(&registry)?,
             registry,
         };

@@ -9,6 +9,9 @@ pub const BYTES: &str = "^[0-9]+ *([bB]|[kKmMgGtT][iI]?[bB])?$";
 /// Pattern of an address on the web.
 pub const WEB: &str = r"^[hH][tT][tT][pP][sS]?://[^/@\s]+(/|$)";
 
+/// Pattern of an address of Redis or Valkey.
+pub const REDIS: &str = r"^[rR][eE][dD][iI][sS][sS]?://[^/@?#\s]+(/[0-9]*)?$";
+
 /// Pattern of the path of an address; empty for the root.
 const PATH: &str = "^(/[A-Za-z0-9._~-]+)*/?$";
 

@@ -10,6 +10,7 @@ use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
 use registry_core::backend::webhook::WebhookReceiver;
 use registry_core::models::backend_id::BackendId;
+use registry_fleet::state::EngineState;
 use utoipa::OpenApi as _;
 use utoipa::openapi::{OpenApi, Server};
 use utoipa_axum::router::OpenApiRouter;
@@ -126,6 +127,8 @@ pub struct ApiParts {
     pub draining: Draining,
     /// Certificate of the listener.
     pub certificate: CertificateState,
+    /// Engine that replicas share; `None` without one.
+    pub shared: Option<EngineState>,
     /// Settings of the pages.
     pub pages: PageSettings,
     /// Settings of the OCI pull API.
@@ -151,8 +154,17 @@ pub fn route_labels() -> Vec<String> {
 
 /// Builds the API and the pages. Fails only if the contract is not serializable, which a test excludes.
 pub fn api(parts: ApiParts, rules: &HttpRules) -> serde_json::Result<Api> {
-    let ApiParts { answers, artifacts, receivers, metrics, draining, certificate, pages, oci } =
-        parts;
+    let ApiParts {
+        answers,
+        artifacts,
+        receivers,
+        metrics,
+        draining,
+        certificate,
+        shared,
+        pages,
+        oci,
+    } = parts;
     let catalog = Arc::clone(answers.catalog());
     // Series that exist from the start show a rate even for the first failure.
     catalog.backends.iter().for_each(|backend| metrics.backends.prepare(backend.as_str()));
@@ -186,6 +198,7 @@ pub fn api(parts: ApiParts, rules: &HttpRules) -> serde_json::Result<Api> {
         started: tokio::time::Instant::now(),
         draining,
         certificate,
+        shared,
         openapi: Rendered::bytes(json_of(&served)?.into()),
     };
     let state = Arc::new(state);

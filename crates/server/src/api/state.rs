@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use parking_lot::Mutex;
 use registry_core::backend::webhook::WebhookReceiver;
 use registry_core::models::backend_id::BackendId;
+use registry_fleet::state::EngineState;
 use tokio::time::Instant;
 
 use crate::answers::Answers;
@@ -54,6 +55,8 @@ pub struct ApiState {
     pub draining: Draining,
     /// Certificate of the listener.
     pub certificate: CertificateState,
+    /// Engine that replicas share; `None` without one.
+    pub shared: Option<EngineState>,
     /// OpenAPI contract as JSON.
     pub openapi: Rendered,
 }

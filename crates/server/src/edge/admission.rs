@@ -1,5 +1,6 @@
 //! Admission of requests: client token, rate limit, and permits for concurrent requests.
 
+use std::future::pending;
 use std::net::IpAddr;
 use std::num::NonZeroU32;
 use std::sync::Arc;
@@ -12,6 +13,7 @@ use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use jiff::Timestamp;
 use registry_core::token_bucket::Rate;
+use registry_fleet::buckets::{Buckets, SharedLimit};
 use tokio::time::Instant;
 
 use crate::edge::auth::{ClientAuth, Refusal};
@@ -23,6 +25,7 @@ use crate::edge::peer::ConnectedPeer;
 use crate::edge::problem::Problem;
 use crate::edge::rate_limit::{ClientKey, RateDecision, RateLimiter};
 use crate::edge::request_limit::{RequestLimit, RequestPermit, bound_head, is_large};
+use crate::edge::shared_limit::share;
 use crate::edge::surface::{Surface, is_health, is_metrics, on_surface};
 use crate::metrics::Metrics;
 use crate::urls::{STATUS, SystemRoute, is_asset, is_oci, is_oci_check, is_page, is_webhook};
@@ -317,6 +320,18 @@ impl Admission {
 
     fn sender(&self, address: IpAddr) -> Sender {
         Sender((!self.proxies.trusts(address)).then(|| network_of(address)))
+    }
+
+    /// Shares the limits with other replicas, without end. Only limiters made
+    /// [`shared`](RateLimiter::shared) take part.
+    pub async fn share(&self, buckets: &dyn Buckets) {
+        let requests = async {
+            match &self.rate {
+                Some(rate) => share(rate, SharedLimit::Requests, buckets).await,
+                None => pending().await,
+            }
+        };
+        tokio::join!(requests, share(&self.guesses, SharedLimit::WrongTokens, buckets));
     }
 
     fn take(&self, key: Option<&ClientKey>) -> Option<RateDecision> {

@@ -1,5 +1,6 @@
 //! Rate limit of each client: one token bucket per client, in bounded memory.
 
+use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,7 +9,10 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use parking_lot::Mutex;
 use registry_core::caching::bounded_lru::{BoundedLru, LruBounds};
 use registry_core::token_bucket::{Rate, TokenBucket};
+use registry_fleet::buckets::BucketUse;
 use tokio::time::Instant;
+
+use crate::edge::unshared_uses::UnsharedUses;
 
 /// Remaining share of a client (draft-ietf-httpapi-ratelimit-headers-10).
 pub const RATE_LIMIT: HeaderName = HeaderName::from_static("ratelimit");
@@ -26,11 +30,22 @@ pub enum ClientKey {
     Network(IpAddr),
 }
 
+impl fmt::Display for ClientKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Named(name) => write!(f, "client {name}"),
+            Self::Network(address) => write!(f, "network {address}"),
+        }
+    }
+}
+
 /// Token buckets of all clients. A full bucket is removed: it equals a new one.
 pub struct RateLimiter {
     rate: Rate,
     policy: HeaderValue,
     buckets: Mutex<BoundedLru<ClientKey, TokenBucket>>,
+    /// `None` if the buckets belong to this replica alone.
+    unshared: Option<UnsharedUses<ClientKey>>,
 }
 
 /// Result of the rate limit for one request.
@@ -52,15 +67,26 @@ impl RateLimiter {
         let policy = format!("\"client\";q={burst};w={window}");
         let policy = HeaderValue::from_str(&policy)
             .unwrap_or_else(|_| HeaderValue::from_static("\"client\""));
-        Self { rate, policy, buckets: Mutex::new(BoundedLru::new(LruBounds::entries(CLIENTS_MAX))) }
+        let buckets = Mutex::new(BoundedLru::new(LruBounds::entries(CLIENTS_MAX)));
+        Self { rate, policy, buckets, unshared: None }
+    }
+
+    /// Collects the tokens that are given out, for buckets shared by several replicas.
+    #[must_use]
+    pub fn shared(self) -> Self {
+        Self { unshared: Some(UnsharedUses::new(CLIENTS_MAX)), ..self }
     }
 
     /// Takes a token for a request of this client.
     pub fn take(&self, client: ClientKey, now: Instant) -> RateDecision {
         let mut buckets = self.buckets.lock();
-        let mut bucket = buckets.get(&client).copied().unwrap_or_default();
+        let known = buckets.get(&client).copied();
+        let mut bucket = known.unwrap_or_default();
         let retry_after = bucket.take(self.rate, now).err();
         if retry_after.is_none() {
+            if let Some(unshared) = &self.unshared {
+                unshared.add(&client, known.is_none());
+            }
             buckets.put(client, 0, bucket);
             // Two for each new one, so that idle clients are removed without a walk over all.
             for _ in 0..2 {
@@ -74,6 +100,32 @@ impl RateLimiter {
     /// Returns the time until the next request of this client passes; `None` for now.
     pub fn wait(&self, client: &ClientKey, now: Instant) -> Option<Duration> {
         self.buckets.lock().peek(client)?.wait(self.rate, now)
+    }
+
+    /// Returns the tokens that no other replica knows of, if the buckets are shared.
+    pub(super) const fn unshared(&self) -> Option<&UnsharedUses<ClientKey>> {
+        self.unshared.as_ref()
+    }
+
+    /// Returns the time in which an empty bucket fills.
+    pub(super) fn capacity(&self) -> Duration {
+        self.rate.fill_time()
+    }
+
+    /// Returns what the shared bucket of a client has to be told.
+    pub(super) fn use_of(&self, client: &ClientKey, tokens: u32) -> BucketUse {
+        BucketUse { client: client.to_string(), used: self.rate.interval() * tokens }
+    }
+
+    /// Takes tokens that other replicas gave out: the shared bucket is full after this time.
+    pub(super) fn raise(&self, client: ClientKey, until_full: Duration, now: Instant) {
+        // An engine that is not trusted can hold up a client for that long at most.
+        let until_full = until_full.min(self.capacity() * 2);
+        let mut buckets = self.buckets.lock();
+        let mut bucket = buckets.get(&client).copied().unwrap_or_default();
+        let later = self.unshared.as_ref().map_or(0, |unshared| unshared.tokens(&client));
+        bucket.raise(until_full + self.rate.interval() * later, now);
+        buckets.put(client, 0, bucket);
     }
 
     /// Writes the rate limit headers.

@@ -9,6 +9,7 @@ use axum::http::StatusCode;
 use registry_catalog::health::status::Status;
 use registry_core::models::backend_id::BackendId;
 use registry_core::models::backend_kind::BackendKind;
+use registry_fleet::state::{EngineReport, EngineState};
 
 use crate::api::state::{ApiState, ServedCertificate};
 use crate::artifacts::{BucketState, StoreState};
@@ -18,7 +19,7 @@ use crate::edge::rendered::Rendered;
 use crate::edge::representation::Representation;
 use registry_public::health::{
     BackendHealthBody, BucketHealthBody, CertificateHealthBody, FaultBody, HealthBody,
-    StoreHealthBody,
+    SharedHealthBody, StoreHealthBody,
 };
 
 // Maximum number of faults shown per backend; probes read this endpoint every few seconds.
@@ -35,14 +36,17 @@ pub async fn health(
     // Error texts and repository names are internal, and this endpoint is open without a token.
     let texts = stranger.is_none();
     let backends = backends(&api, texts);
+    let shared = api.shared.as_ref().map(EngineState::report);
+    let is_away = shared.as_ref().is_some_and(|report| report.failure().is_some());
     let health = HealthBody {
-        status: overall(&api, &backends).to_owned(),
+        status: overall(&api, &backends, is_away).to_owned(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
         uptime: api.started.elapsed().as_secs(),
         backends,
         state_error: api.answers.catalog().health.persist_error().filter(|_| texts),
         artifact_store: store_health(api.artifacts.state(), texts),
         certificate: api.certificate.served().map(|served| certificate_health(served, texts)),
+        shared: shared.map(|report| shared_health(&report, texts)),
     };
     Ok(Rendered::live(&health)?.into())
 }
@@ -175,13 +179,29 @@ fn backend_health(
     }
 }
 
-fn overall(api: &ApiState, backends: &BTreeMap<String, BackendHealthBody>) -> &'static str {
+fn shared_health(report: &EngineReport, texts: bool) -> SharedHealthBody {
+    let failure = report.failure();
+    SharedHealthBody {
+        healthy: failure.is_none(),
+        last_error: failure.map(ToString::to_string).filter(|_| texts),
+        warning: report.warning.clone().filter(|_| texts),
+        server: Some(report.server.clone()).filter(|server| texts && !server.is_empty()),
+        replicas: report.presence.replicas,
+        foreign_replicas: report.presence.foreign,
+    }
+}
+
+fn overall(
+    api: &ApiState,
+    backends: &BTreeMap<String, BackendHealthBody>,
+    engine_is_away: bool,
+) -> &'static str {
     let mut enabled = backends.values().filter(|backend| backend.enabled);
     let bucket_fails = api.artifacts.state().bucket.is_some_and(|bucket| bucket.failure.is_some());
     let unwell = enabled.any(|backend| !backend.healthy || backend.stale) || bucket_fails;
     if !api.answers.catalog().health.can_answer() {
         "unhealthy"
-    } else if unwell {
+    } else if unwell || engine_is_away {
         "degraded"
     } else {
         "healthy"

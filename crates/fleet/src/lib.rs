@@ -1,0 +1,19 @@
+//! What several replicas share through an engine, as words and small traits. An adapter of an engine
+//! implements the traits.
+//!
+//! Rules of every implementation:
+//!
+//! - A call ends within [`DEADLINE`]. While the engine is away a call fails at once.
+//! - A failed call may have been carried out, or may be carried out later.
+
+pub mod buckets;
+pub mod failure;
+pub mod members;
+pub mod metrics;
+pub mod replica;
+pub mod state;
+
+use std::time::Duration;
+
+/// Maximum duration of a call that is not asked to wait.
+pub const DEADLINE: Duration = Duration::from_millis(40);

@@ -1,0 +1,48 @@
+//! Metrics of the calls to an engine.
+
+use std::time::Duration;
+
+use crate::failure::AwayReason;
+
+/// Receives one record per call.
+pub trait EngineMetrics: Send + Sync {
+    /// Called when a call ends, also if it was not sent because the engine is away.
+    fn record(&self, call: &EngineCall);
+
+    /// Called when the connection is made or lost.
+    fn connected(&self, is_connected: bool);
+}
+
+/// A kind of call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Operation {
+    /// Taking tokens from buckets.
+    Bucket,
+    /// Reporting a replica.
+    Member,
+}
+
+impl Operation {
+    /// Every kind.
+    pub const ALL: [Self; 2] = [Self::Bucket, Self::Member];
+
+    /// Returns the word used in metrics.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Bucket => "bucket",
+            Self::Member => "member",
+        }
+    }
+}
+
+/// Record of one call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct EngineCall {
+    /// Kind of call.
+    pub operation: Operation,
+    /// Why it failed; `None` for a success.
+    pub failure: Option<AwayReason>,
+    /// Time until the answer or the failure.
+    pub duration: Duration,
+}

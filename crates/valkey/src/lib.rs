@@ -1,0 +1,23 @@
+//! Redis and Valkey as the engine of a fleet. The only crate that uses the crate `redis`.
+//!
+//! A [`link`] keeps one connection: it connects, checks the server, and reconnects in a task of its
+//! own. A call never waits for that: it fails at once while there is no usable connection, and after
+//! [`DEADLINE`](registry_fleet::DEADLINE) in any case.
+
+pub mod address;
+pub mod buckets;
+pub mod check;
+pub mod commands;
+mod dial;
+mod failure;
+pub mod fleet_name;
+pub mod link;
+pub mod members;
+mod script;
+pub mod secrets;
+mod server_facts;
+pub mod settings;
+mod supervisor;
+
+/// Log filters name this target (docs/operations.md).
+pub(crate) const LOG_TARGET: &str = "extension_registry::shared";

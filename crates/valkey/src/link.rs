@@ -1,0 +1,225 @@
+//! The link of a replica to an engine: one connection, shared by all calls.
+
+use std::sync::Arc;
+
+use parking_lot::{Mutex, RwLock};
+use redis::aio::MultiplexedConnection;
+use redis::{FromRedisValue, ScriptInvocation};
+use registry_fleet::DEADLINE;
+use registry_fleet::failure::{Away, AwayReason};
+use registry_fleet::metrics::{EngineCall, EngineMetrics, Operation};
+use registry_fleet::state::EngineState;
+use secrecy::SecretString;
+use tokio::sync::Notify;
+use tokio::time::{Instant, timeout};
+use tracing::{info, warn};
+
+use crate::LOG_TARGET;
+use crate::dial::dial;
+use crate::failure::{away_of, late};
+use crate::secrets::FleetSecrets;
+use crate::server_facts::ServerFacts;
+use crate::settings::EngineSettings;
+
+/// Calls without an answer in a row, after which no more are sent until a trial succeeds.
+const LATE_MAX: u32 = 3;
+
+/// A link to an engine. Clones share it.
+#[derive(Clone)]
+pub struct Link(Arc<Shared>);
+
+struct Shared {
+    settings: EngineSettings,
+    password: RwLock<Option<SecretString>>,
+    secrets: RwLock<FleetSecrets>,
+    line: Mutex<Line>,
+    state: EngineState,
+    metrics: Arc<dyn EngineMetrics>,
+    /// Wakes the supervisor.
+    closed: Notify,
+    /// Ends the supervisor's wait for the next attempt.
+    renewed: Notify,
+}
+
+/// The connection, as calls see it.
+enum Line {
+    Open { connection: MultiplexedConnection, late: u32 },
+    Closed(Away),
+}
+
+impl Link {
+    /// Creates a link, without a connection until it is [run](Link::run).
+    #[must_use]
+    pub fn new(
+        settings: EngineSettings,
+        password: Option<SecretString>,
+        secrets: FleetSecrets,
+        metrics: Arc<dyn EngineMetrics>,
+    ) -> Self {
+        metrics.connected(false);
+        let away = Away::new(AwayReason::Unreachable, "not connected yet");
+        Self(Arc::new(Shared {
+            settings,
+            password: RwLock::new(password),
+            secrets: RwLock::new(secrets),
+            line: Mutex::new(Line::Closed(away)),
+            state: EngineState::default(),
+            metrics,
+            closed: Notify::new(),
+            renewed: Notify::new(),
+        }))
+    }
+
+    /// Returns the condition of the engine.
+    #[must_use]
+    pub fn state(&self) -> EngineState {
+        self.0.state.clone()
+    }
+
+    /// Uses another password from the next connection on. Connections that are refused now are tried
+    /// again at once.
+    pub fn replace_password(&self, password: SecretString) {
+        *self.0.password.write() = Some(password);
+        self.0.renewed.notify_one();
+    }
+
+    /// Signs and verifies with other secrets.
+    pub fn replace_secrets(&self, secrets: FleetSecrets) {
+        *self.0.secrets.write() = secrets;
+    }
+
+    /// Connects once and checks the server. Returns what it is.
+    pub(crate) async fn connect(&self) -> Result<(MultiplexedConnection, ServerFacts), Away> {
+        let password = self.0.password.read().clone();
+        dial(&self.0.settings, password.as_ref()).await
+    }
+
+    /// Lets calls use a connection.
+    pub(crate) fn open(&self, connection: MultiplexedConnection, facts: &ServerFacts) {
+        *self.0.line.lock() = Line::Open { connection, late: 0 };
+        self.0.metrics.connected(true);
+        let warning = facts.warning();
+        if self.0.state.connected(facts.server.clone(), warning.clone()) {
+            let (server, address) = (&facts.server, &self.0.settings.address);
+            info!(target: LOG_TARGET, "shared: connected to {server} at {address}");
+            if let Some(warning) = warning {
+                warn!(target: LOG_TARGET, "shared: {address}: {warning}");
+            }
+        }
+    }
+
+    /// Lets calls fail at once.
+    pub(crate) fn close(&self, away: &Away) {
+        *self.0.line.lock() = Line::Closed(away.clone());
+        self.0.metrics.connected(false);
+        if self.0.state.away(away.clone()) {
+            let address = &self.0.settings.address;
+            warn!(target: LOG_TARGET, "shared: {address} is away; this replica goes on alone: {away}");
+        }
+        self.0.closed.notify_one();
+    }
+
+    /// Returns why calls fail at once; `None` if they are sent.
+    pub(crate) fn away(&self) -> Option<AwayReason> {
+        match &*self.0.line.lock() {
+            Line::Open { .. } => None,
+            Line::Closed(away) => Some(away.reason),
+        }
+    }
+
+    /// Waits until calls close the line.
+    pub(crate) async fn closed(&self) {
+        self.0.closed.notified().await;
+    }
+
+    /// Waits for another password.
+    pub(crate) async fn renewed(&self) {
+        self.0.renewed.notified().await;
+    }
+
+    /// Returns the key of this fleet for a name.
+    pub(crate) fn key(&self, name: &str) -> String {
+        self.0.settings.name.key(name)
+    }
+
+    /// Signs a value that is stored under a key.
+    pub(crate) fn sign(&self, key: &str, value: &[u8]) -> String {
+        self.0.secrets.read().sign(key, value)
+    }
+
+    /// Returns true if a replica of this fleet signed a value under this key.
+    pub(crate) fn verify(&self, key: &str, value: &[u8], signature: &str) -> bool {
+        self.0.secrets.read().verify(key, value, signature)
+    }
+
+    /// Calls a script.
+    pub(crate) async fn call<T: FromRedisValue>(
+        &self,
+        operation: Operation,
+        script: &ScriptInvocation<'_>,
+    ) -> Result<T, Away> {
+        let begun = Instant::now();
+        let result = self.sent(operation, script).await;
+        let failure = result.as_ref().err().map(|away| away.reason);
+        self.0.metrics.record(&EngineCall { operation, failure, duration: begun.elapsed() });
+        result
+    }
+
+    async fn sent<T: FromRedisValue>(
+        &self,
+        operation: Operation,
+        script: &ScriptInvocation<'_>,
+    ) -> Result<T, Away> {
+        let mut connection = match &*self.0.line.lock() {
+            Line::Open { connection, .. } => connection.clone(),
+            Line::Closed(away) => return Err(away.clone()),
+        };
+        let Ok(answered) = timeout(DEADLINE, script.invoke_async(&mut connection)).await else {
+            self.late();
+            return Err(late());
+        };
+        self.answered();
+        let result = answered.map_err(|error| away_of(&error));
+        let refused = match &result {
+            Err(away) if matches!(away.reason, AwayReason::Full | AwayReason::Refused) => {
+                Some(away.clone())
+            }
+            // Another connection may lead to a server that can be used.
+            Err(away) => {
+                self.close(away);
+                return result;
+            }
+            Ok(_) => None,
+        };
+        if self.0.state.refuses(operation, refused.clone()) {
+            let (address, operation) = (&self.0.settings.address, operation.as_str());
+            match refused {
+                Some(why) => {
+                    warn!(target: LOG_TARGET, "shared: {address} refuses calls of the kind {operation}: {why}");
+                }
+                None => {
+                    info!(target: LOG_TARGET, "shared: {address} takes calls of the kind {operation} again");
+                }
+            }
+        }
+        result
+    }
+
+    /// Notes a call without an answer.
+    pub(crate) fn late(&self) {
+        let mut line = self.0.line.lock();
+        let Line::Open { late: count, .. } = &mut *line else { return };
+        *count += 1;
+        if *count >= LATE_MAX {
+            drop(line);
+            self.close(&late());
+        }
+    }
+
+    /// Notes an answer.
+    pub(crate) fn answered(&self) {
+        if let Line::Open { late, .. } = &mut *self.0.line.lock() {
+            *late = 0;
+        }
+    }
+}

@@ -1,0 +1,76 @@
+//! The task that connects, watches the connection, and replaces it.
+
+use std::time::Duration;
+
+use redis::aio::MultiplexedConnection;
+use registry_fleet::failure::AwayReason;
+use tokio::time::{sleep, timeout};
+
+use crate::dial::{facts, ping};
+use crate::link::Link;
+
+/// Time between trials of a connection that works.
+const TRIAL_EVERY: Duration = Duration::from_secs(2);
+/// Time between trials while the engine is away.
+const RETRY_EVERY: Duration = Duration::from_millis(500);
+/// Time between attempts at a server that refuses this service, so that its log stays readable.
+const REFUSED_EVERY: Duration = Duration::from_secs(5);
+/// Failed trials after which a connection is replaced: the server may have another address now.
+const TRIALS_MAX: u32 = 4;
+
+impl Link {
+    /// Keeps the link connected, without end.
+    pub async fn run(self) {
+        loop {
+            let pause = match self.connect().await {
+                Ok((connection, facts)) => {
+                    self.open(connection.clone(), &facts);
+                    self.attend(connection).await;
+                    RETRY_EVERY
+                }
+                Err(away) => {
+                    let is_refused = away.reason == AwayReason::Refused;
+                    self.close(&away);
+                    if is_refused { REFUSED_EVERY } else { RETRY_EVERY }
+                }
+            };
+            let _ = timeout(pause, self.renewed()).await;
+        }
+    }
+
+    /// Returns when the connection has to be replaced. Callers never try a server that does not
+    /// answer: the trials here do.
+    async fn attend(&self, mut connection: MultiplexedConnection) {
+        let mut failed = 0;
+        loop {
+            if failed == 0 {
+                let _ = timeout(TRIAL_EVERY, self.closed()).await;
+            } else {
+                sleep(RETRY_EVERY).await;
+            }
+            if self.away().is_some_and(|reason| reason != AwayReason::Late) {
+                return;
+            }
+            match ping(&mut connection).await {
+                Ok(()) if self.away().is_none() => self.answered(),
+                Ok(()) => {
+                    // A server that was paused may have been replaced by one of its replicas.
+                    match facts(&mut connection)
+                        .await
+                        .and_then(|facts| facts.check().map(|()| facts))
+                    {
+                        Ok(facts) => self.open(connection.clone(), &facts),
+                        Err(away) => return self.close(&away),
+                    }
+                }
+                Err(away) if away.reason == AwayReason::Late && failed < TRIALS_MAX => {
+                    self.late();
+                    failed += 1;
+                    continue;
+                }
+                Err(away) => return self.close(&away),
+            }
+            failed = 0;
+        }
+    }
+}

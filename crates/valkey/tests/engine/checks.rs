@@ -1,0 +1,65 @@
+//! What `doctor` finds.
+
+use registry_valkey::check::{Check, examine};
+use registry_valkey::commands::acl;
+use registry_valkey::settings::EngineSettings;
+
+use registry_testing::engine_server::EngineServer;
+
+use crate::engine::rig::{Replica, secrets, servers, settings};
+use registry_fleet::members::Members as _;
+use registry_valkey::members::EngineMembers;
+
+async fn found(server: &EngineServer) -> Vec<Check> {
+    examine(settings(server, "a"), None, secrets("s")).await
+}
+
+fn problem<'a>(checks: &'a [Check], step: &str) -> &'a Check {
+    let check = checks.iter().find(|check| check.step == step && check.fix.is_some());
+    check.unwrap_or_else(|| panic!("{step}: {checks:?}"))
+}
+
+#[tokio::test]
+async fn a_good_server_has_no_problem_and_the_check_is_no_replica() {
+    for server in servers("").await {
+        let replica = Replica::of(&server, "a").await;
+        EngineMembers::new(replica.link.clone()).present(&"one".parse().unwrap()).await.unwrap();
+        for _ in 0..2 {
+            let checks = found(&server).await;
+            assert!(checks.iter().all(|check| check.fix.is_none()), "{checks:?}");
+            assert!(
+                checks.iter().any(|check| check.what == "1 replica(s) of a are there"),
+                "{checks:?}"
+            );
+        }
+    }
+}
+
+#[tokio::test]
+async fn each_thing_that_is_wrong_is_told_with_what_to_do() {
+    for mut server in servers("--maxmemory 100mb --maxmemory-policy volatile-ttl").await {
+        let checks = found(&server).await;
+        assert!(problem(&checks, "memory").is_note);
+        assert!(problem(&checks, "memory").what.contains("volatile-ttl"));
+        let foreign = Replica::new(settings(&server, "a"), None, secrets("f"));
+        foreign.connected().await;
+        EngineMembers::new(foreign.link.clone()).present(&"other".parse().unwrap()).await.unwrap();
+        let checks = found(&server).await;
+        let replicas = problem(&checks, "replicas");
+        assert!(replicas.what.contains("another secret") && !replicas.is_note, "{replicas:?}");
+        let command = acl("weak", &"a".parse().unwrap()).replace("PASSWORD", "word");
+        server.command(&command.split(' ').collect::<Vec<_>>()).await;
+        server.command(&["ACL", "SETUSER", "weak", "-zadd"]).await;
+        let weak = EngineSettings { username: Some("weak".to_owned()), ..settings(&server, "a") };
+        let checks = examine(weak, Some("word".into()), secrets("s")).await;
+        let rights = problem(&checks, "rights");
+        assert!(
+            rights.fix.as_ref().unwrap().contains("ACL SETUSER weak on >PASSWORD"),
+            "{rights:?}"
+        );
+        server.kill().await;
+        let checks = found(&server).await;
+        assert_eq!(checks.len(), 1, "{checks:?}");
+        assert!(problem(&checks, "connection").what.contains("unreachable"));
+    }
+}

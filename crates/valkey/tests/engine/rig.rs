@@ -1,0 +1,141 @@
+//! Links of replicas to real servers.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use registry_fleet::buckets::{BucketUse, Buckets as _, SharedLimit};
+use registry_fleet::failure::{Away, AwayReason};
+use registry_fleet::members::Members as _;
+use registry_fleet::metrics::{EngineCall, EngineMetrics};
+use registry_fleet::state::Presence;
+use registry_testing::engine_server::{EngineServer, Product};
+use registry_testing::ids::unique;
+use registry_valkey::buckets::EngineBuckets;
+use registry_valkey::link::Link;
+use registry_valkey::members::EngineMembers;
+use registry_valkey::secrets::FleetSecrets;
+use registry_valkey::settings::EngineSettings;
+use tokio::task::JoinSet;
+use tokio::time::{sleep, timeout};
+
+pub const CAPACITY: Duration = Duration::from_secs(20);
+/// Far more than anything here takes on a busy machine.
+pub const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Both products that are installed here.
+pub async fn servers(options: &str) -> Vec<EngineServer> {
+    let mut found = Vec::new();
+    for product in Product::ALL {
+        found.extend(EngineServer::start(product, options).await);
+    }
+    found
+}
+
+pub fn secrets(letter: &str) -> FleetSecrets {
+    FleetSecrets::parse(&letter.repeat(32).into()).unwrap()
+}
+
+pub fn settings(server: &EngineServer, name: &str) -> EngineSettings {
+    EngineSettings {
+        address: server.url().parse().unwrap(),
+        name: name.parse().unwrap(),
+        username: None,
+        ca: None,
+    }
+}
+
+/// Calls of a link, as they ended.
+#[derive(Clone, Default)]
+pub struct Calls(Arc<Mutex<Vec<EngineCall>>>);
+
+impl EngineMetrics for Calls {
+    fn record(&self, call: &EngineCall) {
+        self.0.lock().push(*call);
+    }
+
+    fn connected(&self, _: bool) {}
+}
+
+impl Calls {
+    pub fn take(&self) -> Vec<EngineCall> {
+        std::mem::take(&mut self.0.lock())
+    }
+}
+
+/// One replica. Ends with its value.
+pub struct Replica {
+    pub link: Link,
+    pub buckets: EngineBuckets,
+    pub calls: Calls,
+    _supervisor: JoinSet<()>,
+}
+
+impl Replica {
+    pub fn new(settings: EngineSettings, password: Option<&str>, secrets: FleetSecrets) -> Self {
+        let calls = Calls::default();
+        let password = password.map(Into::into);
+        let link = Link::new(settings, password, secrets, Arc::new(calls.clone()));
+        let mut supervisor = JoinSet::new();
+        supervisor.spawn(link.clone().run());
+        let buckets = EngineBuckets::new(link.clone());
+        Self { link, buckets, calls, _supervisor: supervisor }
+    }
+
+    /// A replica of a fleet of this name, once it is connected.
+    pub async fn of(server: &EngineServer, name: &str) -> Self {
+        let replica = Self::new(settings(server, name), None, secrets("s"));
+        replica.connected().await;
+        replica
+    }
+
+    pub async fn connected(&self) {
+        self.until(|failure| failure.is_none()).await;
+    }
+
+    pub async fn away(&self, reason: AwayReason) -> Away {
+        self.until(|failure| {
+            failure.is_some_and(|away| away.reason == reason && away.detail != "not connected yet")
+        })
+        .await
+        .unwrap()
+    }
+
+    async fn until(&self, holds: impl Fn(Option<&Away>) -> bool) -> Option<Away> {
+        let waited = timeout(PATIENCE, async {
+            loop {
+                let report = self.link.state().report();
+                if holds(report.failure()) {
+                    return report.failure().cloned();
+                }
+                sleep(Duration::from_millis(5)).await;
+            }
+        });
+        waited.await.unwrap_or_else(|_| panic!("{:?}", self.link.state().report()))
+    }
+
+    /// Reports itself under a name. Returns who is there.
+    pub async fn presence(&self, name: &str) -> Presence {
+        let members = EngineMembers::new(self.link.clone());
+        let replicas = members.present(&name.parse().unwrap()).await.unwrap();
+        let presence = self.link.state().report().presence;
+        assert_eq!(presence.replicas, replicas);
+        presence
+    }
+
+    /// Takes a token of a new client.
+    pub async fn take(&self) -> Result<Vec<Duration>, Away> {
+        let one = BucketUse { client: unique("client"), used: Duration::from_secs(1) };
+        self.buckets.take(SharedLimit::Requests, &[one], CAPACITY).await
+    }
+
+    /// Takes tokens until the engine takes them.
+    pub async fn taken(&self) {
+        let taken = timeout(PATIENCE, async {
+            while self.take().await.is_err() {
+                sleep(Duration::from_millis(20)).await;
+            }
+        });
+        taken.await.unwrap_or_else(|_| panic!("{:?}", self.link.state().report()));
+    }
+}

@@ -1,0 +1,19 @@
+//! The adapter with real servers: Redis 7 and Valkey 9.
+#![cfg(test)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    missing_docs,
+    reason = "tests"
+)]
+
+mod engine {
+    mod checks;
+    mod conformance;
+    mod forged;
+    mod outages;
+    mod refused;
+    pub mod rig;
+    mod rotation;
+}

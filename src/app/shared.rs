@@ -1,0 +1,174 @@
+//! What this replica shares with others through `[shared]`.
+
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use registry_backends::http::check_ca_file;
+use registry_core::files;
+use registry_fleet::members::Members as _;
+use registry_fleet::replica::ReplicaId;
+use registry_fleet::state::{EngineState, Presence};
+use registry_server::edge::admission::Admission;
+use registry_server::metrics::Metrics;
+use registry_server::metrics::shared::SharedMetrics;
+use registry_valkey::buckets::EngineBuckets;
+use registry_valkey::check::{Check, examine};
+use registry_valkey::link::Link;
+use registry_valkey::members::EngineMembers;
+use registry_valkey::secrets::FleetSecrets;
+use registry_valkey::settings::EngineSettings;
+use secrecy::SecretString;
+use tokio::time::{MissedTickBehavior, interval};
+use tracing::{info, warn};
+
+use crate::app::backends::Finding;
+use crate::app::lifecycle::Lifecycle;
+use crate::app::rotation::Rotated;
+use crate::app::{LOG_TARGET, secrets};
+use crate::config::{Config, SharedConfig};
+
+const PASSWORD: &str = "shared.password_path";
+const SECRET: &str = "shared.secret_path";
+const CA: &str = "shared.ca_file";
+/// Largest file of certificates, in bytes.
+const CA_MAX: u64 = 1024 * 1024;
+/// A replica counts for three times as long.
+const PRESENT_EVERY: Duration = Duration::from_secs(5);
+
+/// The engine, and the files that are watched for it.
+pub(super) struct Shared {
+    link: Link,
+    metrics: SharedMetrics,
+    pub(super) rotated: Vec<Rotated>,
+}
+
+/// What the files of `[shared]` hold.
+pub(super) struct SharedFiles {
+    ca: Option<Vec<u8>>,
+    password: Option<SecretString>,
+    secrets: FleetSecrets,
+}
+
+impl SharedFiles {
+    /// Reads the files. Fails with the first one that cannot be used. Warns if others can read them.
+    pub(super) fn read(config: &SharedConfig) -> Result<Self, Finding> {
+        let ca = config.ca_file.as_deref().map(ca).transpose().map_err(|what| found(CA, &what))?;
+        let password = config.password_path.as_deref().map(|path| secrets::read(PASSWORD, path));
+        let password = password.transpose().map_err(|error| found(PASSWORD, &error))?;
+        let checked = secrets::check(SECRET, &config.secret_path);
+        let secrets = checked.and_then(|()| fleet_secrets(&config.secret_path));
+        Ok(Self { ca, password, secrets: secrets.map_err(|error| found(SECRET, &error))? })
+    }
+
+    fn settings(&self, config: &SharedConfig) -> EngineSettings {
+        EngineSettings {
+            address: config.redis_url.clone(),
+            name: config.name.clone(),
+            username: config.username.clone(),
+            ca: self.ca.clone(),
+        }
+    }
+}
+
+impl Shared {
+    /// Builds the link to the engine; `None` without `[shared]`.
+    pub(super) fn of(config: &Config, metrics: &Metrics) -> Result<Option<Self>, Finding> {
+        let Some(config) = &config.shared else { return Ok(None) };
+        let files = SharedFiles::read(config)?;
+        let metrics = metrics.shared.clone();
+        metrics.prepare();
+        let settings = files.settings(config);
+        let link = Link::new(settings, files.password, files.secrets, Arc::new(metrics.clone()));
+        let rotated = rotated(config, &link);
+        Ok(Some(Self { link, metrics, rotated }))
+    }
+
+    pub(super) fn state(&self) -> EngineState {
+        self.link.state()
+    }
+
+    /// Connects, reports this replica, and shares the limits, until the end.
+    pub(super) fn run(self, admission: Arc<Admission>, lifecycle: &mut Lifecycle) {
+        let buckets = EngineBuckets::new(self.link.clone());
+        lifecycle.run(async move { admission.share(&buckets).await });
+        lifecycle.run(self.link.clone().run());
+        lifecycle.run(report(self.link, self.metrics));
+    }
+}
+
+async fn report(link: Link, metrics: SharedMetrics) {
+    // New at each start: a replica that was killed is not this one.
+    let Ok(replica) = format!("{:032x}", fastrand::u128(..)).parse::<ReplicaId>() else { return };
+    let (members, state) = (EngineMembers::new(link.clone()), link.state());
+    let mut ticks = interval(PRESENT_EVERY);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        let before = state.report().presence;
+        let Ok(replicas) = members.present(&replica).await else { continue };
+        metrics.replicas(replicas);
+        tell(before, state.report().presence);
+    }
+}
+
+fn tell(before: Presence, now: Presence) {
+    if before.replicas != now.replicas {
+        let replicas = now.replicas;
+        info!(target: LOG_TARGET, replicas, "shared: the number of replicas changed");
+    }
+    if now.foreign > 0 && before.foreign == 0 {
+        let foreign = now.foreign;
+        warn!(target: LOG_TARGET,
+            foreign,
+            "shared: other replicas use this shared.name with another secret; give all replicas of one registry the same shared.secret_path, and another registry another shared.name"
+        );
+    }
+}
+
+fn rotated(config: &SharedConfig, link: &Link) -> Vec<Rotated> {
+    let (path, renewed) = (config.secret_path.clone(), link.clone());
+    let file = path.clone();
+    let renew = move || {
+        renewed.replace_secrets(fleet_secrets(&file).map_err(|error| error.to_string())?);
+        Ok(())
+    };
+    let mut rotated = vec![Rotated { key: SECRET.to_owned(), path, renew: Box::new(renew) }];
+    if let Some(path) = config.password_path.clone() {
+        let (file, renewed) = (path.clone(), link.clone());
+        let renew = move || {
+            renewed.replace_password(secrets::word(&file).map_err(|error| error.to_string())?);
+            Ok(())
+        };
+        rotated.push(Rotated { key: PASSWORD.to_owned(), path, renew: Box::new(renew) });
+    }
+    rotated
+}
+
+/// Errors name the file, and nothing from its content.
+fn fleet_secrets(path: &Path) -> io::Result<FleetSecrets> {
+    secrets::readable(path)?;
+    let text = files::text_named(path, secrets::FILE_MAX).map_err(|error| {
+        io::Error::new(error.kind(), format!("{} cannot be read: {error}", path.display()))
+    })?;
+    FleetSecrets::parse(&text.into())
+        .map_err(|error| io::Error::other(format!("{} {error}", path.display())))
+}
+
+fn ca(path: &Path) -> Result<Vec<u8>, String> {
+    check_ca_file(path).map_err(|error| error.report())?;
+    files::read_named(path, CA_MAX)
+        .map_err(|error| format!("{} cannot be read: {error}", path.display()))
+}
+
+fn found(key: &str, what: &dyn ToString) -> Finding {
+    Finding { key: key.to_owned(), what: what.to_string() }
+}
+
+/// Checks the engine for `doctor`; nothing without `[shared]`.
+pub async fn examine_shared(config: &Config) -> Result<Vec<Check>, Finding> {
+    let Some(config) = &config.shared else { return Ok(Vec::new()) };
+    let files = SharedFiles::read(config)?;
+    Ok(examine(files.settings(config), files.password, files.secrets).await)
+}

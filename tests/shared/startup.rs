@@ -1,0 +1,127 @@
+//! `[shared]` at the start: wrong values are named, and an engine that is away stops nothing.
+
+use std::path::Path;
+
+use serde_json::Value;
+
+use crate::shared::rig::{config, published, servers};
+use crate::support::program::{Running, run, stderr};
+
+const SECRET: &str = "0123456789abcdef0123456789abcdef";
+
+fn checked(dir: &Path, shared: &str) -> (Option<i32>, String) {
+    let text = format!("[local]\npath = \"layouts\"\n[shared]\n{shared}\n");
+    std::fs::write(dir.join("config.toml"), text).unwrap();
+    let output = run(dir, &["config", "check"]);
+    (output.status.code(), stderr(&output))
+}
+
+#[test]
+fn every_wrong_value_is_named_and_no_secret_is_shown() {
+    let dir = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &str| std::fs::write(dir.path().join(name), text).unwrap();
+    write("secret", SECRET);
+    write("short", "hunter2-hunter2");
+    write("empty", "");
+    write("three", &[SECRET; 3].join("\n"));
+    write("twice", &[SECRET; 2].join("\n"));
+    write("words", "two words");
+    write("no.pem", "hunter2");
+    let good = "redis_url = \"redis://127.0.0.1:1\"\nsecret_path = \"secret\"";
+    assert_eq!(checked(dir.path(), good).0, Some(0));
+    let url = |url: &str| format!("redis_url = \"{url}\"\nsecret_path = \"secret\"");
+    let with = |line: &str| format!("{good}\n{line}");
+    for (shared, key, word) in [
+        (url("redis://me:hunter2@valkey"), "shared.redis_url", "no credentials"),
+        (url("redis://:hunter2@valkey/0"), "shared.redis_url", "no credentials"),
+        (url("valkey:6379"), "shared.redis_url", "redis://HOST"),
+        (url("http://valkey"), "shared.redis_url", "scheme"),
+        (url("redis://valkey/x"), "shared.redis_url", "database"),
+        (url("redis://valkey:99999"), "shared.redis_url", "address"),
+        (url("redis://valkey/0?password=hunter2"), "shared.redis_url", "query"),
+        (url(""), "shared.redis_url", "empty"),
+        ("secret_path = \"secret\"".to_owned(), "shared.redis_url", "required"),
+        ("redis_url = \"redis://valkey\"".to_owned(), "shared.secret_path", "required"),
+        (good.replace("\"secret\"", "\"short\""), "shared.secret_path", "32 bytes"),
+        (good.replace("\"secret\"", "\"empty\""), "shared.secret_path", "one or two lines"),
+        (good.replace("\"secret\"", "\"three\""), "shared.secret_path", "not 3"),
+        (good.replace("\"secret\"", "\"twice\""), "shared.secret_path", "the same"),
+        (good.replace("\"secret\"", "\"absent\""), "shared.secret_path", "cannot be read"),
+        (with("name = \"Prod\""), "shared.name", "a-z"),
+        (with("name = \"\""), "shared.name", "empty"),
+        (with("password_path = \"words\""), "shared.password_path", "one word"),
+        (with("username = \"me\""), "shared.username", "password_path"),
+        (with("ca_file = \"no.pem\""), "shared.ca_file", "rediss://"),
+        (
+            format!("{}\nca_file = \"no.pem\"", url("rediss://valkey")),
+            "shared.ca_file",
+            "certificate",
+        ),
+        (with("sentinel = true"), "shared.sentinel", "unknown key"),
+    ] {
+        let (code, said) = checked(dir.path(), &shared);
+        assert_eq!(code, Some(2), "{shared}\n{said}");
+        let line = said.lines().find(|line| line.contains(key) && line.contains(word));
+        assert!(line.is_some(), "{shared}\n{said}");
+        assert!(!said.contains("hunter2") && !said.contains(SECRET), "{said}");
+    }
+}
+
+#[test]
+fn credentials_in_an_address_are_not_shown_by_config_show() {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join("secret"), SECRET).unwrap();
+    let text = "[local]\npath = \"x\"\n[shared]\nredis_url = \"redis://me:hunter2@valkey\"\n\
+                secret_path = \"secret\"\n";
+    std::fs::write(dir.path().join("config.toml"), text).unwrap();
+    let output = run(dir.path(), &["config", "show"]);
+    let said = String::from_utf8(output.stdout.clone()).unwrap() + &stderr(&output);
+    assert!(!said.contains("hunter2"), "{said}");
+}
+
+#[tokio::test]
+async fn a_start_without_the_engine_serves_and_says_so() {
+    let dir = tempfile::tempdir().unwrap();
+    published(dir.path());
+    std::fs::write(dir.path().join("secret"), SECRET).unwrap();
+    // Nothing listens on port 1 of this machine.
+    let text = "[local]\npath = \"layouts\"\n[shared]\nredis_url = \"redis://127.0.0.1:1\"\n\
+                secret_path = \"secret\"\n";
+    std::fs::write(dir.path().join("config.toml"), text).unwrap();
+    let running = Running::start(dir.path(), &[]);
+    assert_eq!(running.get("/extensions/provider/aws").await.status, 200);
+    let health = running.get("/health").await.json();
+    assert_eq!(
+        (&health["status"], &health["shared"]["healthy"]),
+        (&"degraded".into(), &false.into())
+    );
+    assert_eq!(running.get("/health/ready").await.status, 200);
+}
+
+// The proxy before the engine runs while the doctor is waited for.
+#[tokio::test(flavor = "multi_thread")]
+async fn doctor_examines_the_engine() {
+    for mut server in servers().await {
+        let dir = tempfile::tempdir().unwrap();
+        published(dir.path());
+        let text = config(dir.path(), &server, 's', 10);
+        std::fs::write(dir.path().join("config.toml"), text + "[server]\nport = 0\n").unwrap();
+        let doctor = || {
+            let output = run(dir.path(), &["doctor", "-o", "json"]);
+            let report: Value = serde_json::from_slice(&output.stdout).unwrap();
+            let entries = report["entries"].as_array().unwrap().clone();
+            entries.into_iter().filter(|entry| entry["about"] == "shared").collect::<Vec<_>>()
+        };
+        let entries = doctor();
+        assert!(entries.iter().all(|entry| entry["state"] == "ok"), "{entries:#?}");
+        let steps: Vec<_> = entries.iter().map(|entry| entry["step"].as_str().unwrap()).collect();
+        assert_eq!(steps, ["connection", "memory", "clock", "rights", "replicas"]);
+        server.kill().await;
+        let entries = doctor();
+        assert_eq!(entries.len(), 1, "{entries:#?}");
+        assert_eq!(
+            (&entries[0]["step"], &entries[0]["state"]),
+            (&"connection".into(), &"problem".into())
+        );
+    }
+}

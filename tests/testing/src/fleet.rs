@@ -1,0 +1,4 @@
+//! Engines of a fleet in memory, and what every engine has to do.
+
+pub mod buckets;
+pub mod conformance;
