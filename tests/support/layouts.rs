@@ -20,7 +20,9 @@ impl LayoutBuilder {
     pub fn create(dir: impl AsRef<Path>) -> Self {
         let mut layout = LayoutWriter::open_temporary(dir.as_ref()).unwrap();
         let tags: Vec<String> = layout.tags().map(ToOwned::to_owned).collect();
-        tags.iter().for_each(|tag| assert!(layout.untag(tag)));
+        for tag in tags {
+            assert!(layout.untag(&tag));
+        }
         Self(layout)
     }
 

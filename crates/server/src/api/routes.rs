@@ -154,53 +154,13 @@ pub fn route_labels() -> Vec<String> {
 
 /// Builds the API and the pages. Fails only if the contract is not serializable, which a test excludes.
 pub fn api(parts: ApiParts, rules: &HttpRules) -> serde_json::Result<Api> {
-    let ApiParts {
-        answers,
-        artifacts,
-        receivers,
-        metrics,
-        draining,
-        certificate,
-        shared,
-        pages,
-        oci,
-    } = parts;
-    let catalog = Arc::clone(answers.catalog());
-    // Series that exist from the start show a rate even for the first failure.
-    catalog.backends.iter().for_each(|backend| metrics.backends.prepare(backend.as_str()));
-    for (backend, _) in &receivers {
-        metrics.prepare_webhooks(backend.as_str(), &webhooks::outcomes());
-    }
-    let notices = WebhookLimit::of(receivers.iter().map(|(backend, _)| *backend));
+    let (metrics, pages, oci) = (parts.metrics.clone(), parts.pages.clone(), parts.oci.clone());
     // Built once: a contract is a tree of a megabyte.
     let (router, mut served) = routes().split_for_parts();
     complete(&mut served);
-    served.servers = answers.public_url().map(|url| vec![Server::new(url.to_string())]);
-    let downloads = Downloads::new(catalog, Arc::clone(&artifacts), metrics.clone());
-    let downloads = Arc::new(downloads);
+    served.servers = parts.answers.public_url().map(|url| vec![Server::new(url.to_string())]);
     let places = ArchivePlaces::default();
-    let state = ApiState {
-        answers,
-        targets: Targets::new(&metrics),
-        heads: Heads::default(),
-        archives: Archives::new(
-            Arc::clone(&downloads),
-            metrics.our_cache("indexes"),
-            places.clone(),
-        ),
-        repositories: oci.enabled.then(|| Arc::new(Repositories::new(oci.namespace.clone()))),
-        renderer: Renderer::default(),
-        downloads,
-        artifacts,
-        receivers: receivers.into(),
-        notices,
-        metrics: metrics.clone(),
-        started: tokio::time::Instant::now(),
-        draining,
-        certificate,
-        shared,
-        openapi: Rendered::bytes(json_of(&served)?.into()),
-    };
+    let state = state(parts, places.clone(), Rendered::bytes(json_of(&served)?.into()));
     let state = Arc::new(state);
     let router = router.with_state(Arc::clone(&state));
     let pages = pages.enabled.then(|| {
@@ -230,6 +190,41 @@ pub fn api(parts: ApiParts, rules: &HttpRules) -> serde_json::Result<Api> {
     let router = fallbacks.of(router);
     let face = ApiAndPages { api: JsonApi(state), pages, oci };
     Ok(Middleware::new(router, face, Arc::new(labeled), metrics, rules))
+}
+
+/// Builds the state that the faces share.
+fn state(parts: ApiParts, places: ArchivePlaces, openapi: Rendered) -> ApiState {
+    let ApiParts {
+        answers, artifacts, receivers, metrics, draining, certificate, shared, oci, ..
+    } = parts;
+    let catalog = Arc::clone(answers.catalog());
+    // Series that exist from the start show a rate even for the first failure.
+    catalog.backends.iter().for_each(|backend| metrics.backends.prepare(backend.as_str()));
+    for (backend, _) in &receivers {
+        metrics.prepare_webhooks(backend.as_str(), &webhooks::outcomes());
+    }
+    let notices = WebhookLimit::of(receivers.iter().map(|(backend, _)| *backend));
+    let downloads = Downloads::new(catalog, Arc::clone(&artifacts), metrics.clone());
+    let downloads = Arc::new(downloads);
+    let archives = Archives::new(Arc::clone(&downloads), metrics.our_cache("indexes"), places);
+    ApiState {
+        answers,
+        targets: Targets::new(&metrics),
+        heads: Heads::default(),
+        archives,
+        repositories: oci.enabled.then(|| Arc::new(Repositories::new(oci.namespace))),
+        renderer: Renderer::default(),
+        downloads,
+        artifacts,
+        receivers: receivers.into(),
+        notices,
+        metrics,
+        started: tokio::time::Instant::now(),
+        draining,
+        certificate,
+        shared,
+        openapi,
+    }
 }
 
 /// Routes of the OCI pull API, whose paths the handler parses: the name of a repository has any number
