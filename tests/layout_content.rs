@@ -64,6 +64,9 @@ impl Bench {
     }
 }
 
+/// What is done to a file.
+type Breakage<'a> = &'a dyn Fn(&Path);
+
 #[tokio::test]
 async fn layouts_that_share_their_blobs_do_not_share_their_content() {
     let bench = Bench::new();
@@ -93,7 +96,7 @@ async fn a_blob_that_is_missing_short_or_elsewhere_is_a_fault() {
         fs::remove_file(file).unwrap();
         symlink(secret.path(), file).unwrap();
     };
-    let breakages: [(&str, &dyn Fn(&Path)); 4] = [
+    let breakages: [(&str, Breakage); 4] = [
         ("missing", &|file| fs::remove_file(file).unwrap()),
         ("short", &|file| fs::write(file, b"0123").unwrap()),
         ("long", &|file| fs::write(file, b"0123456789ab").unwrap()),
@@ -116,7 +119,7 @@ async fn a_blob_that_is_missing_short_or_elsewhere_is_a_fault() {
 #[tokio::test]
 async fn a_broken_manifest_is_a_fault_and_leaves_unknown_digests_open() {
     let huge = format!("{{\"x\":\"{}\"}}", "y".repeat(4 << 20));
-    let breakages: [(&str, &dyn Fn(&Path)); 4] = [
+    let breakages: [(&str, Breakage); 4] = [
         ("missing", &|file| fs::remove_file(file).unwrap()),
         ("other bytes", &|file| {
             let text = fs::read_to_string(file).unwrap();

@@ -132,7 +132,9 @@ fn a_publisher_that_is_killed_anywhere_leaves_nothing_or_the_whole_version() {
     for before in [&[][..], &["0.9.0"]] {
         let prepare = || {
             let _ = fs::remove_dir_all(&root);
-            before.iter().for_each(|version| drop(publish(version, None)));
+            for version in before {
+                publish(version, None);
+            }
         };
         prepare();
         let points = publish("1.0.0", None);

@@ -73,7 +73,9 @@ async fn told(backend: &dyn Backend) -> Told {
 async fn of_registry(bytes: &[u8], blobs: &[&[u8]]) -> Told {
     let name = "provisioning/aws-provider";
     let mut store = Store::default();
-    blobs.iter().for_each(|blob| drop(store.blob(name, blob)));
+    for blob in blobs {
+        store.blob(name, blob);
+    }
     let digest = store.blob(name, bytes);
     let held = store.repositories.get_mut(name).unwrap();
     held.manifests.insert(digest.clone(), MANIFEST_TYPE.to_owned());
@@ -86,7 +88,9 @@ async fn of_registry(bytes: &[u8], blobs: &[&[u8]]) -> Told {
 async fn of_layout(bytes: &[u8], blobs: &[&[u8]]) -> Told {
     let dir = tempfile::tempdir().unwrap();
     let mut layout = LayoutBuilder::create(dir.path().join("aws-provider"));
-    blobs.iter().for_each(|blob| drop(layout.blob("", blob)));
+    for blob in blobs {
+        layout.blob("", blob);
+    }
     let entry = layout.blob(MANIFEST_TYPE, bytes);
     layout.tag("1.2.0", entry);
     layout.finish();
