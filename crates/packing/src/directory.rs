@@ -174,5 +174,6 @@ fn kind_of(_: FileType) -> &'static str {
     "something else"
 }
 
-#[cfg(all(test, unix))]
+#[cfg(test)]
+#[cfg(unix)]
 mod tests;

@@ -90,7 +90,7 @@ impl<F: FnMut()> Write for Meddler<F> {
 #[test]
 fn what_changes_meanwhile_is_noticed() {
     let noise: Vec<u8> =
-        (0..1_000_000_u32).flat_map(|n| n.wrapping_mul(n ^ 77).to_le_bytes()).collect();
+        (0..1_000_000_u32).flat_map(|n| n.wrapping_mul(n ^ 0x4d).to_le_bytes()).collect();
     let changes: [fn(&Path); 6] = [
         |dir| fs::write(dir.join("a"), "other").unwrap(),
         |dir| fs::write(dir.join("m"), "longer than before").unwrap(),
