@@ -9,7 +9,7 @@ use registry_testing::tools::is_installed;
 use crate::client::publish::{at_epoch, extension, whole_tags};
 use crate::client::rig::{Rig, User, names, packed};
 
-const STRACE: &str = "/usr/bin/strace";
+pub const STRACE: &str = "/usr/bin/strace";
 
 /// System calls that change files, or talk to the registry.
 const CALLS: &str = "write,writev,ftruncate,fsync,rename,renameat,renameat2,linkat,link,mkdir,unlink,unlinkat,rmdir,connect,sendto";
@@ -24,10 +24,8 @@ fn archive(name: &str) -> Vec<u8> {
 }
 
 /// A system call: its name, and which of the calls of that name in one thread.
-type Point = (String, usize);
+pub type Point = (String, usize);
 
-/// Runs a pull under strace. It is killed where one of its threads enters the call of this point.
-/// Returns every point.
 fn pull(user: &User, kill_at: Option<&Point>) -> Vec<Point> {
     traced(
         user,
@@ -36,8 +34,9 @@ fn pull(user: &User, kill_at: Option<&Point>) -> Vec<Point> {
     )
 }
 
-/// Runs a command under strace, as [`pull`] does.
-fn traced(user: &User, traced: &Command, kill_at: Option<&Point>) -> Vec<Point> {
+/// Runs a command under strace. It is killed where one of its threads enters the call of this point.
+/// Returns every point.
+pub fn traced(user: &User, traced: &Command, kill_at: Option<&Point>) -> Vec<Point> {
     let log = user.home("calls");
     fs::create_dir_all(user.home("")).unwrap();
     let mut command = Command::new(STRACE);

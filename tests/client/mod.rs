@@ -11,6 +11,7 @@ mod hostile;
 mod kills;
 mod lock;
 mod login;
+mod mirror;
 mod publish;
 mod publish_oci;
 mod pull;

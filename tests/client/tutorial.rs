@@ -59,7 +59,11 @@ fn shell(command: &str, user: &User) -> (i32, String) {
     let mut lines: Vec<&str> = printed.lines().collect();
     // Several archives are fetched at once, and each line is printed when one is complete.
     lines
-        .chunk_by_mut(|one, other| [one, other].iter().all(|line| line.starts_with("pulled ")))
+        .chunk_by_mut(|one, other| {
+            let is_one_of_many =
+                |line: &str| line.starts_with("pulled ") || line.starts_with("copied ");
+            is_one_of_many(one) && is_one_of_many(other)
+        })
         .for_each(<[&str]>::sort_unstable);
     (output.status.code().unwrap(), lines.iter().map(|line| format!("{line}\n")).collect())
 }

@@ -9,9 +9,9 @@ use clap::error::ErrorKind;
 use clap::{ArgMatches, Args, FromArgMatches, Parser, Subcommand, ValueEnum};
 
 use crate::cli::arguments::{
-    AddArgs, DiffArgs, ExplainArgs, ListArgs, LockArgs, LoginArgs, OutdatedArgs, PackArgs,
-    PublishArgs, PullArgs, RemoveArgs, ResolveArgs, SearchArgs, ShowArgs, UpdateArgs, VerifyArgs,
-    VersionsArgs,
+    AddArgs, DiffArgs, ExplainArgs, ListArgs, LockArgs, LoginArgs, MirrorArgs, OutdatedArgs,
+    PackArgs, PublishArgs, PullArgs, RemoveArgs, ResolveArgs, SearchArgs, ShowArgs, UpdateArgs,
+    VerifyArgs, VersionsArgs,
 };
 use crate::failure::ClientFailure;
 use crate::form::{OutputChoice, OutputChoiceParser, OutputForm};
@@ -164,6 +164,8 @@ pub enum ClientCommand {
     Pack(PackArgs),
     /// Publish a directory or an archive to a registry, Gitea or image layouts
     Publish(PublishArgs),
+    /// Copy extensions into a directory of image layouts, for places without a network
+    Mirror(MirrorArgs),
     /// Keep a token for the registry
     Login(LoginArgs),
     /// Forget the token for the registry

@@ -6,6 +6,7 @@ mod diff;
 mod explain;
 mod lock;
 mod login;
+mod mirror;
 mod outdated;
 mod pack;
 mod project;
@@ -43,6 +44,7 @@ pub(crate) async fn run(command: &ClientCommand, context: &Context) -> Result<()
         ClientCommand::Explain(args) => explain::run(args, context).await,
         ClientCommand::Pack(args) => pack::run(args, context).await,
         ClientCommand::Publish(args) => publish::run(args, context).await,
+        ClientCommand::Mirror(args) => mirror::run(args, context).await,
         ClientCommand::Login(args) => login::login(args, context).await,
         ClientCommand::Logout => login::logout(context),
         ClientCommand::Status => status::run(context).await,

@@ -9,7 +9,7 @@ pub(crate) mod target_client;
 mod transfer;
 mod upload;
 
-use registry_public::paths::{BASE, Target};
+use registry_public::paths::Target;
 use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderValue, RANGE};
 use reqwest::{Method, Response};
 use secrecy::SecretString;
@@ -40,6 +40,8 @@ pub struct ResultPage<T> {
     pub rows: Vec<T>,
     /// Rows of all pages; at least those of this one.
     pub total: usize,
+    /// True if a backend's part is missing or old.
+    pub is_degraded: bool,
 }
 
 impl Registry {
@@ -78,8 +80,9 @@ impl Registry {
             let response = self.ask(Method::GET, target, accepting(JSON)).await?;
             let total = response.headers().get("x-total-count");
             let total = total.and_then(|total| total.to_str().ok()?.parse().ok());
+            let is_degraded = response.headers().contains_key("extension-registry-degraded");
             let rows: Vec<T> = self.json(response).await?;
-            Ok(ResultPage { total: total.unwrap_or(rows.len()), rows })
+            Ok(ResultPage { total: total.unwrap_or(rows.len()), rows, is_degraded })
         })
         .await
     }
@@ -90,6 +93,22 @@ impl Registry {
             let response = self.ask(Method::GET, target, accepting(media_type)).await?;
             let bytes = self.body(response).await?;
             Ok(String::from_utf8_lossy(&bytes).into_owned())
+        })
+        .await
+    }
+
+    /// Reads a small document as it is, and its media type.
+    pub async fn document(
+        &self,
+        target: &Target,
+        accept: &'static str,
+    ) -> Result<(Vec<u8>, String)> {
+        retried(async || {
+            let response = self.ask(Method::GET, target, accepting(accept)).await?;
+            let media_type = response.headers().get(CONTENT_TYPE).cloned();
+            let media_type = media_type.as_ref().and_then(|value| value.to_str().ok());
+            let media_type = media_type.unwrap_or_default().to_owned();
+            Ok((self.body(response).await?, media_type))
         })
         .await
     }
@@ -126,7 +145,7 @@ impl Registry {
             let message = format!("--offline sends no request to {}", self.server.url);
             return Err(ClientFailure::usage(message).hint("run it without --offline").into());
         }
-        let url = self.server.url.at(&format!("{BASE}{}", target.text()));
+        let url = self.server.url.at(&target.absolute());
         let response = self.transfer.send(method, &url, headers).await?;
         if response.status().is_success() {
             return Ok(response);

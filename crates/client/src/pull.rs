@@ -3,11 +3,11 @@
 pub(crate) mod cache;
 pub(crate) mod existing;
 pub(crate) mod extract;
-mod fetch;
+pub(crate) mod fetch;
 pub(crate) mod item;
 pub(crate) mod mark;
 pub(crate) mod name;
-mod part;
+pub(crate) mod part;
 pub(crate) mod progress;
 pub(crate) mod puller;
 mod writer;

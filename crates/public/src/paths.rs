@@ -13,9 +13,10 @@ const VALUE: &AsciiSet = &SEGMENT.add(b'+');
 // Path segments with a meaning of their own, which cannot be used as a version.
 const RESERVED: [&str; 5] = ["versions", "resolve", "readme", "explain", "latest"];
 
-/// A path below [`BASE`], and its parameters.
+/// A path below [`BASE`] or below the address of the service, and its parameters.
 #[derive(Clone, Debug)]
 pub struct Target {
+    base: &'static str,
     path: String,
     pairs: Vec<(&'static str, String)>,
 }
@@ -23,7 +24,18 @@ pub struct Target {
 impl Target {
     /// A path that needs no encoding.
     pub fn new(path: impl Into<String>) -> Self {
-        Self { path: path.into(), pairs: Vec::new() }
+        Self { base: BASE, path: path.into(), pairs: Vec::new() }
+    }
+
+    /// A path outside of the API, such as `/v2/`, that needs no encoding.
+    pub fn at_root(path: impl Into<String>) -> Self {
+        Self { base: "", path: path.into(), pairs: Vec::new() }
+    }
+
+    /// Formats the target below the address of the service.
+    #[must_use]
+    pub fn absolute(&self) -> String {
+        format!("{}{}", self.base, self.text())
     }
 
     /// The archive of a version or tag; `latest` is a tag of this name. `id` is `type/name`.

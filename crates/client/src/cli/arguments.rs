@@ -10,6 +10,7 @@ use registry_core::models::naming::{ExtensionName, ExtensionType};
 use registry_core::models::tag::Tag;
 use registry_oci::realm::{TokenHost, host_of};
 
+use crate::mirror::selection::MatchRule;
 use crate::publish::target::PublishTarget;
 use crate::reference::ExtensionReference;
 
@@ -334,4 +335,42 @@ pub struct PublishArgs {
     /// File with the token for the target, of `--token-file`
     #[arg(skip)]
     pub token_file: Option<PathBuf>,
+}
+
+/// `mirror`
+#[derive(Clone, Debug, Args)]
+pub struct MirrorArgs {
+    /// Directory of image layouts to copy to; made if it is missing
+    #[arg(long, value_name = "DIR", required_unless_present = "verify")]
+    pub to: Option<PathBuf>,
+    /// Only this type: provider, taskserv or cluster
+    #[arg(long = "type", value_name = "TYPE")]
+    pub extension_type: Option<ExtensionType>,
+    /// Only this extension, or these versions of it, such as 'provider/aws@>=1.2'; may be repeated
+    #[arg(long = "match", value_name = "REF")]
+    pub rules: Vec<MatchRule>,
+    /// Only what this lock names, exactly as it is locked
+    #[arg(long, value_name = "FILE",
+          conflicts_with_all = ["extension_type", "rules", "latest", "prune"])]
+    pub lock: Option<PathBuf>,
+    /// Only the newest versions of each extension, this many
+    #[arg(long, value_name = "N")]
+    pub latest: Option<usize>,
+    /// Remove versions that the registry no longer has
+    #[arg(long)]
+    pub prune: bool,
+    /// Ask again for what refers to versions that are there, such as new signatures
+    #[arg(long)]
+    pub referrers: bool,
+    /// Number of versions that are copied at once
+    #[arg(long, value_name = "N", default_value = "4",
+          value_parser = clap::value_parser!(u8).range(1..=64))]
+    pub jobs: u8,
+    /// Print what would be copied, and copy nothing
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Hash everything in this mirror instead; sends no request
+    #[arg(long, value_name = "DIR", conflicts_with_all =
+          ["to", "extension_type", "rules", "lock", "latest", "prune", "referrers", "dry_run"])]
+    pub verify: Option<PathBuf>,
 }

@@ -1,22 +1,18 @@
 //! `list` and `search`.
 
 use registry_public::extension::ExtensionBody;
-use registry_public::paths::Target;
 
-use crate::cli::arguments::{ListArgs, ScopeArgs, SearchArgs};
+use crate::cli::arguments::{ListArgs, SearchArgs};
 use crate::context::Context;
 use crate::failure::{ClientFailure, FailureKind, Result};
+use crate::listing::{filtered, pages};
 use crate::output::print_rows;
-use registry_core::models::naming::ExtensionType;
-
-/// Rows of one page, the most that a registry sends.
-const PAGE: usize = 1000;
 
 /// Prints all extensions, or as many as wanted.
 pub(super) async fn list(args: &ListArgs, context: &Context) -> Result<()> {
     let keywords = args.keyword.iter().map(|keyword| ("keyword", keyword.clone()));
     let target = filtered("/extensions", args.extension_type, &args.scope).with_all(keywords);
-    let rows = pages(&target, args.limit.unwrap_or(usize::MAX), context).await?;
+    let rows = pages(&target, args.limit.unwrap_or(usize::MAX), &context.registry).await?.rows;
     print_rows(&rows, context.display)
 }
 
@@ -24,7 +20,8 @@ pub(super) async fn list(args: &ListArgs, context: &Context) -> Result<()> {
 pub(super) async fn search(args: &SearchArgs, context: &Context) -> Result<()> {
     let words = args.words.join(" ");
     let target = filtered("/extensions/search", args.extension_type, &args.scope);
-    let rows = pages(&target.with("q", words.as_str()), args.limit, context).await?;
+    let target = target.with("q", words.as_str());
+    let rows = pages(&target, args.limit, &context.registry).await?.rows;
     let lower: Vec<String> = words.split_whitespace().map(str::to_lowercase).collect();
     if rows.iter().any(|row| has_words(row, &lower)) {
         return print_rows(&rows, context.display);
@@ -43,29 +40,6 @@ pub(super) async fn search(args: &SearchArgs, context: &Context) -> Result<()> {
             ClientFailure::new(FailureKind::NotFound, message)
         }
     })
-}
-
-fn filtered(path: &str, extension_type: Option<ExtensionType>, scope: &ScopeArgs) -> Target {
-    let extension_type = extension_type.map(|wanted| ("type", wanted.as_str().to_owned()));
-    Target::new(path).with_all(extension_type).with_all(scope.pairs())
-}
-
-/// Reads pages until the end of the list, or until there are as many rows as wanted.
-async fn pages(target: &Target, limit: usize, context: &Context) -> Result<Vec<ExtensionBody>> {
-    let mut rows = Vec::new();
-    loop {
-        let count = PAGE.min(limit - rows.len());
-        let page = target.clone().with("limit", count.to_string());
-        let page = page.with("offset", rows.len().to_string());
-        let page = context.registry.page::<ExtensionBody>(&page).await?;
-        // An empty page ends the list too: it may have become shorter meanwhile.
-        let is_last = page.rows.is_empty() || page.rows.len() + rows.len() >= page.total;
-        rows.extend(page.rows);
-        rows.truncate(limit);
-        if is_last || rows.len() == limit {
-            return Ok(rows);
-        }
-    }
 }
 
 /// Returns true if the extension itself has every word. Servers also send names that are only near.

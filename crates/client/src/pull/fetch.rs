@@ -21,15 +21,15 @@ const PAUSE: Duration = Duration::from_millis(200);
 
 /// A complete part.
 #[derive(Debug)]
-pub(super) struct FetchedFile {
-    pub(super) digest: Digest,
-    pub(super) size: u64,
+pub(crate) struct FetchedFile {
+    pub(crate) digest: Digest,
+    pub(crate) size: u64,
     /// True if bytes of an earlier run were used.
-    pub(super) resumed: bool,
+    pub(crate) resumed: bool,
 }
 
 /// Downloads a file into its part, and writes it to the disk. Does not judge the digest.
-pub(super) async fn fetch(
+pub(crate) async fn fetch(
     registry: &Registry,
     item: &Item,
     part: &PartFile,

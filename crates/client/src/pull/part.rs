@@ -14,17 +14,17 @@ const ATTEMPTS: usize = 8;
 
 /// An open part. No other program has it open as a part.
 #[derive(Debug)]
-pub(super) struct PartFile {
-    pub(super) file: File,
-    pub(super) path: PathBuf,
+pub(crate) struct PartFile {
+    pub(crate) file: File,
+    pub(crate) path: PathBuf,
     /// Bytes that are there from an earlier run.
-    pub(super) start: u64,
+    pub(crate) start: u64,
 }
 
 impl PartFile {
     /// Opens the part of a file. That of a known digest is continued, others begin anew. While another
     /// program has it open, a part of this process alone is used.
-    pub(super) fn open(directory: &Path, name: &str, digest: Option<&Digest>) -> io::Result<Self> {
+    pub(crate) fn open(directory: &Path, name: &str, digest: Option<&Digest>) -> io::Result<Self> {
         let suffix = digest.and_then(|digest| digest.hex().get(..DIGITS)).unwrap_or("unknown");
         let path = directory.join(format!(".{name}.part-{suffix}"));
         for _ in 0..ATTEMPTS {
@@ -49,7 +49,7 @@ impl PartFile {
     }
 
     /// Removes the part.
-    pub(super) fn remove(&self) {
+    pub(crate) fn remove(&self) {
         // What cannot be removed is found by the next run, whose digest decides.
         let _ = std::fs::remove_file(&self.path);
     }
