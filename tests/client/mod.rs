@@ -3,6 +3,7 @@
 mod bad_servers;
 mod completions;
 mod connections;
+mod end_to_end;
 mod examples;
 mod fake;
 mod find;
