@@ -1,6 +1,7 @@
 //! The command line client.
 
 mod bad_servers;
+mod ci;
 mod completions;
 mod connections;
 mod end_to_end;
