@@ -135,6 +135,9 @@ async fn row_47_a_dead_server_costs_five_calls_and_is_asked_again_by_nobody_who_
             sleep(Duration::from_millis(20)).await;
         }
         watching.abort();
+        let probed =
+            server.requests().into_iter().find(|request| request.method == "HEAD").unwrap();
+        assert!(probed.target.contains("/some/prefix/archives/"), "{}", probed.target);
         assert_eq!(read(&bucket).await.unwrap(), "object");
     }
 }

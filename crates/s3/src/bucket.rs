@@ -17,6 +17,7 @@ use registry_core::backend::contact::BreakerState;
 use registry_core::backend::download::Download;
 use registry_core::bucket::{Bucket, ObjectKey};
 use registry_core::error::{Error, ErrorKind, Result};
+use registry_core::models::digest::Digest;
 use tokio::time::sleep_until;
 
 use crate::connector::Connector;
@@ -41,8 +42,6 @@ pub const REQUESTS_MAX: usize = READS_MAX + WRITES_MAX;
 pub const PART: usize = 8 * 1024 * 1024;
 /// Maximum number of parts of an object (limit of S3).
 const PARTS_MAX: u64 = 10_000;
-/// Key whose size is asked for to see whether the server answers again. It need not exist.
-const PROBE: &str = "probe";
 
 /// The bucket of an S3 server.
 pub struct S3Bucket {
@@ -104,7 +103,8 @@ impl S3Bucket {
     /// find out. Never returns.
     pub async fn watch(self: Arc<Self>) {
         let mut contact = self.reads.contact();
-        let probe = Path::from(PROBE);
+        // Below the prefix like everything else. It need not exist: a 404 is an answer.
+        let Ok(probe) = self.path(&ObjectKey::of_archive(&Digest::sha256(&[]))) else { return };
         loop {
             let failing = contact.wait_for(|contact| contact.breaker != BreakerState::Closed);
             let state = match failing.await {
