@@ -206,6 +206,7 @@ async fn start(
     };
     let api = api(parts, &http_rules).map_err(io::Error::other)?;
     lifecycle.sync(&catalog);
+    lifecycle.run(Arc::clone(&artifacts).watch_bucket());
     if let Some(bucket) = bucket {
         rotated.extend(bucket::rotated(&config, &bucket));
         lifecycle.run(bucket.watch());

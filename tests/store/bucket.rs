@@ -362,6 +362,32 @@ async fn what_is_there_is_not_uploaded_again() {
     assert_eq!(instance.count("extension_registry_uploads_total{outcome=\"there\"}"), "1");
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_recovery_shows_without_a_download() {
+    let bucket = MemoryBucket::new();
+    let instance = Instance::new(&bucket).await;
+    tokio::spawn(Arc::clone(&instance.store).watch_bucket());
+    bucket.fail(Some(BucketFault::Down));
+    let bytes = content(70_000, 1);
+    let unknown = Artifact { digest: None, ..artifact(&bytes) };
+    instance.get(&artifact(&bytes), having(&bytes)).await;
+    assert!(instance.failure().is_some());
+    tokio::time::sleep(Duration::from_secs(310)).await;
+    assert!(instance.failure().is_some(), "it is still down");
+    bucket.fail(None);
+    // The uploads were given up meanwhile, and the next one shows that they work.
+    let bytes = content(70_000, 2);
+    instance.get(&Artifact { size: 70_000, ..unknown }, having(&bytes)).await;
+    instance.store.settle().await;
+    assert!(instance.failure().is_some(), "no archive was read yet");
+    tokio::time::sleep(Duration::from_secs(31)).await;
+    assert_eq!(instance.failure(), None);
+    assert_eq!(instance.count("extension_registry_shared_up{engine=\"s3\"}"), "1");
+    let idle = bucket.calls();
+    tokio::time::sleep(Duration::from_mins(5)).await;
+    assert_eq!(bucket.calls(), idle, "a bucket that works is left alone");
+}
+
 #[tokio::test]
 async fn a_failure_of_the_backend_is_told_as_ever() {
     let bucket = MemoryBucket::new();

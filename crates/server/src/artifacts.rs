@@ -4,6 +4,7 @@
 
 pub mod blobs;
 mod bucket;
+mod bucket_failures;
 pub mod buffers;
 mod disk;
 mod disk_store;
@@ -137,6 +138,13 @@ impl Artifacts {
     /// the store takes it.
     pub async fn fetched(&self, wanted: &ArtifactRequest) {
         self.fetches.ended(wanted).await;
+    }
+
+    /// Looks at the shared bucket while it fails, so that its recovery shows. Never returns with one.
+    pub async fn watch_bucket(self: Arc<Self>) {
+        if let Some(uploads) = &self.uploads {
+            uploads.bucket.watch().await;
+        }
     }
 
     /// Opens a stored artifact, whose digest and size were verified; `None` if it is not stored. Sends

@@ -13,10 +13,9 @@ use registry_core::bucket::{Bucket, ObjectKey};
 use registry_core::caching::bounded_lru::{BoundedLru, LruBounds};
 use registry_core::error::{Error, Result};
 use registry_core::models::digest::Digest;
-use tokio::time::{Instant, timeout_at};
-use tracing::{info, warn};
+use tokio::time::{Instant, sleep, timeout_at};
 
-use crate::artifacts::LOG_TARGET;
+use crate::artifacts::bucket_failures::{BucketFailures, BucketUse};
 use crate::artifacts::state::BucketState;
 use crate::metrics::bucket::BucketMetrics;
 
@@ -24,6 +23,8 @@ use crate::metrics::bucket::BucketMetrics;
 const PATIENCE: Duration = Duration::from_secs(2);
 /// Slowest rate in bytes per second; below it the backend sends the rest.
 const RATE_MIN: u64 = 4 * 1024 * 1024;
+/// Pause between two looks at a bucket that could not be read.
+const LOOK_EVERY: Duration = Duration::from_secs(30);
 /// Consecutive reads that break off, after which the bucket is not read for a while.
 const BROKEN_MAX: u32 = 3;
 /// Time for which it is not read then. The first one after it decides again.
@@ -35,16 +36,9 @@ const DISTRUSTED_MAX: usize = 10_000;
 pub(super) struct SharedBucket {
     bucket: Arc<dyn Bucket>,
     distrusted: Mutex<BoundedLru<Digest, Distrust>>,
-    /// The current failure of reads and of writes; `None` while they work.
-    failures: Mutex<Failures>,
+    failures: BucketFailures,
     broken: Mutex<BrokenReads>,
     metrics: BucketMetrics,
-}
-
-#[derive(Default)]
-struct Failures {
-    reading: Option<String>,
-    writing: Option<String>,
 }
 
 /// Reads that broke off after their heads, which no circuit breaker of requests sees.
@@ -69,7 +63,7 @@ impl SharedBucket {
     pub(super) fn new(bucket: Arc<dyn Bucket>, metrics: BucketMetrics) -> Arc<Self> {
         let bounds = LruBounds { entries: DISTRUSTED_MAX, bytes: u64::MAX };
         let distrusted = Mutex::new(BoundedLru::new(bounds));
-        let (failures, broken) = (Mutex::default(), Mutex::default());
+        let (failures, broken) = (BucketFailures::new(metrics.clone()), Mutex::default());
         Arc::new(Self { bucket, distrusted, failures, broken, metrics })
     }
 
@@ -100,9 +94,13 @@ impl SharedBucket {
         self.distrusted.lock().put(digest.clone(), 1, next);
         let key = ObjectKey::of_archive(digest);
         let next = if next == Distrust::Wrong { "is overwritten" } else { "is not used" };
-        self.failed_reading(&format!(
-            "the object {key} has other bytes than its digest and {next}"
-        ));
+        let cause = format!("the object {key} has other bytes than its digest and {next}");
+        self.failures.failed(BucketUse::Content, &cause);
+    }
+
+    /// Records that an archive from the bucket had the right bytes.
+    pub(super) fn right(&self) {
+        self.failures.worked(BucketUse::Content);
     }
 
     /// Stores an archive, unless an object of that size is there already. Returns the outcome, as in
@@ -129,9 +127,25 @@ impl SharedBucket {
         self.bucket.put(&key, content()?).await?;
         if overwrites {
             self.distrusted.lock().put(digest.clone(), 1, Distrust::Repaired);
+            self.failures.worked(BucketUse::Content);
         }
-        self.recovered(|failures| &mut failures.writing, "archives are stored in the bucket again");
+        self.failures.worked(BucketUse::Write);
         Ok("ok")
+    }
+
+    /// Looks at the bucket while it could not be read, so that its recovery shows without a download.
+    /// Never returns.
+    pub(super) async fn watch(&self) {
+        // Of an empty archive, which need not be there: that it is missing is an answer.
+        let key = ObjectKey::of_archive(&Digest::sha256(&[]));
+        loop {
+            sleep(LOOK_EVERY).await;
+            // Only an object that comes whole shows that bodies do not break off any more.
+            if !self.failures.has(BucketUse::Read) || self.broken.lock().consecutive > 0 {
+                continue;
+            }
+            self.read(&self.bucket.get(&key).await);
+        }
     }
 
     /// Counts the end of an upload, by an outcome of a fixed set.
@@ -143,18 +157,12 @@ impl SharedBucket {
     pub(super) fn failed_writing(&self, error: &Error) {
         // An open circuit breaker has told its cause before.
         if error.was_asked() {
-            let text = error.report();
-            self.failed(
-                |failures| &mut failures.writing,
-                &text,
-                "archives cannot be stored in the bucket",
-            );
+            self.failures.failed(BucketUse::Write, &error.report());
         }
     }
 
     pub(super) fn state(&self) -> BucketState {
-        let failures = self.failures.lock();
-        BucketState { failure: failures.reading.clone().or_else(|| failures.writing.clone()) }
+        BucketState { failure: self.failures.shown() }
     }
 
     /// Ends a download with an error once it takes longer than its size explains, and records its end.
@@ -178,7 +186,7 @@ impl SharedBucket {
                 }
                 Err(error) => {
                     this.broken.lock().broke_off();
-                    this.failed_reading(&error.report());
+                    this.failures.failed(BucketUse::Read, &error.report());
                     Some((Err(error), None))
                 }
             }
@@ -192,46 +200,12 @@ impl SharedBucket {
 
     fn read(&self, end: &Result<Download>) {
         match end {
+            // An open circuit breaker has told its cause before.
+            Err(error) if !error.was_asked() => {}
             Err(error) if !error.is_not_found() => {
-                if error.was_asked() {
-                    self.failed_reading(&error.report());
-                }
+                self.failures.failed(BucketUse::Read, &error.report());
             }
-            _ => self.recovered(
-                |failures| &mut failures.reading,
-                "archives are read from the bucket again",
-            ),
-        }
-    }
-
-    fn failed_reading(&self, cause: &str) {
-        self.failed(
-            |failures| &mut failures.reading,
-            cause,
-            "an archive cannot be read from the bucket",
-        );
-    }
-
-    fn failed(
-        &self,
-        of: impl Fn(&mut Failures) -> &mut Option<String>,
-        cause: &str,
-        what: &'static str,
-    ) {
-        let before = of(&mut self.failures.lock()).replace(cause.to_owned());
-        self.metrics.up(false);
-        if before.is_none() {
-            warn!(target: LOG_TARGET, "{what}; its backend gets the request instead: {cause}");
-        }
-    }
-
-    fn recovered(&self, of: impl Fn(&mut Failures) -> &mut Option<String>, what: &'static str) {
-        let mut failures = self.failures.lock();
-        let before = of(&mut failures).take();
-        self.metrics.up(failures.reading.is_none() && failures.writing.is_none());
-        drop(failures);
-        if before.is_some() {
-            info!(target: LOG_TARGET, "{what}");
+            _ => self.failures.worked(BucketUse::Read),
         }
     }
 }

@@ -160,6 +160,7 @@ impl Fetches {
                 attempt(stored, fill, wanted, space, (first, true)).await?;
             let error = match fetched {
                 Ok(fetched) if fetched.digest == *digest => {
+                    uploads.bucket.right();
                     return self.complete(stored, fill, wanted, (&*blob, fetched)).await;
                 }
                 Ok(Fetched { digest: found, .. }) => {
