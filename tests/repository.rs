@@ -169,9 +169,11 @@ fn without_its_tool_a_check_says_so_and_is_left_out() {
     let (code, said) = run(&["scripts/browser"]);
     assert_eq!(code, Some(77), "{said}");
     assert!(said.starts_with("NOTICE: docker-registry is missing"), "{said}");
-    for (script, tool) in
-        [("scripts/oci-clients", "containerd"), ("scripts/oci-mirror", "docker-registry")]
-    {
+    for (script, tool) in [
+        ("scripts/oci-clients", "containerd"),
+        ("scripts/oci-conformance", "docker-registry"),
+        ("scripts/oci-mirror", "docker-registry"),
+    ] {
         let (code, said) = run(&[script]);
         assert_eq!(code, Some(77), "{script}: {said}");
         assert!(said.starts_with(&format!("NOTICE: {tool} is missing")), "{script}: {said}");
