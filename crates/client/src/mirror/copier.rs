@@ -22,7 +22,7 @@ use crate::pull::fetch::{FetchedFile, fetch};
 use crate::pull::item::Item;
 use crate::pull::part::PartFile;
 use crate::pull::progress::Progress;
-use crate::pull::writer::digest_of;
+use crate::pull::existing::digest_of;
 
 /// Directory of downloads that are not complete, in that of the mirror. Servers of layouts ignore it.
 const PARTS: &str = ".parts";

@@ -10,7 +10,7 @@ use serde::Serialize;
 use crate::failure::{ClientFailure, FailureKind, Result};
 use crate::mirror::stored::{StoredDescriptor, StoredLayout, unread};
 use crate::output::OutputRow;
-use crate::pull::writer::digest_of;
+use crate::pull::existing::digest_of;
 
 /// One tagged or untagged manifest of a layout, and how it compares with its digests.
 #[derive(Debug, Serialize)]
