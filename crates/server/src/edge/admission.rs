@@ -393,7 +393,11 @@ impl IntoResponse for Rejected {
                 "Bearer realm=\"extension-registry\", error=\"invalid_token\""
             }
         };
-        let message = "A valid client token is required: Authorization: Bearer TOKEN";
+        let message = if challenge.starts_with("Basic") {
+            "Log in with a client token as the password; the user name is ignored"
+        } else {
+            "A valid client token is required: Authorization: Bearer TOKEN"
+        };
         let mut response = Problem::new(StatusCode::UNAUTHORIZED, message).into_response();
         response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
         response
