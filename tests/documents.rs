@@ -108,6 +108,9 @@ async fn the_values_of_the_quick_start_are_those_of_the_demo() {
     let aws: Value = served.get("/extensions/provider/aws").await.json();
     let digest = aws["digest"].as_str().unwrap().strip_prefix("sha256:").unwrap();
     assert!(text.contains(&format!("{digest}  aws-1.2.0.tar.gz")));
+    let tags = "/v2/extensions/kubernetes-taskserv/tags/list";
+    let listed = served.visit_with(tags, &[("host", "x")]).await;
+    assert!(text.contains(&format!("{tags}\n{}\n", listed.text())));
 }
 
 #[test]
