@@ -17,6 +17,7 @@ mod faults;
 mod hostile;
 mod messages;
 mod named;
+mod oci_service;
 mod pages;
 mod publish;
 mod pull;
