@@ -1,4 +1,4 @@
-//! Requests per second of seven routes, each beside two peers that send the same bytes in the same
+//! Requests per second of ten routes, each beside two peers that send the same bytes in the same
 //! minute: nginx with files, and a bare hyper server with responses in memory. Once without the
 //! request log, once with it on a pipe that is read.
 //!
@@ -22,6 +22,8 @@ mod peer;
 mod program;
 #[path = "routes/report.rs"]
 mod report;
+#[path = "routes/tags.rs"]
+mod tags;
 #[path = "routes/targets.rs"]
 mod targets;
 #[path = "routes/web_server.rs"]
@@ -69,6 +71,9 @@ fn main() {
     let logging = Program::start_logging(Path::new(PROGRAM), catalog.path());
     for program in [&quiet, &logging] {
         targets::block_on(catalog::served(program));
+    }
+    if only.is_none() {
+        tags::check(&quiet);
     }
     let routes = targets::routes(&quiet);
     let wanted = routes.iter().filter(|route| only.is_none_or(|only| route.name == *only));

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use bytes::Bytes;
 use reqwest::header::HeaderMap;
 
-use crate::catalog::{EXTENSIONS, rare_word};
+use crate::catalog::{EXTENSIONS, rare_word, tags_after};
 use crate::program::Program;
 
 /// Header name and value.
@@ -26,7 +26,7 @@ pub(crate) struct Received {
     pub(crate) body: Bytes,
 }
 
-/// The seven routes.
+/// The routes, each with its targets.
 pub(crate) fn routes(program: &Program) -> Vec<Route> {
     let metadata = "/api/v1/extensions/provider/extension-0500";
     let hundred = "/api/v1/extensions?limit=100";
@@ -46,6 +46,9 @@ pub(crate) fn routes(program: &Program) -> Vec<Route> {
             targets: one(hundred),
             header: Some(("accept-encoding", "gzip".to_owned())),
         },
+        plain("OCI ping", one("/v2/")),
+        plain("OCI manifest", one("/v2/extensions/extension-0500-provider/manifests/1.0.0")),
+        plain("OCI tags", one(&tags_after(""))),
     ]
 }
 
