@@ -47,11 +47,6 @@ impl User {
         self.dir.path().join("project")
     }
 
-    /// The address of the registry.
-    pub fn server(&self) -> String {
-        self.server.clone()
-    }
-
     /// A directory in the user's home.
     pub fn home(&self, path: &str) -> PathBuf {
         self.dir.path().join("home").join(path)
