@@ -70,6 +70,7 @@ fn local_takes_from_oci_only_the_shared_part() {
                     "manifest_type",
                     "models",
                     "object",
+                    "referrers_index",
                     "unlisted"
                 ]
                 .contains(&named),

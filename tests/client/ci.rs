@@ -76,7 +76,7 @@ fn the_job_for_a_mirror_copies_and_verifies() {
     let rig = Rig::with(&[("provider/a", "1.0.0", &packed(&[("main.k", "1")]))]);
     let mirror = rig.user.project().join("mirror").display().to_string();
     let script = script("Mirror the registry")
-        .replace("https://extensions.example.com", &rig.user.server())
+        .replace("https://extensions.example.com", rig.user.server())
         .replace("/srv/mirror", &mirror);
     for told in ["copied 1, unchanged 0", "copied 0, unchanged 1"] {
         let ran = run(&rig.user, &script, &[]);

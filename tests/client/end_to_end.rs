@@ -62,7 +62,7 @@ impl Service {
             "--notes",
             "notes.md",
             "--server",
-            &server,
+            server,
             "--created",
             "2026-02-11T10:15:00Z",
         ];

@@ -15,7 +15,7 @@ fn wrong_usage_ends_with_2() {
         (&["list", "--wrong"], "unexpected argument"),
         (&["show", "a/b/c"], "the type must be one of"),
         (&["pull", "aws@^"], "after @"),
-        (&["list", "-o", "xml"], "invalid value"),
+        (&["list", "-o", "xml"], "is no form of output"),
         (&["list", "--timeout", "0"], "0 is not in 1..=3600"),
         (&["list", "--config", "x"], "unexpected argument"),
         (&["-s", "ftp://x", "list"], "http:// or https://"),

@@ -72,7 +72,7 @@ fn versions_that_the_registry_no_longer_has_are_removed_when_asked() {
     let to = to.to_str().unwrap();
     let run = |more: &[&str]| {
         let words: Vec<&str> =
-            ["mirror", "--to", to, "--server", &server].iter().chain(more).copied().collect();
+            ["mirror", "--to", to, "--server", server].iter().chain(more).copied().collect();
         user.succeeds(&words)
     };
     let ran = run(&[]);
@@ -89,7 +89,7 @@ fn versions_that_the_registry_no_longer_has_are_removed_when_asked() {
     user.succeeds(&["mirror", "--verify", "mirror"]);
     let empty = Rig::publishing(|root| fs::create_dir_all(root).unwrap());
     user.fails(
-        &["mirror", "--to", to, "--server", &empty.user.server(), "--prune"],
+        &["mirror", "--to", to, "--server", empty.user.server(), "--prune"],
         8,
         "lists nothing",
     );

@@ -50,12 +50,12 @@ impl Call {
         let request = trace.as_ref().map(Trace::request);
         match outcome {
             CallOutcome::Ok | CallOutcome::Absent => {
-                debug!(target: LOG_TARGET, backend, operation, outcome_label, milliseconds, request, "upstream answered");
+                debug!(target: LOG_TARGET, %backend, operation, outcome_label, milliseconds, request, "upstream answered");
             }
             // Debug level: an outage fails many calls, and the catalog logs one warning for all.
             _ => {
                 let cause = cause_of(end);
-                debug!(target: LOG_TARGET, backend, operation, outcome_label, milliseconds, request, cause, "upstream call failed");
+                debug!(target: LOG_TARGET, %backend, operation, outcome_label, milliseconds, request, cause, "upstream call failed");
             }
         }
     }

@@ -18,11 +18,11 @@ use crate::mirror::distribution_api::{DistributionApi, RawManifest};
 use crate::mirror::made::DescribedVersion;
 use crate::mirror::source::{TaggedManifest, VersionParts, WantedFile, WantedVersion};
 use crate::mirror::stored::blob_path;
+use crate::pull::existing::digest_of;
 use crate::pull::fetch::{FetchedFile, fetch};
 use crate::pull::item::Item;
 use crate::pull::part::PartFile;
 use crate::pull::progress::Progress;
-use crate::pull::existing::digest_of;
 
 /// Directory of downloads that are not complete, in that of the mirror. Servers of layouts ignore it.
 const PARTS: &str = ".parts";

@@ -15,7 +15,7 @@ pub const SEARCHES_BYTES_MAX: usize = 64 * MIB;
 /// Maximum total size of the cached pages for browsers, in bytes.
 pub const PAGES_BYTES_MAX: usize = 32 * MIB;
 /// Maximum total size of the cached manifests and lists of the OCI pull API, in bytes.
-pub const MANIFESTS_BYTES_MAX: usize = 32 * MIB;
+pub const MANIFESTS_BYTES_MAX: usize = 16 * MIB;
 
 /// Settings of the response caches.
 #[derive(Clone, Copy, Debug)]

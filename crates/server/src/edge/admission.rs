@@ -393,11 +393,8 @@ impl IntoResponse for Rejected {
                 "Bearer realm=\"extension-registry\", error=\"invalid_token\""
             }
         };
-        let message = if challenge.starts_with("Basic") {
-            "Log in with a client token as the password; the user name is ignored"
-        } else {
-            "A valid client token is required: Authorization: Bearer TOKEN"
-        };
+        // One text for every face, so that it does not tell which paths exist.
+        let message = "A valid client token is required: Authorization: Bearer TOKEN, or the password of a login";
         let mut response = Problem::new(StatusCode::UNAUTHORIZED, message).into_response();
         response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
         response
