@@ -95,7 +95,8 @@ impl Program {
     /// The archive of a tag, as a client pulls it: the manifest, then its first layer.
     async fn pull(&self, repository: &str, tag: &str) -> Vec<u8> {
         let manifest = self.get(&format!("/v2/{repository}/manifests/{tag}")).await.json();
-        let digest = manifest["layers"][0]["digest"].as_str().unwrap();
+        let digest = manifest["layers"][0]["digest"].as_str();
+        let digest = digest.unwrap_or_else(|| panic!("{tag}: {manifest}"));
         let blob = self.get(&format!("/v2/{repository}/blobs/{digest}")).await;
         assert_eq!(blob.status, 200, "{}", String::from_utf8_lossy(&blob.body));
         assert_eq!(digest_of(&blob.body), digest);

@@ -19,6 +19,7 @@ const REPOSITORY: &str = "/v2/extensions/aws-provider";
 /// Status and code of an error.
 fn code(got: &Got) -> (u16, String) {
     let error = &got.json()["errors"][0];
+    assert!(error["message"].as_str().is_some(), "{} {}", got.status, got.text());
     assert!(error["message"].as_str().is_some_and(|text| !text.is_empty()), "{error}");
     (got.status.as_u16(), error["code"].as_str().unwrap().to_owned())
 }

@@ -76,7 +76,7 @@ async fn play(server: &mut EngineServer, replica: &Replica) {
 }
 
 #[tokio::test]
-async fn every_fault_of_the_engine_costs_no_answer_and_ends_by_itself() {
+async fn row_37_every_fault_of_the_engine_costs_no_answer_and_ends_by_itself() {
     for mut server in servers().await {
         let replica = Replica::start(&server, 's', NO_LIMIT).await;
         assert_eq!(metric(&replica, "extension_registry_replicas").await, 1);

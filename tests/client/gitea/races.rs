@@ -50,7 +50,7 @@ async fn a_release_that_somebody_else_publishes_is_never_deleted() {
     author.fake.edit_before("assets?name=README.md", |state| {
         state.repository_mut("aws_prov").releases[0]["draft"] = json!(false);
     });
-    author.fails(&[], 8, "somebody else");
+    author.fails(&[], 8, "another");
     assert_eq!(author.releases()[0]["draft"], false);
 }
 

@@ -102,7 +102,9 @@ impl<'a> DistributionApi<'a> {
         let target = self.target(repository, "referrers", &digest.to_string());
         let (bytes, _) = self.registry.document(&target, ACCEPT).await?;
         let index: StoredDocument = serde_json::from_slice(&bytes).map_err(|error| {
-            ClientFailure::usage(format!("{repository}: the list of referrers is none: {error}"))
+            ClientFailure::usage(format!(
+                "{repository}: the list of referrers is not an index: {error}"
+            ))
         })?;
         Ok(index.manifests)
     }

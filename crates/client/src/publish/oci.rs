@@ -139,7 +139,7 @@ impl OciRelease<'_> {
             Tagged::Ours => Ok(()),
             Tagged::Other(found) => {
                 let message = format!(
-                    "{} has the digest {found}, not {digest}: somebody else published it too",
+                    "{} has the digest {found}, not {digest}: another publisher pushed it too",
                     self.place()
                 );
                 Err(ClientFailure::new(FailureKind::Conflict, message)

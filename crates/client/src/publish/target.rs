@@ -82,7 +82,7 @@ impl FromStr for PublishTarget {
                 let scheme = if scheme == "gitea" { "https" } else { "http" };
                 GiteaTarget::parse(scheme, host, organization).map(Self::Gitea)
             }
-            _ => Err(InvalidTarget(format!("{scheme} is none of these"))),
+            _ => Err(InvalidTarget(format!("the scheme {scheme} is not one of these"))),
         }
     }
 }

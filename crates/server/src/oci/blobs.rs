@@ -62,7 +62,7 @@ impl Blobs<'_> {
             return Ok(file);
         }
         let mut failed = None;
-        for content in self.manifests.storing(entry) {
+        for content in self.manifests.holding(entry, digest) {
             match self.stored(entry, digest, content).await {
                 Err(error) if error.is_not_found() => {}
                 Err(error) => failed = Some(error),

@@ -9,6 +9,7 @@ use registry_catalog::sync::content::BackendContent;
 use registry_core::caching::single_flight::SingleFlight;
 use registry_core::error::{Error, ErrorKind, Result};
 use registry_core::models::artifact::ArtifactChoice;
+use registry_core::models::backend_id::BackendId;
 use registry_core::models::digest::Digest;
 use registry_core::models::extension::Release;
 use registry_core::models::naming::ExtensionId;
@@ -125,7 +126,7 @@ impl Manifests {
             }
         }
         let mut failed = None;
-        for content in self.storing(entry) {
+        for content in self.holding(entry, digest) {
             match self.stored.by_digest(&content, id, digest).await {
                 Err(error) if error.is_not_found() => {}
                 Err(error) => failed = Some(error),
@@ -179,6 +180,13 @@ impl Manifests {
         contents.filter(BackendContent::has_manifests)
     }
 
+    /// Returns those of [`Manifests::storing`] that may answer for a digest.
+    pub fn holding(&self, entry: &Entry, digest: &Digest) -> impl Iterator<Item = BackendContent> {
+        let catalog = &self.catalog;
+        self.storing(entry)
+            .filter(move |content| !is_shadowed(catalog, entry, content.backend(), digest))
+    }
+
     /// Fails while there are versions whose manifests are not known.
     ///
     /// # Errors
@@ -219,6 +227,31 @@ impl Manifests {
             Published::Absent => made(id, release).map(|manifest| manifest.map(Arc::new)),
         }
     }
+}
+
+/// Returns true if this backend has the digest only in versions that another backend of the union has,
+/// so that its own are not served.
+fn is_shadowed(catalog: &Catalog, entry: &Entry, backend: BackendId, digest: &Digest) -> bool {
+    let shown: Vec<&Arc<Release>> =
+        entry.extension.all_releases().filter(|release| release.backend == backend).collect();
+    if shown.iter().any(|release| names(release, digest)) {
+        return false;
+    }
+    let copy = catalog.store.read_backend(backend, |extensions| {
+        extensions.get(entry.id()).map(|copy| Arc::clone(&copy.extension))
+    });
+    copy.flatten().is_some_and(|own| {
+        let mut hidden =
+            own.all_releases().filter(|own| shown.iter().all(|one| one.tag != own.tag));
+        hidden.any(|release| names(release, digest))
+    })
+}
+
+/// Returns true if a release has this digest, as its manifest or one of its files.
+fn names(release: &Release, digest: &Digest) -> bool {
+    let files = release.assets.iter().chain(release.artifact.chosen());
+    release.manifest_digest.as_ref() == Some(digest)
+        || files.filter_map(|file| file.digest.as_ref()).any(|one| one == digest)
 }
 
 /// Makes the manifest of a release whose digest is known; `None` for another one.

@@ -156,12 +156,12 @@ impl<'a> Draft<'a> {
             || !strays.iter().all(is_copy)
         {
             let message = format!(
-                "somebody else changed the draft of {} in {} while it was published",
+                "another user changed the draft of {} in {} while it was published",
                 self.plan.tag,
                 self.releases.full_name()
             );
             let failure = ClientFailure::new(FailureKind::Conflict, message);
-            return Err(failure.hint("run it again when nobody else publishes this version"));
+            return Err(failure.hint("run it again when no other publisher works on this version"));
         }
         for file in &self.plan.files {
             let sent = |asset: &&&Asset| asset.name == file.name && asset.size == file.size;
@@ -225,7 +225,7 @@ impl<'a> Draft<'a> {
     fn lost(&self) -> ClientFailure {
         let (tag, place) = (&self.plan.tag, self.releases.full_name());
         let message = format!(
-            "the draft of {tag} in {place} is no longer that of this run: somebody else has it"
+            "the draft of {tag} in {place} is no longer that of this run: another publisher has it"
         );
         ClientFailure::new(FailureKind::Conflict, message)
             .hint("two publishers of one version: run it again to see which one is there")
@@ -244,7 +244,7 @@ impl<'a> Draft<'a> {
             Ok(Undone::Hidden) => {
                 format!("{cause}; the former {tag} is gone, and the new one is not published")
             }
-            Ok(Undone::OfOthers) => format!("{cause}; the draft of somebody else stays"),
+            Ok(Undone::OfOthers) => format!("{cause}; the draft of another publisher stays"),
             Err(failure) => {
                 format!("{cause}; and a draft of {tag}, which only writers see, is left: {failure}")
             }

@@ -11,7 +11,8 @@ pub(super) const ORGANIZATION_SCOPE: &str = "write:organization";
 
 const MISSING: &str =
     "check the address and the organization, and that the token's account may see it";
-const RACE: &str = "somebody else publishes this version: run it again to see which one is there";
+const RACE: &str =
+    "another publisher works on this version: run it again to see which one is there";
 const TOO_LARGE: &str =
     "raise MAX_SIZE of [attachment] in the server's app.ini, and the limit of a proxy";
 const TYPES: &str = "the server takes no files of this type: ALLOWED_TYPES of [repository.release] \

@@ -82,7 +82,8 @@ impl TokenServer<'_> {
                 (server, format!("{server} has another port than the registry at {registry}"))
             }
             RefusedRealm::NoAddress | RefusedRealm::Plain(_) => {
-                let message = format!("{name} names a token server that is not asked: {refused}");
+                let message =
+                    format!("{name} names a token server that gets no request: {refused}");
                 return ClientFailure::new(FailureKind::Denied, message);
             }
         };
