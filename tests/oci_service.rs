@@ -117,7 +117,8 @@ fn digest_of(bytes: &[u8]) -> String {
 /// The code of an error; its form is that of the specification.
 fn code(got: &Got) -> String {
     let body = got.json();
-    let [error] = body["errors"].as_array().unwrap().as_slice() else { panic!("{body}") };
+    let errors = body["errors"].as_array().map(Vec::as_slice);
+    let Some([error]) = errors else { panic!("{} {body}", got.status) };
     assert!(error["message"].as_str().is_some_and(|message| !message.is_empty()), "{body}");
     error["code"].as_str().unwrap().to_owned()
 }

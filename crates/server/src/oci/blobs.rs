@@ -62,7 +62,7 @@ impl Blobs<'_> {
             return Ok(file);
         }
         let mut failed = None;
-        for content in self.manifests.holding(entry, digest) {
+        for content in self.manifests.storing(entry) {
             match self.stored(entry, digest, content).await {
                 Err(error) if error.is_not_found() => {}
                 Err(error) => failed = Some(error),
@@ -118,6 +118,8 @@ impl Blobs<'_> {
         content: BackendContent,
     ) -> Result<RequestedFile> {
         let (id, stored) = (entry.id(), &self.manifests.stored);
+        let hidden = self.manifests.hidden(entry, &content);
+        stored.check_shown(&content, entry, &hidden, digest).await?;
         let key = (content.backend(), id.clone(), digest.clone());
         let size = if let Some(size) = stored.size_of(&key) {
             size

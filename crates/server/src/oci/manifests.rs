@@ -9,7 +9,6 @@ use registry_catalog::sync::content::BackendContent;
 use registry_core::caching::single_flight::SingleFlight;
 use registry_core::error::{Error, ErrorKind, Result};
 use registry_core::models::artifact::ArtifactChoice;
-use registry_core::models::backend_id::BackendId;
 use registry_core::models::digest::Digest;
 use registry_core::models::extension::Release;
 use registry_core::models::naming::ExtensionId;
@@ -126,8 +125,14 @@ impl Manifests {
             }
         }
         let mut failed = None;
-        for content in self.holding(entry, digest) {
-            match self.stored.by_digest(&content, id, digest).await {
+        for content in self.storing(entry) {
+            let found = async {
+                self.stored
+                    .check_shown(&content, entry, &self.hidden(entry, &content), digest)
+                    .await?;
+                self.stored.by_digest(&content, id, digest).await
+            };
+            match found.await {
                 Err(error) if error.is_not_found() => {}
                 Err(error) => failed = Some(error),
                 found => return found,
@@ -180,11 +185,18 @@ impl Manifests {
         contents.filter(BackendContent::has_manifests)
     }
 
-    /// Returns those of [`Manifests::storing`] that may answer for a digest.
-    pub fn holding(&self, entry: &Entry, digest: &Digest) -> impl Iterator<Item = BackendContent> {
-        let catalog = &self.catalog;
-        self.storing(entry)
-            .filter(move |content| !is_shadowed(catalog, entry, content.backend(), digest))
+    /// Returns the versions of a backend that are not served, because another backend of the union has
+    /// them.
+    pub fn hidden(&self, entry: &Entry, content: &BackendContent) -> Vec<Arc<Release>> {
+        let copy = self.catalog.store.read_backend(content.backend(), |extensions| {
+            extensions.get(entry.id()).map(|copy| Arc::clone(&copy.extension))
+        });
+        let Some(own) = copy.flatten() else { return Vec::new() };
+        let is_shown = |release: &Release| {
+            let mut shown = entry.extension.all_releases();
+            shown.any(|one| one.backend == release.backend && one.tag == release.tag)
+        };
+        own.all_releases().filter(|release| !is_shown(release)).cloned().collect()
     }
 
     /// Fails while there are versions whose manifests are not known.
@@ -227,31 +239,6 @@ impl Manifests {
             Published::Absent => made(id, release).map(|manifest| manifest.map(Arc::new)),
         }
     }
-}
-
-/// Returns true if this backend has the digest only in versions that another backend of the union has,
-/// so that its own are not served.
-fn is_shadowed(catalog: &Catalog, entry: &Entry, backend: BackendId, digest: &Digest) -> bool {
-    let shown: Vec<&Arc<Release>> =
-        entry.extension.all_releases().filter(|release| release.backend == backend).collect();
-    if shown.iter().any(|release| names(release, digest)) {
-        return false;
-    }
-    let copy = catalog.store.read_backend(backend, |extensions| {
-        extensions.get(entry.id()).map(|copy| Arc::clone(&copy.extension))
-    });
-    copy.flatten().is_some_and(|own| {
-        let mut hidden =
-            own.all_releases().filter(|own| shown.iter().all(|one| one.tag != own.tag));
-        hidden.any(|release| names(release, digest))
-    })
-}
-
-/// Returns true if a release has this digest, as its manifest or one of its files.
-fn names(release: &Release, digest: &Digest) -> bool {
-    let files = release.assets.iter().chain(release.artifact.chosen());
-    release.manifest_digest.as_ref() == Some(digest)
-        || files.filter_map(|file| file.digest.as_ref()).any(|one| one == digest)
 }
 
 /// Makes the manifest of a release whose digest is known; `None` for another one.

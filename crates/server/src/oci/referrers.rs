@@ -89,7 +89,7 @@ impl Referrers {
         subject: &Digest,
     ) -> Result<FoundReferrers> {
         let mut found = FoundReferrers::default();
-        for content in manifests.holding(entry, subject) {
+        for content in manifests.storing(entry) {
             let key = (content.backend(), entry.id().clone(), subject.clone());
             let kept = self.kept.lock().get(&key).cloned();
             let age = kept.as_ref().map(|(_, at)| at.elapsed());

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use parking_lot::Mutex;
+use registry_catalog::index::entry::Entry;
 use registry_catalog::sync::content::BackendContent;
 use registry_core::backend::oci_content::Reference;
 use registry_core::caching::bounded_lru::{BoundedLru, LruBounds};
@@ -18,13 +19,14 @@ use tokio::time::Instant;
 use crate::oci::manifest::Manifest;
 
 const MIB: usize = 1024 * 1024;
-const KEPT: LruBounds = LruBounds::new(10_000, 32 * MIB);
+const KEPT: LruBounds = LruBounds::new(10_000, 28 * MIB);
 const NAMED: LruBounds = LruBounds::new(50_000, 16 * MIB);
 const ABSENT: LruBounds = LruBounds::new(10_000, 4 * MIB);
+const TAGGED: LruBounds = LruBounds::new(1_000, 4 * MIB);
 /// Approximate memory use of a key, in bytes.
 const KEY_BYTES: u64 = 320;
 /// Maximum memory use of kept manifests and of what they name, in bytes.
-pub const BYTES_MAX: usize = (32 + 16 + 4) * MIB;
+pub const BYTES_MAX: usize = (28 + 16 + 4 + 4) * MIB;
 
 /// An object in the repository of an extension at one backend.
 pub type ObjectKey = (BackendId, ExtensionId, Digest);
@@ -50,6 +52,8 @@ struct Kept {
     /// Sizes of the objects that kept manifests name.
     named: BoundedLru<ObjectKey, u64>,
     absent: BoundedLru<ObjectKey, Instant>,
+    /// Manifests of tags whose digest the catalog does not have.
+    tagged: BoundedLru<(BackendId, ExtensionId, String), (Arc<Manifest>, Instant)>,
 }
 
 impl StoredManifests {
@@ -60,6 +64,7 @@ impl StoredManifests {
             manifests: BoundedLru::new(KEPT),
             named: BoundedLru::new(NAMED),
             absent: BoundedLru::new(ABSENT),
+            tagged: BoundedLru::new(TAGGED),
         };
         Self { kept: Arc::new(Mutex::new(kept)), flights: SingleFlight::default(), rules }
     }
@@ -125,6 +130,72 @@ impl StoredManifests {
     ) -> Result<Arc<Manifest>> {
         content.take_lookup()?;
         self.ask(content, id, Reference::Tag(tag.to_owned())).await
+    }
+
+    /// Fails for a digest that the backend has only in hidden versions, whose place another backend of a
+    /// union has.
+    ///
+    /// # Errors
+    ///
+    /// `NotFound`; those of [`StoredManifests::by_tag`] if only a manifest can tell.
+    pub async fn check_shown(
+        &self,
+        content: &BackendContent,
+        entry: &Entry,
+        hidden: &[Arc<Release>],
+        digest: &Digest,
+    ) -> Result<()> {
+        let id = entry.id();
+        if !self.any_names(content, id, hidden.iter(), digest).await? {
+            return Ok(());
+        }
+        let shown = entry.extension.all_releases();
+        let shown = shown.filter(|release| release.backend == content.backend());
+        if self.any_names(content, id, shown, digest).await? {
+            return Ok(());
+        }
+        Err(Error::not_found(format!("The repository of {id} has no {digest}")))
+    }
+
+    /// Returns true if one of the versions has this digest: its manifest, or an object named by it.
+    async fn any_names(
+        &self,
+        content: &BackendContent,
+        id: &ExtensionId,
+        releases: impl Iterator<Item = &Arc<Release>>,
+        digest: &Digest,
+    ) -> Result<bool> {
+        for release in releases {
+            match self.tagged(content, id, release).await {
+                Ok(manifest) if manifest.digest == *digest || manifest.part(digest).is_some() => {
+                    return Ok(true);
+                }
+                Err(error) if !error.is_not_found() => return Err(error),
+                _ => {}
+            }
+        }
+        Ok(false)
+    }
+
+    /// Returns the manifest of a release, which is read by its tag at most once in the time to live.
+    async fn tagged(
+        &self,
+        content: &BackendContent,
+        id: &ExtensionId,
+        release: &Release,
+    ) -> Result<Arc<Manifest>> {
+        if release.manifest_digest.is_some() {
+            return self.of_release(content, id, release).await;
+        }
+        let key = (content.backend(), id.clone(), release.tag.to_string());
+        let known = self.kept.lock().tagged.get(&key).cloned();
+        if let Some((manifest, _)) = known.filter(|(_, at)| at.elapsed() < self.rules.ttl) {
+            return Ok(manifest);
+        }
+        let manifest = self.by_tag(content, id, &key.2).await?;
+        let weight = manifest.weight() as u64 + KEY_BYTES;
+        self.kept.lock().tagged.put(key, weight, (Arc::clone(&manifest), Instant::now()));
+        Ok(manifest)
     }
 
     /// Returns the size of an object that a kept manifest names.
