@@ -187,6 +187,7 @@ impl Manifests {
 
     /// Returns the versions of a backend that are not served, because another backend of the union has
     /// them.
+    #[must_use]
     pub fn hidden(&self, entry: &Entry, content: &BackendContent) -> Vec<Arc<Release>> {
         let copy = self.catalog.store.read_backend(content.backend(), |extensions| {
             extensions.get(entry.id()).map(|copy| Arc::clone(&copy.extension))
