@@ -1,4 +1,4 @@
-//! A registry that is the service itself.
+//! Registries that lead back to the service itself.
 
 use std::net::SocketAddr;
 use std::sync::{Arc, OnceLock};
@@ -65,4 +65,15 @@ async fn a_registry_that_is_the_service_itself_is_refused_and_named() {
     relay.lead_to(&program);
     is_named(&program).await;
     assert_eq!(program.get("/v2/").await.status, 200);
+}
+
+#[tokio::test]
+async fn two_registries_that_read_from_each_other_are_both_named() {
+    let relays = [Relay::start().await, Relay::start().await];
+    let [one, two] = relays.each_ref().map(|relay| Program::start_unready(&config(relay)));
+    // The first exchange passes: neither knows yet what the other reads.
+    relays[0].lead_to(&two);
+    relays[1].lead_to(&one);
+    is_named(&one).await;
+    is_named(&two).await;
 }

@@ -163,6 +163,9 @@ impl StatusCell {
         if error.kind().is_unreachable() {
             inner.outage = Some(failure);
         } else {
+            if matches!(error.kind(), ErrorKind::BackendRefused | ErrorKind::BackendFaulty) {
+                inner.outage = None;
+            }
             let before = inner.failures.insert(operation, failure);
             inner.refusal_unchecked |= operation == Operation::Read && before.is_none();
         }
@@ -243,5 +246,17 @@ mod tests {
         cell.failed(Operation::Listing, &Error::unavailable("away", Duration::from_secs(1)));
         cell.succeeded(Operation::Contact);
         assert!(cell.is_healthy(), "it is back");
+    }
+    #[test]
+    fn a_refusal_is_an_answer_and_replaces_the_outage_before_it() {
+        for kind in [ErrorKind::BackendRefused, ErrorKind::BackendFaulty] {
+            let cell = StatusCell::default();
+            cell.failed(Operation::Listing, &Error::unavailable("away", Duration::from_secs(1)));
+            assert_eq!(cell.get().last_error.as_deref(), Some("away"));
+            cell.failed(Operation::Listing, &Error::new(kind, "reads from us"));
+            assert_eq!(cell.get().last_error.as_deref(), Some("reads from us"));
+            cell.failed(Operation::Listing, &Error::unavailable("away", Duration::from_secs(1)));
+            assert_eq!(cell.get().last_error.as_deref(), Some("away"));
+        }
     }
 }
