@@ -46,7 +46,7 @@ pub fn is_there<'de, D: Deserializer<'de>>(deserializer: D) -> Result<bool, D::E
     Ok(raw.get() != "null")
 }
 
-/// Reads a list. Other types become an empty list. See [`read_list`] for its elements.
+/// Reads a list of objects or strings; other elements become the default. Other types become an empty list.
 pub fn list<'de, D, T>(deserializer: D) -> Result<Vec<T>, D::Error>
 where
     D: Deserializer<'de>,
