@@ -177,7 +177,8 @@ async fn start(
     let mut fleet =
         Shared::of(&config, &metrics).map_err(|finding| io::Error::other(finding.to_string()))?;
     rotated.extend(fleet.iter_mut().flat_map(|fleet| fleet.rotated.drain(..)));
-    let catalog = Catalog::new(backends, rules::catalog_rules(&config));
+    let ledger = fleet.as_ref().map(Shared::pins);
+    let catalog = Catalog::sharing_pins(backends, rules::catalog_rules(&config), ledger);
     let mut lifecycle = Lifecycle::begin()?;
     let bucket = if demo { None } else { built_bucket(&config, &metrics)? };
     let shared = bucket.clone().map(|bucket| bucket as Arc<dyn Bucket>);

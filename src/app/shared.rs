@@ -8,6 +8,7 @@ use std::time::Duration;
 use registry_backends::http::check_ca_file;
 use registry_core::files;
 use registry_fleet::members::Members as _;
+use registry_fleet::pins::PinLedger;
 use registry_fleet::replica::ReplicaId;
 use registry_fleet::state::{EngineState, Presence};
 use registry_server::edge::admission::Admission;
@@ -17,6 +18,7 @@ use registry_valkey::buckets::EngineBuckets;
 use registry_valkey::check::{Check, examine};
 use registry_valkey::link::Link;
 use registry_valkey::members::EngineMembers;
+use registry_valkey::pins::EnginePins;
 use registry_valkey::secrets::FleetSecrets;
 use registry_valkey::settings::EngineSettings;
 use secrecy::SecretString;
@@ -83,6 +85,11 @@ impl Shared {
         let link = Link::new(settings, files.password, files.secrets, Arc::new(metrics.clone()));
         let rotated = rotated(config, &link);
         Ok(Some(Self { link, metrics, rotated }))
+    }
+
+    /// Pins of all replicas.
+    pub(super) fn pins(&self) -> Arc<dyn PinLedger> {
+        Arc::new(EnginePins::new(self.link.clone()))
     }
 
     pub(super) fn state(&self) -> EngineState {

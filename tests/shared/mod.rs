@@ -2,5 +2,6 @@
 
 mod faults;
 mod limits;
+mod pins;
 mod rig;
 mod startup;

@@ -50,8 +50,13 @@ pub struct Replica {
 impl Replica {
     /// Starts one, and waits until it uses the engine.
     pub async fn start(server: &EngineServer, secret: char, burst: u32) -> Self {
+        Self::serving(server, secret, burst, b"archive").await
+    }
+
+    /// Starts one whose backend has other bytes.
+    pub async fn serving(server: &EngineServer, secret: char, burst: u32, archive: &[u8]) -> Self {
         let dir = tempfile::tempdir().unwrap();
-        published(dir.path());
+        publish(&dir.path().join("layouts"), &id("provider/aws"), "1.0.0", "described", archive);
         let text = config(dir.path(), server, secret, burst);
         std::fs::write(dir.path().join("config.toml"), text).unwrap();
         let replica = Self { running: Running::start(dir.path(), &[]), dir };

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use registry_valkey::commands::acl;
 use serde_json::Value;
 
 use crate::shared::rig::{config, published, servers};
@@ -77,6 +78,14 @@ fn credentials_in_an_address_are_not_shown_by_config_show() {
     let output = run(dir.path(), &["config", "show"]);
     let said = String::from_utf8(output.stdout.clone()).unwrap() + &stderr(&output);
     assert!(!said.contains("hunter2"), "{said}");
+}
+
+#[test]
+fn the_documented_rights_are_those_that_doctor_prints() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let text = std::fs::read_to_string(root.join("docs/operations.md")).unwrap();
+    let command = acl("extension-registry", &"default".parse().unwrap());
+    assert!(text.contains(&command), "{command}");
 }
 
 #[tokio::test]

@@ -26,6 +26,7 @@ use std::sync::Arc;
 
 use registry_core::backend::Backend;
 use registry_core::models::backend_id::BackendId;
+use registry_fleet::pins::PinLedger;
 
 use crate::backend_order::BackendOrder;
 use crate::explanation::Explainer;
@@ -68,10 +69,20 @@ impl Catalog {
     /// until [`Syncer::start`] is called.
     #[must_use]
     pub fn new(backends: Vec<Arc<dyn Backend>>, rules: Rules) -> Arc<Self> {
+        Self::sharing_pins(backends, rules, None)
+    }
+
+    /// Creates a catalog like [`Catalog::new`]. With a `ledger`, its pins are those of all replicas.
+    #[must_use]
+    pub fn sharing_pins(
+        backends: Vec<Arc<dyn Backend>>,
+        rules: Rules,
+        ledger: Option<Arc<dyn PinLedger>>,
+    ) -> Arc<Self> {
         let ids: Vec<BackendId> = backends.iter().map(|backend| backend.id()).collect();
         let order = BackendOrder::new(ids.iter().copied());
         let store = CatalogStore::new(&ids, &rules);
-        let pins = Arc::new(Pins::new(Arc::clone(&store)));
+        let pins = Arc::new(Pins::new(Arc::clone(&store), ledger));
         let healths: Vec<_> = backends
             .iter()
             .map(|backend| Arc::new(BackendHealth::new(backend.id(), backend.contact())))

@@ -7,6 +7,7 @@ pub mod digest_origin;
 pub(super) mod pin;
 pub(super) mod pin_book;
 pub mod pinned_file;
+pub(super) mod sharing;
 pub(super) mod stored;
 
 use std::collections::HashMap;
@@ -18,19 +19,23 @@ use registry_core::models::backend_id::BackendId;
 use registry_core::models::digest::Digest;
 use registry_core::models::extension::{Extension, Release, ReleaseVersion};
 use registry_core::models::naming::ExtensionId;
+use registry_fleet::pins::{PinKey, PinLedger, SharedPin};
 
 use crate::index::entry::Entry;
 use crate::pins::backend_pins::{BackendPins, Recorded};
 use crate::pins::digest_origin::{DigestOrigin, KnownDigest};
-use crate::pins::pin::VersionPins;
+use crate::pins::pin::{Pin, VersionPins};
 use crate::pins::pin_book::PinBook;
 use crate::pins::pinned_file::{PinnedFile, newest_first};
+use crate::pins::sharing::{Agreement, agree, key_of};
 use crate::store::CatalogStore;
+use crate::unsaved::RecordKey;
 
 /// Pins and learned digests of all backends.
 pub struct Pins {
     book: Arc<PinBook>,
     store: Arc<CatalogStore>,
+    ledger: Option<Arc<dyn PinLedger>>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,10 +47,15 @@ enum Learned {
 }
 
 impl Pins {
-    /// Pairs the pins of a store with it.
+    /// Pairs the pins of a store with it. With a `ledger`, replicas share them.
     #[must_use]
-    pub(super) fn new(store: Arc<CatalogStore>) -> Self {
-        Self { book: Arc::clone(store.pins()), store }
+    pub(super) fn new(store: Arc<CatalogStore>, ledger: Option<Arc<dyn PinLedger>>) -> Self {
+        Self { book: Arc::clone(store.pins()), store, ledger }
+    }
+
+    /// Returns the ledger that replicas share; `None` if this process is alone.
+    pub(super) const fn ledger(&self) -> Option<&Arc<dyn PinLedger>> {
+        self.ledger.as_ref()
     }
 
     pub(super) fn restore(&self, backend: BackendId, pins: BackendPins) {
@@ -108,13 +118,13 @@ impl Pins {
     }
 
     /// Records the digest of a whole file of a release, before its last byte is passed on. The first
-    /// archive of a version is pinned.
+    /// archive of a version is pinned; the ledger is asked which one is the first.
     ///
     /// # Errors
     ///
     /// `BackendFaulty` if another archive is pinned, unless changes are accepted or the release shows
     /// the change: its replacement is then read to be compared, not for a caller.
-    pub fn decide(
+    pub async fn decide(
         &self,
         id: &ExtensionId,
         release: &Release,
@@ -122,11 +132,23 @@ impl Pins {
         is_archive: bool,
         digest: &Digest,
     ) -> Result<()> {
+        let is_known_change = release.change.as_deref().is_some_and(|change| change.in_place);
+        let agreement = if is_archive && !is_known_change {
+            self.agree(id, release, file, digest).await
+        } else {
+            Agreement::Unopposed
+        };
+        if let Agreement::Opposed(key, first) = &agreement {
+            self.adopt(key, first);
+        }
         // Only what responses show makes a new view; a pin alone changes no response.
         if self.learn(id, release, file, is_archive, digest) == Learned::Shown {
             self.amend(release.backend, id);
         }
-        let is_known_change = release.change.as_deref().is_some_and(|change| change.in_place);
+        if let Agreement::Confirmed(key) = &agreement {
+            let size = file.size;
+            self.adopt(key, &SharedPin { digest: digest.clone(), size, confirmed: true });
+        }
         if self.book.accepts_changes() || !is_archive || is_known_change {
             return Ok(());
         }
@@ -137,6 +159,63 @@ impl Pins {
             }
             _ => Ok(()),
         }
+    }
+
+    async fn agree(
+        &self,
+        id: &ExtensionId,
+        release: &Release,
+        file: &Artifact,
+        digest: &Digest,
+    ) -> Agreement {
+        let Some(ledger) = &self.ledger else { return Agreement::Unopposed };
+        let entry = self.known_of(release.backend, id);
+        let name = pinned_name(release, entry.as_ref().map(|entry| &*entry.extension));
+        let Some(name) = name else { return Agreement::Unopposed };
+        let mut key = key_of(id, release, name, file);
+        let mine = self.pins_of(release.backend, id, name);
+        let mine = mine.as_ref().and_then(|pins| pins.of_archive(release));
+        // The file may lie in the place of a pinned one with another name.
+        if let Some(file_name) = mine.and_then(|pin| pin.file_name.as_deref()) {
+            file_name.clone_into(&mut key.file_name);
+        }
+        agree(&**ledger, key, mine.map(Pin::shared), digest, file.size).await
+    }
+
+    /// Takes over the first bytes of a file from the ledger.
+    pub(super) fn adopt(&self, key: &PinKey, first: &SharedPin) {
+        let mut backends = self.book.lock();
+        let pins = backends.entry(key.backend).or_default();
+        let versions = pins.versions.entry(key.extension.clone()).or_default();
+        versions.entry(key.version.clone()).or_default().adopt(&key.file_name, first);
+        drop(backends);
+        let record = RecordKey::Pins(key.backend, key.extension.clone(), key.version.clone());
+        self.store.unsaved().note(record);
+        self.amend(key.backend, &key.extension);
+    }
+
+    /// Returns the pins to propose to the ledger: all, or those that it has not confirmed.
+    pub(super) fn proposals(&self, all: bool) -> Vec<(PinKey, SharedPin)> {
+        let backends = self.book.lock();
+        let mut proposals = Vec::new();
+        for (backend, pins) in backends.iter() {
+            let named = pins.versions.iter();
+            let named =
+                named.flat_map(|(id, all)| all.iter().map(move |(name, it)| (id, name, it)));
+            for (extension, version, pins) in named {
+                for pin in pins.0.iter().filter(|pin| all || !pin.confirmed) {
+                    let Some(file_name) = pin.file_name.as_deref() else { continue };
+                    let key = PinKey {
+                        backend: *backend,
+                        extension: extension.clone(),
+                        version: version.clone(),
+                        file_name: file_name.to_owned(),
+                    };
+                    proposals.push((key, pin.shared()));
+                }
+            }
+        }
+        proposals
     }
 
     /// Adds what was learned of an extension to the catalog, so that a later download need not learn
@@ -253,7 +332,7 @@ mod tests {
 
     fn pins(accept: bool) -> Pins {
         let rules = Rules { accept_changes: accept, ..Rules::for_tests() };
-        Pins::new(CatalogStore::new(&[BackendId::GITEA], &rules))
+        Pins::new(CatalogStore::new(&[BackendId::GITEA], &rules), None)
     }
 
     fn learn(pins: &Pins, release: &Release, bytes: &[u8]) -> Learned {
@@ -305,37 +384,37 @@ mod tests {
         }
     }
 
-    #[test]
-    fn of_two_downloads_that_differ_only_the_first_is_given_out() {
+    #[tokio::test]
+    async fn of_two_downloads_that_differ_only_the_first_is_given_out() {
         // Both began before either digest was known.
         let (one, other) = (release("1.0.0", "k", None), release("1.0.0", "l", None));
         for accept in [false, true] {
             let seen = pins(accept);
-            let decide = |release: &Release, is_archive, bytes: &[u8]| {
+            let decide = async |release: &Release, is_archive, bytes: &[u8]| {
                 let file = release.artifact.chosen().unwrap();
-                seen.decide(&id(), release, file, is_archive, &Digest::sha256(bytes))
+                seen.decide(&id(), release, file, is_archive, &Digest::sha256(bytes)).await
             };
-            decide(&one, true, b"a").unwrap();
+            decide(&one, true, b"a").await.unwrap();
             for _ in 0..2 {
-                let second = decide(&other, true, b"b");
+                let second = decide(&other, true, b"b").await;
                 assert_eq!(second.is_ok(), accept);
                 if let Err(error) = second {
                     let first = Digest::sha256(b"a").to_string();
                     assert!(error.to_string().contains(&first), "{error}");
                 }
-                decide(&other, false, b"b").unwrap();
+                decide(&other, false, b"b").await.unwrap();
             }
-            decide(&other, true, b"a").unwrap();
+            decide(&other, true, b"a").await.unwrap();
         }
     }
 
-    #[test]
-    fn the_file_in_place_of_a_pinned_archive_can_be_read_to_be_compared() {
+    #[tokio::test]
+    async fn the_file_in_place_of_a_pinned_archive_can_be_read_to_be_compared() {
         let seen = pins(false);
         learn(&seen, &release("1.0.0", "k", None), b"a");
         let replaced = seen.completed(&id(), release("1.0.0", "l", None));
         let file = seen.unverified(&replaced).unwrap();
-        seen.decide(&id(), &replaced, &file, true, &Digest::sha256(b"b")).unwrap();
+        seen.decide(&id(), &replaced, &file, true, &Digest::sha256(b"b")).await.unwrap();
         assert_eq!(seen.changed(), 1);
     }
 

@@ -39,6 +39,7 @@ use crate::deadline::Deadline;
 use crate::health::backend_health::BackendHealth;
 use crate::lookup::Lookup;
 use crate::pins::Pins;
+use crate::pins::sharing::keep_shared;
 use crate::rules::Rules;
 use crate::store::CatalogStore;
 use crate::sync::backend_handle::BackendHandle;
@@ -77,6 +78,10 @@ impl Syncer {
             tasks.spawn(keep_current(Arc::clone(handle)));
             tasks.spawn(keep_refreshing(Arc::clone(handle)));
             tasks.spawn(keep_watch(Arc::clone(handle)));
+        }
+        let pins = self.lookups.pins();
+        if let Some(ledger) = pins.ledger() {
+            tasks.spawn(keep_shared(Arc::clone(pins), Arc::clone(ledger)));
         }
         tasks
     }

@@ -10,6 +10,7 @@ pub mod buckets;
 pub mod failure;
 pub mod members;
 pub mod metrics;
+pub mod pins;
 pub mod replica;
 pub mod state;
 

@@ -20,11 +20,13 @@ pub enum Operation {
     Bucket,
     /// Reporting a replica.
     Member,
+    /// Offering a pin.
+    Pin,
 }
 
 impl Operation {
     /// Every kind.
-    pub const ALL: [Self; 2] = [Self::Bucket, Self::Member];
+    pub const ALL: [Self; 3] = [Self::Bucket, Self::Member, Self::Pin];
 
     /// Returns the word used in metrics.
     #[must_use]
@@ -32,6 +34,7 @@ impl Operation {
         match self {
             Self::Bucket => "bucket",
             Self::Member => "member",
+            Self::Pin => "pin",
         }
     }
 }

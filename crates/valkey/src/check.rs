@@ -20,6 +20,7 @@ use crate::commands::acl;
 use crate::failure::away_of;
 use crate::link::Link;
 use crate::members::EngineMembers;
+use crate::pins::EnginePins;
 use crate::secrets::FleetSecrets;
 use crate::settings::EngineSettings;
 
@@ -153,5 +154,5 @@ async fn rights(link: &Link) -> Result<(), Away> {
     if let Ok(replica) = "doctor".parse::<ReplicaId>() {
         EngineMembers::trial(link.clone()).present(&replica).await?;
     }
-    Ok(())
+    EnginePins::new(link.clone()).trial().await
 }

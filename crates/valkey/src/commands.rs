@@ -4,10 +4,12 @@ use crate::fleet_name::FleetName;
 
 /// Every command. `select` is used for another database than 0 alone, `script|load` where a server
 /// does not know a script.
-pub const COMMANDS: [&str; 13] = [
+pub const COMMANDS: [&str; 15] = [
     "auth",
     "evalsha",
     "get",
+    "hget",
+    "hset",
     "info",
     "pexpire",
     "ping",

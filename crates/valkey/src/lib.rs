@@ -13,6 +13,7 @@ mod failure;
 pub mod fleet_name;
 pub mod link;
 pub mod members;
+pub mod pins;
 mod script;
 pub mod secrets;
 mod server_facts;

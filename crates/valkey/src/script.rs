@@ -43,3 +43,18 @@ end
 return redis.call('ZREVRANGE', KEYS[1], 0, ARGV[3] - 1)",
     )
 });
+
+/// KEYS: pins of an extension. ARGV: file, offer, a value that counts as none. Returns the pin that
+/// stands. A confirmed one begins with `c`.
+pub(crate) static PIN: LazyLock<Script> = LazyLock::new(|| {
+    Script::new(
+        r"
+local held = redis.call('HGET', KEYS[1], ARGV[1])
+if held and held ~= ARGV[3] then
+  local is_better = string.sub(held, 1, 1) ~= 'c' and string.sub(ARGV[2], 1, 1) == 'c'
+  if not is_better then return held end
+end
+redis.call('HSET', KEYS[1], ARGV[1], ARGV[2])
+return ARGV[2]",
+    )
+});

@@ -12,6 +12,7 @@ mod engine {
     mod checks;
     mod conformance;
     mod forged;
+    mod forged_pins;
     mod outages;
     mod refused;
     pub mod rig;

@@ -2,3 +2,4 @@
 
 pub mod buckets;
 pub mod conformance;
+pub mod pins;

@@ -249,6 +249,7 @@ mod tests {
             origin: None,
             since: None,
             replaced_by: None,
+            confirmed: false,
         }])
     }
 

@@ -6,6 +6,7 @@ use jiff::Timestamp;
 use registry_core::models::artifact::{Artifact, ArtifactChoice, ArtifactKey};
 use registry_core::models::digest::Digest;
 use registry_core::models::extension::{Change, Release};
+use registry_fleet::pins::SharedPin;
 
 use crate::persistent_instant::now_in_seconds;
 use crate::pins::digest_origin::DigestOrigin;
@@ -26,6 +27,8 @@ pub(crate) struct Pin {
     /// Time of the first download, in whole seconds; `None` like `origin`.
     pub(super) since: Option<Timestamp>,
     pub(super) replaced_by: Option<Replacement>,
+    /// True once the ledger of a fleet has named this digest.
+    pub(super) confirmed: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -61,7 +64,13 @@ impl Pin {
             origin,
             since: Some(now_in_seconds()),
             replaced_by: None,
+            confirmed: false,
         }
+    }
+
+    /// Returns the pin as the ledger has it.
+    pub(super) fn shared(&self) -> SharedPin {
+        SharedPin { digest: self.digest.clone(), size: self.size, confirmed: self.confirmed }
     }
 
     fn names(&self, file: &Artifact) -> bool {
@@ -123,6 +132,39 @@ impl VersionPins {
         match self.relation(release, file)? {
             Relation::Pinned(at) | Relation::InsteadOf(at) => self.0.get(at),
             Relation::Beside => None,
+        }
+    }
+
+    /// Takes over the first bytes of a file from the ledger. What this replica has pinned instead
+    /// becomes their replacement.
+    pub(super) fn adopt(&mut self, file_name: &str, first: &SharedPin) {
+        let named = self.0.iter().position(|pin| pin.file_name.as_deref() == Some(file_name));
+        let any = || self.0.iter().position(|pin| pin.file_name.is_none());
+        let Some(pin) = named.or_else(any).and_then(|at| self.0.get_mut(at)) else {
+            // Like in `record`.
+            if self.0.len() >= FILES_MAX {
+                self.0.pop();
+            }
+            self.0.push(Pin {
+                file_name: Some(file_name.into()),
+                // No file at hand has these bytes. In a registry this is the key of the one that had.
+                key: Some(ArtifactKey::new(first.digest.to_string())),
+                digest: first.digest.clone(),
+                size: first.size,
+                origin: None,
+                since: Some(now_in_seconds()),
+                replaced_by: None,
+                confirmed: true,
+            });
+            return;
+        };
+        pin.confirmed = true;
+        if pin.digest != first.digest {
+            let digest = std::mem::replace(&mut pin.digest, first.digest.clone());
+            let size = std::mem::replace(&mut pin.size, first.size);
+            let key = pin.key.replace(ArtifactKey::new(first.digest.to_string()));
+            pin.origin = None;
+            pin.replaced_by = Some(Replacement { key, size, digest: Some(digest) });
         }
     }
 

@@ -174,17 +174,17 @@ mod tests {
         copies.unwrap()
     }
 
-    fn downloaded(pins: &Pins, release: &Release, bytes: &[u8]) -> bool {
+    async fn downloaded(pins: &Pins, release: &Release, bytes: &[u8]) -> bool {
         let file = release.artifact.chosen().unwrap();
-        pins.decide(&id(), release, file, true, &Digest::sha256(bytes)).is_ok()
+        pins.decide(&id(), release, file, true, &Digest::sha256(bytes)).await.is_ok()
     }
 
     #[tokio::test(start_paused = true)]
     async fn what_was_learned_is_shown_and_not_reported() {
         let store = CatalogStore::new(&[OF], &Rules::for_tests());
-        let pins = Pins::new(Arc::clone(&store));
+        let pins = Pins::new(Arc::clone(&store), None);
         put(&store, release("k", None));
-        assert!(downloaded(&pins, &release("k", None), b"a"));
+        assert!(downloaded(&pins, &release("k", None), b"a").await);
         let first = Some(Digest::sha256(b"a"));
         assert_eq!(known(&store), [(None, None), (first.clone(), None)]);
         // An unchanged report and a new one of the same file are shown with the digest, too.
@@ -196,16 +196,16 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_pin_that_is_new_marks_a_report_that_is_not() {
         let store = CatalogStore::new(&[OF], &Rules::for_tests());
-        let pins = Pins::new(Arc::clone(&store));
+        let pins = Pins::new(Arc::clone(&store), None);
         // The archive was replaced while it was downloaded.
         put(&store, release("l", Some(b"b")));
-        assert!(downloaded(&pins, &release("k", Some(b"a")), b"a"));
+        assert!(downloaded(&pins, &release("k", Some(b"a")), b"a").await);
         read_again(&store);
         let [reported, (shown, change)] = known(&store);
         assert_eq!(reported, (Some(Digest::sha256(b"b")), None));
         assert_eq!(shown, Some(Digest::sha256(b"a")));
         assert!(change.is_some_and(|change| change.in_place));
-        assert!(!downloaded(&pins, &release("l", Some(b"b")), b"b"));
+        assert!(!downloaded(&pins, &release("l", Some(b"b")), b"b").await);
         put(&store, release("m", Some(b"a")));
         assert_eq!(known(&store)[1], (Some(Digest::sha256(b"a")), None));
     }
@@ -213,10 +213,10 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn only_releases_that_differ_weigh_twice() {
         let store = CatalogStore::new(&[OF], &Rules::for_tests());
-        let pins = Pins::new(Arc::clone(&store));
+        let pins = Pins::new(Arc::clone(&store), None);
         put(&store, release("k", None));
         let before = store.capacity_use(OF).bytes;
-        downloaded(&pins, &release("k", None), b"a");
+        downloaded(&pins, &release("k", None), b"a").await;
         let shown = store.read_backend(OF, |known| {
             known.get(&id()).unwrap().extension.releases()[0].bare_weight()
         });

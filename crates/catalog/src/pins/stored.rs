@@ -26,6 +26,8 @@ pub(crate) struct StoredPin<'a> {
     since: Option<Timestamp>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     replaced_by: Option<StoredReplacement<'a>>,
+    #[serde(default, skip_serializing_if = "is_false")]
+    confirmed: bool,
     /// Digest of the present file, in a pin of version 0.1.
     #[serde(default, skip_serializing)]
     now: Option<Text<'a>>,
@@ -65,6 +67,7 @@ impl<'a> StoredPin<'a> {
             origin: pin.origin,
             since: pin.since,
             replaced_by: pin.replaced_by.as_ref().map(StoredReplacement::of),
+            confirmed: pin.confirmed,
             now: None,
         }
     }
@@ -89,12 +92,18 @@ impl<'a> StoredPin<'a> {
             origin: self.origin,
             since: self.since,
             replaced_by: replaced_by.transpose()?,
+            confirmed: self.confirmed,
         })
     }
 }
 
 fn digest_of(text: &str) -> Result<Digest> {
     parsed("digest", text)
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands a reference over")]
+const fn is_false(flag: &bool) -> bool {
+    !*flag
 }
 
 #[cfg(test)]

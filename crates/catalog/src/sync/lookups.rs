@@ -51,6 +51,10 @@ impl Lookups {
         })
     }
 
+    pub(super) const fn pins(&self) -> &Arc<Pins> {
+        &self.pins
+    }
+
     pub(super) fn handles(&self) -> &[Arc<BackendHandle>] {
         &self.handles
     }

@@ -250,7 +250,7 @@ impl RequestedFile {
             async move {
                 let Self { id, release, artifact, .. } = &this;
                 catalog.health.download_succeeded(id, release, artifact);
-                catalog.pins.decide(id, release, artifact, this.is_archive(), &digest)
+                catalog.pins.decide(id, release, artifact, this.is_archive(), &digest).await
             }
             .boxed()
         })

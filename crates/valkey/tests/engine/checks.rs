@@ -49,14 +49,18 @@ async fn each_thing_that_is_wrong_is_told_with_what_to_do() {
         assert!(replicas.what.contains("another secret") && !replicas.is_note, "{replicas:?}");
         let command = acl("weak", &"a".parse().unwrap()).replace("PASSWORD", "word");
         server.command(&command.split(' ').collect::<Vec<_>>()).await;
-        server.command(&["ACL", "SETUSER", "weak", "-zadd"]).await;
-        let weak = EngineSettings { username: Some("weak".to_owned()), ..settings(&server, "a") };
-        let checks = examine(weak, Some("word".into()), secrets("s")).await;
-        let rights = problem(&checks, "rights");
-        assert!(
-            rights.fix.as_ref().unwrap().contains("ACL SETUSER weak on >PASSWORD"),
-            "{rights:?}"
-        );
+        for right in ["set", "zadd", "hset"] {
+            server.command(&["ACL", "SETUSER", "weak", &format!("-{right}")]).await;
+            let username = Some("weak".to_owned());
+            let weak = EngineSettings { username, ..settings(&server, "a") };
+            let checks = examine(weak, Some("word".into()), secrets("s")).await;
+            let rights = problem(&checks, "rights");
+            assert!(
+                rights.fix.as_ref().unwrap().contains("ACL SETUSER weak on >PASSWORD"),
+                "{rights:?}"
+            );
+            server.command(&["ACL", "SETUSER", "weak", &format!("+{right}")]).await;
+        }
         server.kill().await;
         let checks = found(&server).await;
         assert_eq!(checks.len(), 1, "{checks:?}");

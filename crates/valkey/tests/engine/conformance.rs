@@ -3,6 +3,7 @@
 use registry_fleet::state::Presence;
 use registry_testing::fleet::buckets::MemoryBuckets;
 use registry_testing::fleet::conformance;
+use registry_testing::fleet::pins::MemoryPins;
 
 use crate::engine::rig::{Replica, secrets, servers, settings};
 
@@ -17,6 +18,20 @@ async fn buckets_of_redis_and_valkey_do_what_those_of_every_engine_do() {
     for server in servers("").await {
         let (one, other) = (Replica::of(&server, "a").await, Replica::of(&server, "a").await);
         conformance::buckets(&one.buckets, &other.buckets).await;
+    }
+}
+
+#[tokio::test]
+async fn pins_in_memory_do_what_those_of_every_engine_do() {
+    let pins = MemoryPins::new();
+    conformance::pins(&*pins.connect(), &*pins.connect()).await;
+}
+
+#[tokio::test]
+async fn pins_of_redis_and_valkey_do_what_those_of_every_engine_do() {
+    for server in servers("").await {
+        let (one, other) = (Replica::of(&server, "a").await, Replica::of(&server, "a").await);
+        conformance::pins(&one.pins, &other.pins).await;
     }
 }
 

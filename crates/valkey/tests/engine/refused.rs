@@ -110,6 +110,7 @@ async fn the_documented_rights_are_enough_and_no_right_is_too_much() {
 
 async fn conformance(replica: &Replica) {
     registry_testing::fleet::conformance::buckets(&replica.buckets, &replica.buckets).await;
+    registry_testing::fleet::conformance::pins(&replica.pins, &replica.pins).await;
 }
 
 #[tokio::test]

@@ -14,6 +14,7 @@ use registry_testing::ids::unique;
 use registry_valkey::buckets::EngineBuckets;
 use registry_valkey::link::Link;
 use registry_valkey::members::EngineMembers;
+use registry_valkey::pins::EnginePins;
 use registry_valkey::secrets::FleetSecrets;
 use registry_valkey::settings::EngineSettings;
 use tokio::task::JoinSet;
@@ -67,6 +68,7 @@ impl Calls {
 pub struct Replica {
     pub link: Link,
     pub buckets: EngineBuckets,
+    pub pins: EnginePins,
     pub calls: Calls,
     _supervisor: JoinSet<()>,
 }
@@ -79,7 +81,8 @@ impl Replica {
         let mut supervisor = JoinSet::new();
         supervisor.spawn(link.clone().run());
         let buckets = EngineBuckets::new(link.clone());
-        Self { link, buckets, calls, _supervisor: supervisor }
+        let pins = EnginePins::new(link.clone());
+        Self { link, buckets, pins, calls, _supervisor: supervisor }
     }
 
     /// A replica of a fleet of this name, once it is connected.

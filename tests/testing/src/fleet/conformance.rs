@@ -1,10 +1,13 @@
-//! What the buckets of every engine do, whoever used them before.
+//! What the buckets and pins of every engine do, whoever used them before.
 
 use std::time::Duration;
 
+use registry_core::models::backend_id::BackendId;
+use registry_core::models::digest::Digest;
 use registry_fleet::buckets::{BUCKETS_MAX, BucketUse, Buckets, SharedLimit};
+use registry_fleet::pins::{PinKey, PinLedger, SharedPin};
 
-use crate::ids::unique;
+use crate::ids::{id, unique};
 
 const SECOND: Duration = Duration::from_secs(1);
 /// More than a slow machine needs between two calls, less than a token in the checks.
@@ -48,4 +51,40 @@ pub async fn buckets(one: &dyn Buckets, other: &dyn Buckets) {
     assert!(one.take(limit, &[], capacity).await.unwrap().is_empty());
     let brief = one.take(limit, &[bucket(&unique("client"), Duration::ZERO)], capacity).await;
     assert_eq!(brief.unwrap(), [Duration::ZERO]);
+}
+
+/// Checks [`PinLedger`], through two replicas of one fleet.
+pub async fn pins(one: &dyn PinLedger, other: &dyn PinLedger) {
+    let key = PinKey {
+        backend: BackendId::OCI,
+        extension: id("provider/aws"),
+        version: "1.0.0".to_owned(),
+        file_name: unique("a b:c.tar.gz"),
+    };
+    let offer = |bytes: &[u8], confirmed| SharedPin {
+        digest: Digest::sha256(bytes),
+        size: bytes.len() as u64,
+        confirmed,
+    };
+    let first = offer(b"first", false);
+    assert_eq!(one.pin(&key, &first).await.unwrap(), first);
+    assert_eq!(other.pin(&key, &offer(b"second", false)).await.unwrap(), first);
+    // Another part of the key is another pin, also where the parts together are the same text.
+    let name = &key.file_name;
+    for another in [
+        PinKey { backend: BackendId::GITEA, ..key.clone() },
+        PinKey { extension: id("provider/gcp"), ..key.clone() },
+        PinKey { version: "1.0.0 ".to_owned(), ..key.clone() },
+        PinKey { version: "1.0.0 a".to_owned(), file_name: name[2..].to_owned(), ..key.clone() },
+        PinKey { version: String::new(), file_name: format!("1.0.0 {name}"), ..key.clone() },
+        PinKey { file_name: format!("{name}\n\0é{}", "x".repeat(1000)), ..key.clone() },
+    ] {
+        let second = offer(b"second", false);
+        assert_eq!(other.pin(&another, &second).await.unwrap(), second, "{another:?}");
+    }
+    let certain = offer(b"third", true);
+    assert_eq!(other.pin(&key, &certain).await.unwrap(), certain, "a confirmed pin is better");
+    for late in [offer(b"first", true), offer(b"first", false)] {
+        assert_eq!(one.pin(&key, &late).await.unwrap(), certain);
+    }
 }
