@@ -5,6 +5,8 @@ use std::path::Path;
 use std::process::Command;
 
 use registry_testing::docker_registry::{Access, DockerRegistry};
+use registry_testing::fake_gitea::FakeGitea;
+use registry_testing::fake_gitea::state::{Publisher, State};
 
 use crate::client::rig::{EXTREG, User};
 use crate::support::committed::assert_committed;
@@ -12,10 +14,25 @@ use crate::support::program::Running;
 
 /// Registry of the text, which is started for the test on another port.
 const REGISTRY: &str = "127.0.0.1:5000";
+/// Gitea of the text, which the test plays on another port.
+const GITEA: &str = "127.0.0.1:3000";
 
-/// Runs the commands of a text, and returns it with what they print now. Without a registry its
-/// commands are not run, and keep what they printed.
-fn run(text: &str, user: &User, registry: Option<&str>) -> String {
+/// A server of the text, and its address in the test; `None` if it could not be started.
+type Place<'a> = (&'static str, Option<&'a str>);
+
+/// Runs the commands of a text, and returns it with what they print now. Commands with a server that
+/// could not be started are not run, and keep what they printed.
+fn run(text: &str, user: &User, places: &[Place<'_>]) -> String {
+    let in_test = |text: &str| {
+        places.iter().fold(text.to_owned(), |text, (shown, address)| {
+            text.replace(shown, address.unwrap_or(shown))
+        })
+    };
+    let in_text = |text: &str| {
+        places.iter().fold(text.to_owned(), |text, (shown, address)| {
+            text.replace(address.unwrap_or(shown), shown)
+        })
+    };
     let (mut shown, mut is_example, mut status) = (String::new(), false, 0);
     let mut keeps = false;
     for line in text.lines() {
@@ -24,7 +41,7 @@ fn run(text: &str, user: &User, registry: Option<&str>) -> String {
         }
         let command = line.strip_prefix("$ ").filter(|_| is_example);
         if let Some(command) = command {
-            keeps = command.contains(REGISTRY) && registry.is_none();
+            keeps = places.iter().any(|(shown, at)| command.contains(shown) && at.is_none());
         }
         if command.is_none() && is_example && !line.starts_with("```") && !keeps {
             // What an earlier run printed.
@@ -38,9 +55,8 @@ fn run(text: &str, user: &User, registry: Option<&str>) -> String {
             Some("echo $?") => shown.push_str(&format!("{status}\n")),
             Some(command) => {
                 let printed;
-                let address = registry.unwrap_or(REGISTRY);
-                (status, printed) = shell(&command.replace(REGISTRY, address), user);
-                shown.push_str(&aligned(&printed.replace(address, REGISTRY)));
+                (status, printed) = shell(&in_test(command), user);
+                shown.push_str(&aligned(&in_text(&printed)));
             }
         }
     }
@@ -87,6 +103,19 @@ fn aligned(printed: &str) -> String {
     rows.iter().map(line).collect()
 }
 
+/// A Gitea with the repository of the text, and a token in a file that may write to it.
+async fn gitea(user: &User) -> FakeGitea {
+    let mut state = State::empty();
+    "demo".clone_into(&mut state.organization);
+    state.create("hello_taskserv", "Says hello");
+    let fake = FakeGitea::start(state).await;
+    let token: String = fake.token("publisher");
+    fake.edit(|state| state.publisher = Some(Publisher::new("ada", &token)));
+    fs::create_dir_all(user.home("")).unwrap();
+    fs::write(user.home("gitea.token"), token).unwrap();
+    fake
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn the_commands_of_the_tutorial_print_what_it_shows() {
     let registry = DockerRegistry::start(Access::Open).await;
@@ -96,8 +125,13 @@ async fn the_commands_of_the_tutorial_print_what_it_shows() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/cli.md");
     let text = fs::read_to_string(&path).unwrap();
     assert!(text.matches("\n$ ").count() > 15, "the tutorial has commands");
-    let registry = registry.as_ref().map(DockerRegistry::authority);
-    assert_committed(&path, &run(&text, &user, registry));
+    let gitea = gitea(&user).await;
+    let url = gitea.url();
+    let places = [
+        (REGISTRY, registry.as_ref().map(DockerRegistry::authority)),
+        (GITEA, Some(url.authority())),
+    ];
+    assert_committed(&path, &run(&text, &user, &places));
 }
 
 #[test]
