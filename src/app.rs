@@ -56,7 +56,7 @@ use crate::app::certificate::Renewal;
 use crate::app::demo::SampleCatalog;
 use crate::app::lifecycle::Lifecycle;
 use crate::app::listeners::Sockets;
-use crate::app::shared::{Shared, SharedFiles};
+use crate::app::shared::{SharedEngine, SharedFiles};
 use crate::build_info;
 use crate::config::Config;
 
@@ -174,10 +174,10 @@ async fn start(
     let Backends { backends, receivers, mut rotated, .. } = built(&config, &metrics)?;
     let (http_rules, tokens) = rules::http_rules(&config)?;
     rotated.extend(tokens);
-    let mut fleet =
-        Shared::of(&config, &metrics).map_err(|finding| io::Error::other(finding.to_string()))?;
+    let mut fleet = SharedEngine::of(&config, &metrics)
+        .map_err(|finding| io::Error::other(finding.to_string()))?;
     rotated.extend(fleet.iter_mut().flat_map(|fleet| fleet.rotated.drain(..)));
-    let ledger = fleet.as_ref().map(Shared::pins);
+    let ledger = fleet.as_ref().map(SharedEngine::pins);
     let catalog = Catalog::sharing_pins(backends, rules::catalog_rules(&config), ledger);
     let mut lifecycle = Lifecycle::begin()?;
     let bucket = if demo { None } else { built_bucket(&config, &metrics)? };
@@ -201,7 +201,7 @@ async fn start(
         metrics,
         draining: lifecycle.draining(),
         certificate,
-        shared: fleet.as_ref().map(Shared::state),
+        shared: fleet.as_ref().map(SharedEngine::state),
         pages: rules::page_settings(&config, demo),
         oci: rules::oci_settings(&config, via),
     };

@@ -10,7 +10,7 @@ use registry_core::files;
 use registry_fleet::members::Members as _;
 use registry_fleet::pins::PinLedger;
 use registry_fleet::replica::ReplicaId;
-use registry_fleet::state::{EngineState, Presence};
+use registry_fleet::state::{EnginePresence, EngineState};
 use registry_server::edge::admission::Admission;
 use registry_server::metrics::Metrics;
 use registry_server::metrics::shared::SharedMetrics;
@@ -40,7 +40,7 @@ const CA_MAX: u64 = 1024 * 1024;
 const PRESENT_EVERY: Duration = Duration::from_secs(5);
 
 /// The engine, and the files that are watched for it.
-pub(super) struct Shared {
+pub(super) struct SharedEngine {
     link: Link,
     metrics: SharedMetrics,
     pub(super) rotated: Vec<Rotated>,
@@ -74,7 +74,7 @@ impl SharedFiles {
     }
 }
 
-impl Shared {
+impl SharedEngine {
     /// Builds the link to the engine; `None` without `[shared]`.
     pub(super) fn of(config: &Config, metrics: &Metrics) -> Result<Option<Self>, Finding> {
         let Some(config) = &config.shared else { return Ok(None) };
@@ -120,7 +120,7 @@ async fn report(link: Link, metrics: SharedMetrics) {
     }
 }
 
-fn tell(before: Presence, now: Presence) {
+fn tell(before: EnginePresence, now: EnginePresence) {
     if before.replicas != now.replicas {
         let replicas = now.replicas;
         info!(target: LOG_TARGET, replicas, "shared: the number of replicas changed");

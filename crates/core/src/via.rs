@@ -19,10 +19,10 @@ const DIGITS: usize = 16;
 /// The identity of this service in `Via`, and those of the services that it reads from. Clones share
 /// them. The default has no identity, names nothing and refuses nothing.
 #[derive(Clone, Debug, Default)]
-pub struct Via(Option<Arc<Known>>);
+pub struct Via(Option<Arc<KnownServices>>);
 
 #[derive(Debug)]
-struct Known {
+struct KnownServices {
     name: String,
     upstreams: Mutex<Vec<String>>,
 }
@@ -33,7 +33,7 @@ impl Via {
     pub fn of(configuration: &str) -> Self {
         let digest = Digest::sha256(configuration.as_bytes());
         let name = format!("{PREFIX}{}", digest.hex().get(..DIGITS).unwrap_or_default());
-        Self(Some(Arc::new(Known { name, upstreams: Mutex::default() })))
+        Self(Some(Arc::new(KnownServices { name, upstreams: Mutex::default() })))
     }
 
     /// Returns the value of `Via` for requests and responses; `None` without an identity.

@@ -15,7 +15,7 @@ pub trait EngineMetrics: Send + Sync {
 
 /// A kind of call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Operation {
+pub enum EngineOperation {
     /// Taking tokens from buckets.
     Bucket,
     /// Reporting a replica.
@@ -24,7 +24,7 @@ pub enum Operation {
     Pin,
 }
 
-impl Operation {
+impl EngineOperation {
     /// Every kind.
     pub const ALL: [Self; 3] = [Self::Bucket, Self::Member, Self::Pin];
 
@@ -43,7 +43,7 @@ impl Operation {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct EngineCall {
     /// Kind of call.
-    pub operation: Operation,
+    pub operation: EngineOperation,
     /// Why it failed; `None` for a success.
     pub failure: Option<AwayReason>,
     /// Time until the answer or the failure.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 
 use crate::failure::{Away, AwayReason};
-use crate::metrics::Operation;
+use crate::metrics::EngineOperation;
 
 /// Condition of an engine. Clones share it.
 #[derive(Clone, Debug)]
@@ -14,7 +14,7 @@ pub struct EngineState(Arc<Mutex<EngineReport>>);
 
 /// The replicas at the latest report.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Presence {
+pub struct EnginePresence {
     /// Replicas of this fleet, this one included.
     pub replicas: usize,
     /// Replicas that use the same name with another secret.
@@ -30,18 +30,18 @@ pub struct EngineReport {
     /// Why there is no usable connection.
     pub away: Option<Away>,
     /// Kinds of calls that the engine refuses over a usable connection.
-    pub refused: BTreeMap<Operation, Away>,
+    pub refused: BTreeMap<EngineOperation, Away>,
     /// A setting of the server that endangers what it holds.
     pub warning: Option<String>,
     /// Replicas at the last report; 0 before the first one.
-    pub presence: Presence,
+    pub presence: EnginePresence,
 }
 
 impl Default for EngineState {
     fn default() -> Self {
         let away = Some(Away::new(AwayReason::Unreachable, "not connected yet"));
         let (server, warning) = (String::new(), None);
-        let (refused, presence) = (BTreeMap::new(), Presence::default());
+        let (refused, presence) = (BTreeMap::new(), EnginePresence::default());
         Self(Arc::new(Mutex::new(EngineReport { server, away, refused, warning, presence })))
     }
 }
@@ -68,7 +68,7 @@ impl EngineState {
     /// Sets why the engine refuses a kind of calls; `None` if it no longer does. Returns true if
     /// that is a change.
     #[must_use]
-    pub fn refuses(&self, operation: Operation, why: Option<Away>) -> bool {
+    pub fn refuses(&self, operation: EngineOperation, why: Option<Away>) -> bool {
         let mut report = self.0.lock();
         let known = match &why {
             Some(away) => report.refused.insert(operation, away.clone()),
@@ -78,7 +78,7 @@ impl EngineState {
     }
 
     /// Sets the replicas.
-    pub fn present(&self, presence: Presence) {
+    pub fn present(&self, presence: EnginePresence) {
         self.0.lock().presence = presence;
     }
 
@@ -109,15 +109,15 @@ mod tests {
         assert!(!state.connected("Redis 7.0.15".to_owned(), None), "it was connected before");
         assert!(state.report().failure().is_none());
         let full = Away::new(AwayReason::Full, "no memory");
-        assert!(state.refuses(Operation::Bucket, Some(full.clone())));
-        assert!(!state.refuses(Operation::Bucket, Some(full.clone())), "it is known");
-        assert!(!state.refuses(Operation::Member, None), "it never failed");
+        assert!(state.refuses(EngineOperation::Bucket, Some(full.clone())));
+        assert!(!state.refuses(EngineOperation::Bucket, Some(full.clone())), "it is known");
+        assert!(!state.refuses(EngineOperation::Member, None), "it never failed");
         assert_eq!(state.report().failure(), Some(&full));
         let late = Away::new(AwayReason::Late, "no answer");
         assert!(state.away(late.clone()) && !state.away(late.clone()));
         assert_eq!(state.report().failure(), Some(&late), "the connection comes first");
         assert!(state.connected("Redis 7.0.15".to_owned(), None));
-        assert!(state.refuses(Operation::Bucket, None));
+        assert!(state.refuses(EngineOperation::Bucket, None));
         assert!(state.report().failure().is_none());
     }
 }

@@ -10,7 +10,7 @@ use flate2::{Compression, GzBuilder};
 use registry_core::models::digest::Digest;
 use tar::{Builder, EntryType, Header};
 
-use crate::directory::{EntryContent, SourceEntry, scan};
+use crate::directory::{SourceContent, SourceEntry, scan};
 use crate::error::{PackError, Result};
 use crate::exclusion::Exclusions;
 use crate::hashing_writer::HashingWriter;
@@ -44,8 +44,8 @@ pub fn pack_directory(
     let mut archive = ArchiveWriter::new(out);
     for (index, entry) in entries.iter().enumerate() {
         match &entry.content {
-            EntryContent::Link(target) => archive.link(&entry.path, target)?,
-            EntryContent::File { size, is_executable, stamp } => {
+            SourceContent::Link(target) => archive.link(&entry.path, target)?,
+            SourceContent::File { size, is_executable, stamp } => {
                 let path = root.join(&entry.path);
                 let mut file = open(&path, *stamp)?;
                 unchanged(&path, &file, *stamp)?;
@@ -61,7 +61,7 @@ pub fn pack_directory(
         return Err(PackError::Changed(root.join(path)));
     }
     for index in scripts {
-        if let Some(EntryContent::File { is_executable, .. }) =
+        if let Some(SourceContent::File { is_executable, .. }) =
             entries.get_mut(index).map(|entry| &mut entry.content)
         {
             *is_executable = true;

@@ -16,12 +16,12 @@ pub struct SourceEntry {
     /// Path from the directory, with slashes.
     pub path: String,
     /// What it is.
-    pub content: EntryContent,
+    pub content: SourceContent,
 }
 
 /// Content of a [`SourceEntry`].
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum EntryContent {
+pub enum SourceContent {
     /// A regular file.
     File {
         /// Length in bytes.
@@ -40,8 +40,8 @@ impl SourceEntry {
     #[must_use]
     pub const fn size(&self) -> u64 {
         match &self.content {
-            EntryContent::File { size, .. } => *size,
-            EntryContent::Link(_) => 0,
+            SourceContent::File { size, .. } => *size,
+            SourceContent::Link(_) => 0,
         }
     }
 }
@@ -54,7 +54,7 @@ impl SourceEntry {
 /// outside or to nothing, names that are not UTF-8, have control characters or a backslash, or differ
 /// from another in case only; more than [`ENTRIES_MAX`] entries or [`UNPACKED_MAX`] bytes.
 pub fn scan(root: &Path, exclusions: &Exclusions) -> Result<Vec<SourceEntry>> {
-    let mut scanner = Scanner { root, exclusions, entries: Vec::new(), seen: 0, bytes: 0 };
+    let mut scanner = DirectoryScanner { root, exclusions, entries: Vec::new(), seen: 0, bytes: 0 };
     let metadata = root.metadata().map_err(|error| PackError::read(root, error))?;
     if !metadata.is_dir() {
         return Err(PackError::refused(root, "is not a directory"));
@@ -68,7 +68,7 @@ pub fn scan(root: &Path, exclusions: &Exclusions) -> Result<Vec<SourceEntry>> {
     Ok(entries)
 }
 
-struct Scanner<'a> {
+struct DirectoryScanner<'a> {
     root: &'a Path,
     exclusions: &'a Exclusions,
     entries: Vec<SourceEntry>,
@@ -78,7 +78,7 @@ struct Scanner<'a> {
     bytes: u64,
 }
 
-impl Scanner<'_> {
+impl DirectoryScanner<'_> {
     fn folder(&mut self, folder: &str, folders: &mut Vec<String>) -> Result<()> {
         let place = self.root.join(folder);
         let unreadable = |error| PackError::read(&place, error);
@@ -123,7 +123,7 @@ impl Scanner<'_> {
         let place = self.root.join(&path);
         let content = if file_type.is_symlink() {
             let parents = path.matches('/').count();
-            EntryContent::Link(link::check(self.root, &place, parents)?)
+            SourceContent::Link(link::check(self.root, &place, parents)?)
         } else if file_type.is_file() {
             let metadata = place.symlink_metadata();
             let metadata = metadata.map_err(|error| PackError::read(&place, error))?;
@@ -132,7 +132,7 @@ impl Scanner<'_> {
                 let reason = format!("has more than {UNPACKED_MAX} bytes, which no client unpacks");
                 return Err(PackError::refused(self.root, reason));
             }
-            EntryContent::File {
+            SourceContent::File {
                 size: metadata.len(),
                 is_executable: is_executable(&metadata),
                 stamp: FileStamp::of(&metadata),

@@ -16,7 +16,7 @@ mod sheet;
 mod stamp;
 
 pub use archive::{PackedArchive, pack_directory, pack_files};
-pub use directory::{EntryContent, SourceEntry, scan};
+pub use directory::{SourceContent, SourceEntry, scan};
 pub use error::{PackError, Result};
 pub use exclusion::{Exclusions, InvalidPattern};
 pub use hashing_writer::HashingWriter;

@@ -20,8 +20,8 @@ use registry_core::error::{Error, ErrorKind, Result};
 use registry_core::models::digest::Digest;
 use tokio::time::sleep_until;
 
-use crate::connector::Connector;
 pub use crate::connector::OPERATIONS;
+use crate::connector::S3Connector;
 use crate::credentials::{CurrentCredentials, S3Credentials};
 use crate::failure::of_store;
 use crate::settings::S3Settings;
@@ -83,7 +83,7 @@ impl S3Bucket {
             // Our client is bounded in time and load; a second loop of retries would not be.
             .with_retry(RetryConfig { max_retries: 0, ..RetryConfig::default() })
             .with_disable_bulk_delete(true)
-            .with_http_connector(Connector { reads: reads.clone(), writes });
+            .with_http_connector(S3Connector { reads: reads.clone(), writes });
         if settings.checksums {
             builder = builder.with_checksum_algorithm(Checksum::SHA256);
         }

@@ -35,31 +35,31 @@ const PIECE: usize = 64 * 1024;
 /// Two clients of the server. Reads have callers that wait, so that a server that takes no objects
 /// must not stop them.
 #[derive(Clone)]
-pub(crate) struct Connector {
+pub(crate) struct S3Connector {
     pub(crate) reads: UpstreamClient,
     pub(crate) writes: UpstreamClient,
 }
 
-impl fmt::Debug for Connector {
+impl fmt::Debug for S3Connector {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Connector")
     }
 }
 
-impl HttpConnector for Connector {
+impl HttpConnector for S3Connector {
     fn connect(&self, _: &ClientOptions) -> object_store::Result<HttpClient> {
         Ok(HttpClient::new(self.clone()))
     }
 }
 
 #[async_trait]
-impl HttpService for Connector {
+impl HttpService for S3Connector {
     async fn call(&self, request: HttpRequest) -> Result<HttpResponse, HttpError> {
         self.send(request).await.map_err(http_error)
     }
 }
 
-impl Connector {
+impl S3Connector {
     async fn send(&self, request: HttpRequest) -> Result<HttpResponse> {
         let (head, body) = request.into_parts();
         let body = body.collect().await.map_err(|error| unusable().because(error))?.to_bytes();

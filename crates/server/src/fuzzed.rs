@@ -14,9 +14,9 @@ use hyper::header::{HeaderMap, HeaderName, HeaderValue, RANGE};
 use crate::api::artifact_headers;
 use crate::api::extract::QueryString;
 use crate::edge::ranges;
-use crate::oci::paging::ListPage;
+use crate::oci::paging::NamePage;
 use crate::oci::repository::RepositoryPath;
-use crate::oci::target::{OciRoute, OciTarget};
+use crate::oci::target::{OciRoute, PullTarget};
 
 /// `Range`: a part is never empty and lies within the artifact.
 pub fn range(bytes: &[u8]) {
@@ -39,7 +39,7 @@ pub fn disposition(bytes: &[u8]) {
 /// and its extension has this repository.
 pub fn oci_path(bytes: &[u8]) {
     let Ok(path) = std::str::from_utf8(bytes) else { return };
-    let Some(target) = OciTarget::parse(path) else { return };
+    let Some(target) = PullTarget::parse(path) else { return };
     assert_eq!(OciRoute::of(path), Some(target.route));
     if let Some(Ok(digest)) = target.digest() {
         assert_eq!(digest.to_string(), target.reference);
@@ -62,7 +62,7 @@ pub fn oci_list(bytes: &[u8]) {
     else {
         return;
     };
-    let Ok(page) = QueryString::of(&uri).and_then(|query| ListPage::of(&query)) else { return };
+    let Ok(page) = QueryString::of(&uri).and_then(|query| NamePage::of(&query)) else { return };
     let is_plain = |line: &&str| line.bytes().all(|byte| byte.is_ascii_graphic());
     let mut items: Vec<&str> = lines.filter(is_plain).collect();
     items.sort_unstable();

@@ -21,7 +21,7 @@ pub struct EngineAddress {
 
 /// A text that is no address of an engine.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum InvalidAddress {
+pub enum InvalidEngineAddress {
     /// The text has credentials. They are left out of the message.
     #[error(
         "must hold no credentials, which logs would show: put the user into shared.username and the \
@@ -36,14 +36,14 @@ pub enum InvalidAddress {
 }
 
 impl FromStr for EngineAddress {
-    type Err = InvalidAddress;
+    type Err = InvalidEngineAddress;
 
-    fn from_str(text: &str) -> Result<Self, InvalidAddress> {
+    fn from_str(text: &str) -> Result<Self, InvalidEngineAddress> {
         // First of all: no message about the rest may show a password.
         if text.contains('@') {
-            return Err(InvalidAddress::Credentials);
+            return Err(InvalidEngineAddress::Credentials);
         }
-        let form = InvalidAddress::Form;
+        let form = InvalidEngineAddress::Form;
         if text.chars().any(|c| c.is_whitespace() || c.is_control()) {
             return Err(form("it has spaces or control characters"));
         }
@@ -133,14 +133,14 @@ mod tests {
             "unix:///tmp/x",
         ] {
             let error = text.parse::<EngineAddress>().unwrap_err();
-            assert!(matches!(error, InvalidAddress::Form(_)), "{text}: {error}");
+            assert!(matches!(error, InvalidEngineAddress::Form(_)), "{text}: {error}");
             assert!(!error.to_string().contains("hunter2"), "{error}");
         }
         for text in
             ["redis://u:hunter2@valkey", "redis://:hunter2@valkey", "u:hunter2@", "redis://a@b@c"]
         {
             let error = text.parse::<EngineAddress>().unwrap_err();
-            assert_eq!(error, InvalidAddress::Credentials);
+            assert_eq!(error, InvalidEngineAddress::Credentials);
             assert!(!error.to_string().contains("hunter2"), "{error}");
         }
     }

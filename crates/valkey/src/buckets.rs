@@ -5,7 +5,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use registry_fleet::buckets::{BucketUse, Buckets, SharedLimit};
 use registry_fleet::failure::{Away, AwayReason};
-use registry_fleet::metrics::Operation;
+use registry_fleet::metrics::EngineOperation;
 
 use crate::failure::UNKNOWN_FORM;
 use crate::link::Link;
@@ -45,7 +45,7 @@ impl Buckets for EngineBuckets {
         for BucketUse { client, used } in uses {
             script.key(self.key(limit, client)).arg(micros(*used));
         }
-        let left: Vec<u64> = self.0.call(Operation::Bucket, &script).await?;
+        let left: Vec<u64> = self.0.call(EngineOperation::Bucket, &script).await?;
         if left.len() != uses.len() {
             return Err(Away::new(AwayReason::Refused, UNKNOWN_FORM));
         }

@@ -11,7 +11,7 @@ use registry_fleet::failure::{Away, AwayReason};
 use registry_fleet::members::Members as _;
 use registry_fleet::metrics::{EngineCall, EngineMetrics};
 use registry_fleet::replica::ReplicaId;
-use registry_fleet::state::Presence;
+use registry_fleet::state::EnginePresence;
 use secrecy::SecretString;
 use tokio::time::sleep;
 
@@ -101,10 +101,10 @@ pub async fn examine(
         }
     }
     checks.push(match EngineMembers::new(link).seen().await {
-        Ok(Presence { replicas, foreign: 0 }) => {
+        Ok(EnginePresence { replicas, foreign: 0 }) => {
             Check::ok("replicas", format!("{replicas} replica(s) of {name} are there"))
         }
-        Ok(Presence { foreign, .. }) => Check::problem(
+        Ok(EnginePresence { foreign, .. }) => Check::problem(
             "replicas",
             format!("{foreign} replica(s) use the name {name} with another secret"),
             "give all replicas of one registry the same shared.secret_path, and another registry \

@@ -7,7 +7,7 @@ use redis::aio::MultiplexedConnection;
 use redis::{FromRedisValue, ScriptInvocation};
 use registry_fleet::DEADLINE;
 use registry_fleet::failure::{Away, AwayReason};
-use registry_fleet::metrics::{EngineCall, EngineMetrics, Operation};
+use registry_fleet::metrics::{EngineCall, EngineMetrics, EngineOperation};
 use registry_fleet::state::EngineState;
 use secrecy::SecretString;
 use tokio::sync::Notify;
@@ -155,7 +155,7 @@ impl Link {
     /// Calls a script.
     pub(crate) async fn call<T: FromRedisValue>(
         &self,
-        operation: Operation,
+        operation: EngineOperation,
         script: &ScriptInvocation<'_>,
     ) -> Result<T, Away> {
         let begun = Instant::now();
@@ -167,7 +167,7 @@ impl Link {
 
     async fn sent<T: FromRedisValue>(
         &self,
-        operation: Operation,
+        operation: EngineOperation,
         script: &ScriptInvocation<'_>,
     ) -> Result<T, Away> {
         let mut connection = match &*self.0.line.lock() {

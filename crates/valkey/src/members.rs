@@ -5,9 +5,9 @@ use std::time::Duration;
 use async_trait::async_trait;
 use registry_fleet::failure::Away;
 use registry_fleet::members::Members;
-use registry_fleet::metrics::Operation;
+use registry_fleet::metrics::EngineOperation;
 use registry_fleet::replica::ReplicaId;
-use registry_fleet::state::Presence;
+use registry_fleet::state::EnginePresence;
 
 use crate::link::Link;
 use crate::script::MEMBERS;
@@ -37,17 +37,17 @@ impl EngineMembers {
     }
 
     /// Returns the members without reporting one.
-    pub(crate) async fn seen(&self) -> Result<Presence, Away> {
+    pub(crate) async fn seen(&self) -> Result<EnginePresence, Away> {
         self.called("").await
     }
 
-    async fn called(&self, member: &str) -> Result<Presence, Away> {
+    async fn called(&self, member: &str) -> Result<EnginePresence, Away> {
         let mut script = MEMBERS.prepare_invoke();
         let counts = u64::try_from(PRESENT.as_millis()).unwrap_or(u64::MAX);
         script.key(&self.key).arg(member).arg(counts).arg(MEMBERS_MAX);
-        let found: Vec<Vec<u8>> = self.link.call(Operation::Member, &script).await?;
+        let found: Vec<Vec<u8>> = self.link.call(EngineOperation::Member, &script).await?;
         let replicas = found.iter().filter(|member| self.is_ours(member)).count();
-        Ok(Presence { replicas, foreign: found.len() - replicas })
+        Ok(EnginePresence { replicas, foreign: found.len() - replicas })
     }
 
     fn is_ours(&self, member: &[u8]) -> bool {

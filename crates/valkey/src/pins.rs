@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use registry_core::models::digest::Digest;
 use registry_fleet::failure::{Away, AwayReason};
-use registry_fleet::metrics::Operation;
+use registry_fleet::metrics::EngineOperation;
 use registry_fleet::pins::{PinKey, PinLedger, SharedPin};
 
 use crate::link::Link;
@@ -27,7 +27,7 @@ impl EnginePins {
         let mut script = PIN.prepare_invoke();
         // An empty value counts as none, so each trial writes.
         script.key(self.0.key("doctor-pins")).arg("doctor").arg("").arg("");
-        self.0.call::<Vec<u8>>(Operation::Pin, &script).await.map(drop)
+        self.0.call::<Vec<u8>>(EngineOperation::Pin, &script).await.map(drop)
     }
 
     /// Returns the words of a pin with their signature.
@@ -63,7 +63,7 @@ impl PinLedger for EnginePins {
         for _ in 0..REPLACED_MAX {
             let mut script = PIN.prepare_invoke();
             script.key(&hash).arg(&field).arg(self.value(&place, offer)).arg(&forged);
-            let standing: Vec<u8> = self.0.call(Operation::Pin, &script).await?;
+            let standing: Vec<u8> = self.0.call(EngineOperation::Pin, &script).await?;
             if let Some(pin) = self.authentic(&place, &standing) {
                 return Ok(pin);
             }

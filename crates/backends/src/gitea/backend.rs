@@ -26,7 +26,7 @@ use crate::gitea::identity::OrganizationIdentity;
 use crate::gitea::models::{ReleaseRow, RepositoryRow};
 use crate::gitea::organization::{OrganizationReader, no_organization};
 use crate::gitea::paging::PagedList;
-use crate::gitea::published_reader::{Published, PublishedReader};
+use crate::gitea::published_reader::{PublishedReader, PublishedReading};
 use crate::gitea::releases::ReleaseReader;
 use crate::gitea::repositories::{FoundRepositories, RepositoryReader, absent};
 use crate::gitea::repository::GiteaRepository;
@@ -218,7 +218,7 @@ impl Backend for GiteaBackend {
     }
 
     async fn readme(&self, id: &ExtensionId, release: &Release) -> Result<Readme> {
-        if let Published::Valid(manifest) = self.published.of(release).await? {
+        if let PublishedReading::Valid(manifest) = self.published.of(release).await? {
             let found = published_readme::read(&self.client, &manifest, id, release).await?;
             if let Some(readme) = found {
                 return Ok(readme);
@@ -235,8 +235,8 @@ impl Backend for GiteaBackend {
         release: &Release,
     ) -> Result<Option<StoredManifest>> {
         Ok(match self.published.of(release).await? {
-            Published::Absent | Published::Invalid(_) => None,
-            Published::Valid(manifest) => Some(StoredManifest {
+            PublishedReading::Absent | PublishedReading::Invalid(_) => None,
+            PublishedReading::Valid(manifest) => Some(StoredManifest {
                 bytes: manifest.bytes.clone(),
                 media_type: MANIFEST_TYPE.to_owned(),
                 digest: manifest.digest.clone(),

@@ -46,7 +46,7 @@ pub(super) struct PublishedReader {
 }
 
 /// Result of looking for the manifest of a release.
-pub(super) enum Published {
+pub(super) enum PublishedReading {
     /// There is no such file.
     Absent,
     Valid(Arc<PublishedManifest>),
@@ -60,10 +60,10 @@ impl PublishedReader {
     }
 
     /// Returns the manifest of a release. An error means that the release may have one.
-    pub(super) async fn of(&self, release: &Release) -> Result<Published> {
-        let Some(archive) = release.artifact.chosen() else { return Ok(Published::Absent) };
+    pub(super) async fn of(&self, release: &Release) -> Result<PublishedReading> {
+        let Some(archive) = release.artifact.chosen() else { return Ok(PublishedReading::Absent) };
         if manifest_file(release).is_none() {
-            return Ok(Published::Absent);
+            return Ok(PublishedReading::Absent);
         }
         // The digest may be that of an earlier download, which other processes do not know, so that
         // the result is not remembered.
@@ -74,7 +74,7 @@ impl PublishedReader {
         let stated = stated_digest(&self.client, release).await;
         let published = self.judged(release, &stated).await.map_err(unreadable)?;
         // The checksum may contradict the manifest once it can be read.
-        if matches!(published, Published::Valid(_))
+        if matches!(published, PublishedReading::Valid(_))
             && let Some(failure) = stated.failure
         {
             return Err(unreadable(failure));
@@ -89,8 +89,8 @@ impl PublishedReader {
         release.checksum_fault = stated.fault.take().map(Box::new);
         let mut digest = stated.digest.clone();
         match self.judged(&release, &stated).await {
-            Ok(Published::Absent) => {}
-            Ok(Published::Valid(manifest)) => {
+            Ok(PublishedReading::Absent) => {}
+            Ok(PublishedReading::Valid(manifest)) => {
                 manifest.describe(&mut release, page);
                 release.notes.clone_from(&manifest.notes);
                 // The checksum may contradict the manifest once it can be read.
@@ -100,7 +100,7 @@ impl PublishedReader {
                     digest = digest.or_else(|| Some(manifest.archive.digest.clone()));
                 }
             }
-            Ok(Published::Invalid(fault)) => release.manifest_fault = Some(Box::new(fault)),
+            Ok(PublishedReading::Invalid(fault)) => release.manifest_fault = Some(Box::new(fault)),
             Err(error) => {
                 let file = manifest_file(&release).and_then(Result::ok);
                 let why = format!("cannot be read: {}", error.report());
@@ -145,13 +145,13 @@ impl PublishedReader {
             return Ok(None);
         }
         match self.compared(release, None).await {
-            Ok(Published::Valid(manifest)) => {
+            Ok(PublishedReading::Valid(manifest)) => {
                 let mut release = release.clone();
                 manifest.describe(&mut release, page);
                 Ok(Some(release))
             }
-            Ok(Published::Absent) => Ok(None),
-            Ok(Published::Invalid(fault)) => Err(of_release(release, &fault)),
+            Ok(PublishedReading::Absent) => Ok(None),
+            Ok(PublishedReading::Invalid(fault)) => Err(of_release(release, &fault)),
             Err(error) => {
                 let why = format!("cannot be read: {}", error.report());
                 let reason = fault("manifest", file, &why).reason;
@@ -161,36 +161,40 @@ impl PublishedReader {
     }
 
     /// Compares the manifest with what the checksum files state, and remembers the result.
-    async fn judged(&self, release: &Release, stated: &StatedDigest) -> Result<Published> {
+    async fn judged(&self, release: &Release, stated: &StatedDigest) -> Result<PublishedReading> {
         let published = self.compared(release, stated.digest.as_ref()).await?;
         if stated.failure.is_none()
             && let (Some(archive), Some(Ok(file))) =
                 (release.artifact.chosen(), manifest_file(release))
             && let Some(cached) = self.files.lock().get(&file.key)
         {
-            let agrees = matches!(published, Published::Valid(_));
+            let agrees = matches!(published, PublishedReading::Valid(_));
             cached.compared = Some((archive.key.clone(), agrees));
         }
         Ok(published)
     }
 
-    async fn compared(&self, release: &Release, digest: Option<&Digest>) -> Result<Published> {
+    async fn compared(
+        &self,
+        release: &Release,
+        digest: Option<&Digest>,
+    ) -> Result<PublishedReading> {
         let (Some(archive), Some(file)) = (release.artifact.chosen(), manifest_file(release))
         else {
-            return Ok(Published::Absent);
+            return Ok(PublishedReading::Absent);
         };
         let file = match file {
             Ok(file) => file,
-            Err(fault) => return Ok(Published::Invalid(fault)),
+            Err(fault) => return Ok(PublishedReading::Invalid(fault)),
         };
         let reason = match self.read(file).await? {
             Ok(manifest) => match manifest.contradiction(archive, digest) {
-                None => return Ok(Published::Valid(manifest)),
+                None => return Ok(PublishedReading::Valid(manifest)),
                 Some(reason) => reason,
             },
             Err(reason) => reason.into(),
         };
-        Ok(Published::Invalid(fault("manifest", file, &reason)))
+        Ok(PublishedReading::Invalid(fault("manifest", file, &reason)))
     }
 
     async fn read(&self, file: &Artifact) -> Result<Parsed> {

@@ -20,7 +20,7 @@ const LISTS: LruBounds = LruBounds::new(16 * 1024, 8 * 1024 * 1024);
 /// Fixed memory per cached list, in bytes, beside its content.
 const LIST_COST: usize = 512;
 
-type Subject = (OciRepository, Digest);
+type ReferrersKey = (OciRepository, Digest);
 
 /// A list, and the time when it was requested.
 type CachedList = (Instant, StoredManifest);
@@ -28,8 +28,8 @@ type CachedList = (Instant, StoredManifest);
 pub(super) struct ReferrersCache {
     client: Client,
     ttl: Duration,
-    lists: Arc<Mutex<BoundedLru<Subject, CachedList>>>,
-    requests: SingleFlight<Subject, StoredManifest>,
+    lists: Arc<Mutex<BoundedLru<ReferrersKey, CachedList>>>,
+    requests: SingleFlight<ReferrersKey, StoredManifest>,
 }
 
 impl ReferrersCache {

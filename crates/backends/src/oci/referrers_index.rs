@@ -14,8 +14,8 @@ use crate::oci::models::{Annotations, Descriptor, OCI_INDEX, OCI_MANIFEST};
 #[must_use]
 pub fn referrers_index(found: Vec<Descriptor>) -> StoredManifest {
     let valid = found.into_iter().filter(|one| one.digest.parse::<Digest>().is_ok());
-    let by_digest: BTreeMap<String, Entry> = valid.map(Entry::of).collect();
-    let index = Index {
+    let by_digest: BTreeMap<String, ReferrerEntry> = valid.map(ReferrerEntry::of).collect();
+    let index = ReferrersDocument {
         schema_version: 2,
         media_type: OCI_INDEX,
         manifests: by_digest.into_values().collect(),
@@ -28,15 +28,15 @@ pub fn referrers_index(found: Vec<Descriptor>) -> StoredManifest {
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Index {
+struct ReferrersDocument {
     schema_version: u32,
     media_type: &'static str,
-    manifests: Vec<Entry>,
+    manifests: Vec<ReferrerEntry>,
 }
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Entry {
+struct ReferrerEntry {
     media_type: String,
     digest: String,
     size: u64,
@@ -46,7 +46,7 @@ struct Entry {
     annotations: Annotations,
 }
 
-impl Entry {
+impl ReferrerEntry {
     fn of(descriptor: Descriptor) -> (String, Self) {
         let Descriptor { media_type, digest, size, annotations, artifact_type, .. } = descriptor;
         let media_type = if is_safe(&media_type) { media_type } else { OCI_MANIFEST.to_owned() };

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use registry_core::models::naming::ExtensionId;
 use registry_core::models::tag::Tag;
-use registry_packing::{EntryContent, PackedArchive, SourceEntry, pack_directory};
+use registry_packing::{PackedArchive, SourceContent, SourceEntry, pack_directory};
 use serde::Serialize;
 use tokio::task::spawn_blocking;
 
@@ -142,11 +142,11 @@ fn unwritten(path: &Path, error: &io::Error) -> ClientFailure {
 fn row(entry: SourceEntry) -> PackedEntryRow {
     let path = entry.path;
     match entry.content {
-        EntryContent::File { size, is_executable, .. } => {
+        SourceContent::File { size, is_executable, .. } => {
             let mode = if is_executable { "0755" } else { "0644" };
             PackedEntryRow { path, kind: "file", size: Some(size), mode, link: None }
         }
-        EntryContent::Link(target) => {
+        SourceContent::Link(target) => {
             PackedEntryRow { path, kind: "link", size: None, mode: "0777", link: Some(target) }
         }
     }

@@ -29,9 +29,9 @@ pub(crate) enum BodyPart {
 
 /// A body that can be sent again.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct RequestBody(Vec<BodyPart>);
+pub(crate) struct UploadBody(Vec<BodyPart>);
 
-impl RequestBody {
+impl UploadBody {
     /// Returns the length in bytes.
     pub(crate) fn size(&self) -> u64 {
         let sizes = self.0.iter().map(|part| match part {
@@ -55,7 +55,7 @@ impl RequestBody {
     }
 }
 
-impl From<Vec<BodyPart>> for RequestBody {
+impl From<Vec<BodyPart>> for UploadBody {
     fn from(parts: Vec<BodyPart>) -> Self {
         Self(parts)
     }

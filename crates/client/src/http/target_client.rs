@@ -13,7 +13,7 @@ use url::{Origin, Url};
 use crate::failure::{ClientFailure, FailureKind, Result};
 use crate::http::attempt::{RequestAttempt, retried};
 use crate::http::connect;
-use crate::http::request_body::RequestBody;
+use crate::http::request_body::UploadBody;
 use crate::http::upload::{self, UploadError};
 use crate::settings::ConnectionSettings;
 
@@ -45,7 +45,7 @@ pub(crate) struct TargetRequest {
     pub(crate) headers: HeaderMap,
     /// Credentials, and the origin that they are for. Other origins do not get them.
     pub(crate) authorization: Option<(HeaderValue, Origin)>,
-    pub(crate) body: RequestBody,
+    pub(crate) body: UploadBody,
     /// False if a second one would do something else than the first, such as `POST`.
     pub(crate) is_repeatable: bool,
 }
@@ -69,7 +69,7 @@ impl TargetRequest {
             url,
             headers: HeaderMap::new(),
             authorization: None,
-            body: RequestBody::default(),
+            body: UploadBody::default(),
         }
     }
 
@@ -83,7 +83,7 @@ impl TargetRequest {
     }
 
     /// Sets the body.
-    pub(crate) fn body(mut self, body: RequestBody) -> Self {
+    pub(crate) fn body(mut self, body: UploadBody) -> Self {
         self.body = body;
         self
     }

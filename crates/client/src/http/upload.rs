@@ -6,7 +6,7 @@ use std::time::Duration;
 use reqwest::{RequestBuilder, Response};
 
 use crate::http::last_piece::LastPiece;
-use crate::http::request_body::RequestBody;
+use crate::http::request_body::UploadBody;
 
 /// How an upload failed.
 #[derive(Debug, thiserror::Error)]
@@ -22,7 +22,7 @@ pub(super) enum UploadError {
 /// Sends a request with a body. Ends after `silence` without any progress.
 pub(super) async fn send(
     request: RequestBuilder,
-    body: &RequestBody,
+    body: &UploadBody,
     silence: Duration,
 ) -> Result<Response, UploadError> {
     let last_piece = LastPiece::now();

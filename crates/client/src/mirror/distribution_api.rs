@@ -31,7 +31,7 @@ pub(crate) struct RawManifest {
 }
 
 #[derive(Deserialize)]
-struct RepositoryList {
+struct StoredRepositories {
     repositories: Vec<String>,
 }
 
@@ -49,7 +49,7 @@ impl<'a> DistributionApi<'a> {
     /// Finds out whether a registry serves the API, and for which namespace. Costs one request.
     pub(crate) async fn find(registry: &'a Registry) -> Result<Option<Self>> {
         let target = Target::at_root("/v2/_catalog").with("n", "1");
-        let list: RepositoryList = match registry.get(&target).await {
+        let list: StoredRepositories = match registry.get(&target).await {
             Ok(list) => list,
             // Registries of before, and those that do not serve it.
             Err(failure) if is_absence(failure.kind()) => return Ok(None),

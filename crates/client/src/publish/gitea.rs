@@ -17,7 +17,7 @@ use crate::failure::{ClientFailure, FailureKind, Result};
 use crate::output::size;
 use crate::publish::gitea::connection::GiteaConnection;
 use crate::publish::gitea::draft::Draft;
-use crate::publish::gitea::existing::{Existing, look};
+use crate::publish::gitea::existing::{ExistingRelease, look};
 use crate::publish::gitea::models::Repository;
 use crate::publish::gitea::organization::GiteaOrganization;
 use crate::publish::gitea::plan::ReleasePlan;
@@ -47,19 +47,19 @@ pub(super) async fn publish(
     };
     let existing = match found {
         Some(_) => look(releases, &publication.tag, &publication.archive).await?,
-        None => Existing::Nothing,
+        None => ExistingRelease::Nothing,
     };
     let mut tag = publication.tag.to_string();
     let mut former = None;
     match existing {
-        Existing::Nothing => {}
-        Existing::Same => return Ok(PublishOutcome::Unchanged),
-        Existing::LeftBehind(draft) => {
+        ExistingRelease::Nothing => {}
+        ExistingRelease::Same => return Ok(PublishOutcome::Unchanged),
+        ExistingRelease::LeftBehind(draft) => {
             if job.may(&format!("delete the draft of {tag} that an earlier run left behind")) {
                 releases.delete(draft.id).await?;
             }
         }
-        Existing::Other(release, digest) => {
+        ExistingRelease::Other(release, digest) => {
             let digest = digest.map_or_else(|| "other files".to_owned(), |it| it.to_string());
             job.replace(&format!("{} {}", releases.full_name(), release.tag_name), &digest)?;
             tag.clone_from(&release.tag_name);

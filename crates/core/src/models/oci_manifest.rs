@@ -63,19 +63,19 @@ impl OciManifest {
     /// change of these bytes changes the digest under pins, so it needs a new artifact type.
     #[must_use]
     pub fn to_bytes(&self) -> Vec<u8> {
-        let empty = Descriptor {
+        let empty = ManifestDescriptor {
             media_type: EMPTY_TYPE.to_owned(),
             digest: Digest::sha256(EMPTY_CONFIG).to_string(),
             size: EMPTY_CONFIG.len() as u64,
             annotations: BTreeMap::new(),
         };
-        let layers = self.layers.iter().map(|layer| Descriptor {
+        let layers = self.layers.iter().map(|layer| ManifestDescriptor {
             media_type: layer.media_type.clone(),
             digest: layer.digest.to_string(),
             size: layer.size,
             annotations: BTreeMap::from([(TITLE.to_owned(), layer.title.clone())]),
         });
-        let document = Document {
+        let document = ManifestDocument {
             schema_version: 2,
             media_type: MANIFEST_TYPE.to_owned(),
             artifact_type: EXTENSION_TYPE.to_owned(),
@@ -93,7 +93,7 @@ impl OciManifest {
     ///
     /// The reason, if it is no such manifest or a digest in it is malformed.
     pub fn parse(bytes: &[u8]) -> Result<Self, String> {
-        let document: Document =
+        let document: ManifestDocument =
             serde_json::from_slice(bytes).map_err(|error| format!("is no manifest: {error}"))?;
         if document.schema_version != 2 || document.media_type != MANIFEST_TYPE {
             return Err(format!("is no {MANIFEST_TYPE}"));
@@ -113,19 +113,19 @@ impl OciManifest {
 
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Document {
+struct ManifestDocument {
     schema_version: u32,
     media_type: String,
     artifact_type: String,
-    config: Descriptor,
-    layers: Vec<Descriptor>,
+    config: ManifestDescriptor,
+    layers: Vec<ManifestDescriptor>,
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     annotations: BTreeMap<String, String>,
 }
 
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Descriptor {
+struct ManifestDescriptor {
     media_type: String,
     digest: String,
     size: u64,

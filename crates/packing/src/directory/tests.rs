@@ -49,7 +49,7 @@ fn links_stay_inside_or_are_refused() {
     symlink("../b/file", dir.path().join("a/beside")).unwrap();
     symlink("a", dir.path().join("folder")).unwrap();
     let entries = scan(dir.path(), &Exclusions::default()).unwrap();
-    let links = entries.iter().filter(|entry| matches!(entry.content, EntryContent::Link(_)));
+    let links = entries.iter().filter(|entry| matches!(entry.content, SourceContent::Link(_)));
     assert_eq!(links.count(), 3);
     let root = dir.path().display().to_string();
     for target in

@@ -50,7 +50,7 @@ pub(super) struct Fetches {
 }
 
 /// One reading of an artifact from one source.
-struct Attempt {
+struct FetchAttempt {
     blob: Arc<dyn NewBlob>,
     fetched: Result<Fetched>,
 }
@@ -156,7 +156,7 @@ impl Fetches {
             && let Some(download) = uploads.bucket.open(digest, fill.size).await
         {
             let first = future::ready(Ok(download));
-            let Attempt { blob, fetched } =
+            let FetchAttempt { blob, fetched } =
                 attempt(stored, fill, wanted, space, (first, true)).await?;
             let error = match fetched {
                 Ok(fetched) if fetched.digest == *digest => {
@@ -176,7 +176,7 @@ impl Fetches {
             space.give_back();
         }
         let first = (wanted.upstream)(None);
-        let Attempt { blob, fetched } =
+        let FetchAttempt { blob, fetched } =
             attempt(stored, fill, wanted, space, (first, false)).await?;
         match fetched {
             Ok(fetched) => self.complete(stored, fill, wanted, (&*blob, fetched)).await,
@@ -227,7 +227,7 @@ async fn attempt(
     wanted: &ArtifactRequest,
     space: &Reserved,
     (first, from_bucket): (impl Future<Output = Result<Download>>, bool),
-) -> Option<Attempt> {
+) -> Option<FetchAttempt> {
     let Some(blob) = stored.begin().await else {
         fill.finish(FillEnd::Unstorable);
         return None;
@@ -236,7 +236,7 @@ async fn attempt(
     let writer = Writer::new(fill, Arc::clone(&blob), wanted.algorithm(), space);
     let fetching = async { fetch(writer, first.await?, &wanted.upstream).await };
     tokio::select! {
-        fetched = fetching => Some(Attempt { blob, fetched }),
+        fetched = fetching => Some(FetchAttempt { blob, fetched }),
         () = fill.deserted() => None,
     }
 }

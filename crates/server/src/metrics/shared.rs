@@ -2,7 +2,7 @@
 
 use prometheus::{IntGaugeVec, Opts, Registry};
 use registry_fleet::failure::AwayReason;
-use registry_fleet::metrics::{EngineCall, EngineMetrics, Operation};
+use registry_fleet::metrics::{EngineCall, EngineMetrics, EngineOperation};
 
 use crate::metrics::engines::EngineSeries;
 
@@ -31,7 +31,7 @@ impl SharedMetrics {
 
     /// Creates every series at 0.
     pub fn prepare(&self) {
-        let operations = Operation::ALL.map(Operation::as_str);
+        let operations = EngineOperation::ALL.map(EngineOperation::as_str);
         let mut outcomes = vec![OK];
         outcomes.extend(AwayReason::ALL.map(AwayReason::as_str));
         self.calls.prepare(&operations, &outcomes);

@@ -22,14 +22,14 @@ use crate::oci::blobs::Blobs;
 use crate::oci::code::OciCode;
 use crate::oci::headers::{API_VERSION, CONTENT_DIGEST, FILTERS_APPLIED, REGISTRY_2, digest_value};
 use crate::oci::lists::{repositories_page, tags_page};
-use crate::oci::paging::ListPage;
+use crate::oci::paging::NamePage;
 use crate::oci::pull::OciPull;
 use crate::oci::referrers::INDEX_TYPE;
 use crate::oci::repository::RepositoryPath;
 use crate::oci::response::{of_manifest, represent};
 use crate::oci::tagged::Tagged;
 use crate::oci::tags::tags_of;
-use crate::oci::target::{OciRoute, OciTarget};
+use crate::oci::target::{OciRoute, PullTarget};
 
 /// Responds to a request.
 ///
@@ -71,7 +71,7 @@ async fn answer(
     uri: &Uri,
     headers: &HeaderMap,
 ) -> Result<Response, Problem> {
-    let target = OciTarget::parse(uri.path()).ok_or_else(|| {
+    let target = PullTarget::parse(uri.path()).ok_or_else(|| {
         OciCode::Unsupported.missing("No end point of the OCI pull API has this path")
     })?;
     match target.route {
@@ -85,14 +85,14 @@ async fn answer(
 }
 
 /// A repository that exists.
-struct Found {
+struct FoundObject {
     path: RepositoryPath,
     data: PageData,
     entry: Arc<Entry>,
 }
 
 async fn catalog(pull: &OciPull, uri: &Uri) -> Result<Response, Problem> {
-    let page = ListPage::of(&QueryString::of(uri)?)?;
+    let page = NamePage::of(&QueryString::of(uri)?)?;
     let data = pull.api.answers.list_data(Scope::All).await?;
     let list = pull.repositories.of(&data.view).await?;
     let content = repositories_page(uri.path(), &list, &page)?;
@@ -104,15 +104,15 @@ async fn catalog(pull: &OciPull, uri: &Uri) -> Result<Response, Problem> {
     Ok(represent(content, Some(&provenance), &pull.api.heads).into_response())
 }
 
-async fn tags(pull: &OciPull, target: &OciTarget, uri: &Uri) -> Result<Response, Problem> {
-    let page = ListPage::of(&QueryString::of(uri)?)?;
+async fn tags(pull: &OciPull, target: &PullTarget, uri: &Uri) -> Result<Response, Problem> {
+    let page = NamePage::of(&QueryString::of(uri)?)?;
     let found = find(pull, target).await?;
     let tags = tags_of(&found.entry.extension);
     let content = tags_page(uri.path(), &found.path, &tags, &page)?;
     Ok(respond(pull, &found, (target, uri), content))
 }
 
-async fn manifest(pull: &OciPull, target: &OciTarget, uri: &Uri) -> Result<Response, Problem> {
+async fn manifest(pull: &OciPull, target: &PullTarget, uri: &Uri) -> Result<Response, Problem> {
     let digest = target.digest().transpose()?;
     let found = find(pull, target).await?;
     let manifest = match digest {
@@ -131,11 +131,11 @@ async fn manifest(pull: &OciPull, target: &OciTarget, uri: &Uri) -> Result<Respo
 
 async fn blob(
     pull: &OciPull,
-    target: &OciTarget,
+    target: &PullTarget,
     method: &Method,
     headers: &HeaderMap,
 ) -> Result<Response, Problem> {
-    let digest: Digest = target.reference.parse().map_err(OciTarget::no_digest)?;
+    let digest: Digest = target.reference.parse().map_err(PullTarget::no_digest)?;
     let found = find(pull, target).await?;
     let blobs = Blobs { downloads: &pull.api.downloads, manifests: &pull.manifests };
     let mut response = blobs.respond(&found.entry, &digest, method, headers).await?;
@@ -144,11 +144,11 @@ async fn blob(
     Ok(response)
 }
 
-async fn referrers(pull: &OciPull, target: &OciTarget, uri: &Uri) -> Result<Response, Problem> {
-    let digest: Digest = target.reference.parse().map_err(OciTarget::no_digest)?;
+async fn referrers(pull: &OciPull, target: &PullTarget, uri: &Uri) -> Result<Response, Problem> {
+    let digest: Digest = target.reference.parse().map_err(PullTarget::no_digest)?;
     let query = QueryString::of(uri)?;
     let artifact_type = query.all("artifactType").find(|value| !value.is_empty());
-    let Found { entry, .. } = find(pull, target).await?;
+    let FoundObject { entry, .. } = find(pull, target).await?;
     let mut found = pull.referrers.of(&pull.manifests, &entry, &digest).await?;
     if let Some(artifact_type) = artifact_type {
         found.retain(artifact_type);
@@ -165,7 +165,7 @@ async fn referrers(pull: &OciPull, target: &OciTarget, uri: &Uri) -> Result<Resp
 }
 
 /// Finds the extension of a repository, at its owner.
-async fn find(pull: &OciPull, target: &OciTarget) -> Result<Found, Problem> {
+async fn find(pull: &OciPull, target: &PullTarget) -> Result<FoundObject, Problem> {
     let path: RepositoryPath = target
         .repository
         .parse()
@@ -179,13 +179,13 @@ async fn find(pull: &OciPull, target: &OciTarget) -> Result<Found, Problem> {
     })?;
     let data = pull.api.answers.extension_data(&id, Scope::All, false).await;
     let (data, entry) = data.map_err(|error| OciCode::NameUnknown.of_missing(error))?;
-    Ok(Found { path, data, entry })
+    Ok(FoundObject { path, data, entry })
 }
 
 fn respond(
     pull: &OciPull,
-    Found { data, entry, .. }: &Found,
-    (target, uri): (&OciTarget, &Uri),
+    FoundObject { data, entry, .. }: &FoundObject,
+    (target, uri): (&PullTarget, &Uri),
     content: AnswerContent,
 ) -> Response {
     let catalog = pull.api.answers.catalog();

@@ -7,7 +7,7 @@ use registry_core::models::extension::Release;
 use registry_core::models::naming::ExtensionId;
 use registry_core::models::oci_manifest::{OciLayer, OciManifest, VERSION, layer_type};
 
-use crate::oci::manifest::{Manifest, Part};
+use crate::oci::manifest::{Manifest, ManifestPart};
 
 /// Makes the manifest of an archive with this digest. Equal input makes equal bytes on every replica
 /// and after every restart, so that clients can pin its digest. Texts that a publisher may edit, such
@@ -38,7 +38,7 @@ pub fn manifest_of(
         // are compared without case and a backend may spell one anew.
         title: format!("{}-{version}{ending}", id.name.as_str().to_ascii_lowercase()),
     };
-    let part = Part {
+    let part = ManifestPart {
         media_type: layer.media_type.clone(),
         digest: layer.digest.clone(),
         size,

@@ -19,12 +19,12 @@ pub struct Manifest {
     /// Digest of the bytes.
     pub digest: Digest,
     /// Configuration, layers and manifests that it names; those without a valid digest are left out.
-    pub parts: Box<[Part]>,
+    pub parts: Box<[ManifestPart]>,
 }
 
 /// An object that a manifest names.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Part {
+pub struct ManifestPart {
     /// Media type.
     pub media_type: String,
     /// Digest of the bytes.
@@ -38,7 +38,7 @@ pub struct Part {
 /// The members of manifests and indexes that name objects. Unknown and malformed ones are ignored.
 #[derive(Default, Deserialize)]
 #[serde(default)]
-struct Document {
+struct StoredDocument {
     config: Value,
     layers: Vec<Value>,
     blobs: Vec<Value>,
@@ -60,7 +60,7 @@ impl From<StoredManifest> for Manifest {
 impl Manifest {
     /// Returns the manifest with these bytes, which names this archive.
     #[must_use]
-    pub fn made(bytes: Vec<u8>, archive: Part) -> Self {
+    pub fn made(bytes: Vec<u8>, archive: ManifestPart) -> Self {
         let digest = Digest::sha256(&bytes);
         let media_type = HeaderValue::from_static(MANIFEST_TYPE);
         Self { parts: [archive].into(), bytes: bytes.into(), media_type, digest }
@@ -68,19 +68,19 @@ impl Manifest {
 
     /// Returns the named object with this digest.
     #[must_use]
-    pub fn part(&self, digest: &Digest) -> Option<&Part> {
+    pub fn part(&self, digest: &Digest) -> Option<&ManifestPart> {
         self.parts.iter().find(|part| part.digest == *digest)
     }
 
     /// Returns the approximate memory use in bytes.
     #[must_use]
     pub fn weight(&self) -> usize {
-        let of_parts = |part: &Part| 160 + part.title.as_ref().map_or(0, String::len);
+        let of_parts = |part: &ManifestPart| 160 + part.title.as_ref().map_or(0, String::len);
         self.bytes.len() + self.parts.iter().map(of_parts).sum::<usize>() + size_of::<Self>()
     }
 }
 
-impl Part {
+impl ManifestPart {
     /// Returns true if the media type is that of an archive.
     #[must_use]
     pub fn is_archive(&self) -> bool {
@@ -91,17 +91,17 @@ impl Part {
     }
 }
 
-fn parts(bytes: &[u8]) -> Box<[Part]> {
-    let Document { config, layers, blobs, manifests } =
+fn parts(bytes: &[u8]) -> Box<[ManifestPart]> {
+    let StoredDocument { config, layers, blobs, manifests } =
         serde_json::from_slice(bytes).unwrap_or_default();
     let named = [config].into_iter().chain(layers).chain(blobs).chain(manifests);
     named.filter_map(|value| part(value.as_object()?)).collect()
 }
 
-fn part(descriptor: &Map<String, Value>) -> Option<Part> {
+fn part(descriptor: &Map<String, Value>) -> Option<ManifestPart> {
     let title = descriptor.get("annotations").and_then(|annotations| annotations.get(TITLE));
     let media_type = descriptor.get("mediaType").and_then(Value::as_str).unwrap_or_default();
-    Some(Part {
+    Some(ManifestPart {
         media_type: media_type.to_owned(),
         digest: descriptor.get("digest")?.as_str()?.parse().ok()?,
         size: descriptor.get("size")?.as_u64()?,

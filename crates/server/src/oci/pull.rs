@@ -26,7 +26,7 @@ use crate::oci::manifests::Manifests;
 use crate::oci::referrers::{Referrers, ReferrersRules};
 use crate::oci::response::represent;
 use crate::oci::settings::PullSettings;
-use crate::oci::target::{OciRoute, OciTarget};
+use crate::oci::target::{OciRoute, PullTarget};
 
 /// The OCI pull API.
 pub struct OciPull {
@@ -101,7 +101,7 @@ impl OciPull {
         if coding.is_some_and(|coding| !hit.value.rendered.is_at_hand(coding)) {
             return None;
         }
-        let target = OciTarget::parse(head.uri.path())?;
+        let target = PullTarget::parse(head.uri.path())?;
         let id = match route {
             OciRoute::Catalog => None,
             _ => Some(self.settings.namespace.extension_at(&target.repository.parse().ok()?)?),

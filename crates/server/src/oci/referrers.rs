@@ -17,7 +17,7 @@ use serde_json::Value;
 use tokio::time::Instant;
 
 use crate::oci::manifests::Manifests;
-use crate::oci::stored_manifests::ObjectKey;
+use crate::oci::stored_manifests::StoredKey;
 
 /// Media type of an index.
 pub const INDEX_TYPE: &str = "application/vnd.oci.image.index.v1+json";
@@ -30,8 +30,8 @@ const KEY_BYTES: usize = 320;
 
 /// Lists of referrers, kept for a time.
 pub struct Referrers {
-    kept: Arc<Mutex<BoundedLru<ObjectKey, (Bytes, Instant)>>>,
-    flights: SingleFlight<ObjectKey, Bytes>,
+    kept: Arc<Mutex<BoundedLru<StoredKey, (Bytes, Instant)>>>,
+    flights: SingleFlight<StoredKey, Bytes>,
     rules: ReferrersRules,
 }
 
@@ -62,7 +62,7 @@ struct StoredIndex {
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Index<'a> {
+struct KeptIndex<'a> {
     schema_version: u32,
     media_type: &'a str,
     manifests: &'a [Value],
@@ -122,7 +122,7 @@ impl Referrers {
         &self,
         manifests: &Manifests,
         content: &BackendContent,
-        key: &ObjectKey,
+        key: &StoredKey,
         is_known: bool,
     ) -> Result<Bytes> {
         // A caller can make up any number of digests, and each one costs the backend a request.
@@ -156,7 +156,7 @@ impl FoundReferrers {
     #[must_use]
     pub fn to_json(&self) -> String {
         let (schema_version, manifests) = (2, self.manifests.as_slice());
-        let index = Index { schema_version, media_type: INDEX_TYPE, manifests };
+        let index = KeptIndex { schema_version, media_type: INDEX_TYPE, manifests };
         // Values that were parsed always have a JSON form.
         serde_json::to_string(&index).unwrap_or_default()
     }

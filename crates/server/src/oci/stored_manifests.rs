@@ -29,7 +29,7 @@ const KEY_BYTES: u64 = 320;
 pub const BYTES_MAX: usize = (28 + 16 + 4 + 4) * MIB;
 
 /// An object in the repository of an extension at one backend.
-pub type ObjectKey = (BackendId, ExtensionId, Digest);
+pub type StoredKey = (BackendId, ExtensionId, Digest);
 
 /// Manifests that backends store.
 pub struct StoredManifests {
@@ -48,10 +48,10 @@ pub struct StoredRules {
 }
 
 struct Kept {
-    manifests: BoundedLru<ObjectKey, (Arc<Manifest>, Instant)>,
+    manifests: BoundedLru<StoredKey, (Arc<Manifest>, Instant)>,
     /// Sizes of the objects that kept manifests name.
-    named: BoundedLru<ObjectKey, u64>,
-    absent: BoundedLru<ObjectKey, Instant>,
+    named: BoundedLru<StoredKey, u64>,
+    absent: BoundedLru<StoredKey, Instant>,
     /// Manifests of tags whose digest the catalog does not have.
     tagged: BoundedLru<(BackendId, ExtensionId, String), (Arc<Manifest>, Instant)>,
 }
@@ -200,7 +200,7 @@ impl StoredManifests {
 
     /// Returns the size of an object that a kept manifest names.
     #[must_use]
-    pub fn size_of(&self, key: &ObjectKey) -> Option<u64> {
+    pub fn size_of(&self, key: &StoredKey) -> Option<u64> {
         self.kept.lock().named.get(key).copied()
     }
 
@@ -210,7 +210,7 @@ impl StoredManifests {
     /// # Errors
     ///
     /// `NotFound`, or `BackendUnavailable` beyond the budget.
-    pub fn may_ask(&self, content: &BackendContent, key: &ObjectKey) -> Result<()> {
+    pub fn may_ask(&self, content: &BackendContent, key: &StoredKey) -> Result<()> {
         let (was_absent, is_named) = {
             let mut kept = self.kept.lock();
             let absent = kept.absent.get(key).copied();
@@ -225,13 +225,13 @@ impl StoredManifests {
     }
 
     /// Remembers an absence.
-    pub fn note<T>(&self, key: ObjectKey, found: &Result<T>) {
+    pub fn note<T>(&self, key: StoredKey, found: &Result<T>) {
         if found.as_ref().is_err_and(Error::is_not_found) {
             self.kept.lock().absent.put(key, KEY_BYTES, Instant::now());
         }
     }
 
-    fn get(&self, key: &ObjectKey) -> Option<(Arc<Manifest>, Instant)> {
+    fn get(&self, key: &StoredKey) -> Option<(Arc<Manifest>, Instant)> {
         self.kept.lock().manifests.get(key).cloned()
     }
 

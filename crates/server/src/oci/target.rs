@@ -27,7 +27,7 @@ pub enum OciRoute {
 
 /// A parsed path.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct OciTarget {
+pub struct PullTarget {
     /// End point.
     pub route: OciRoute,
     /// Name of the repository as the client gives it; empty for routes without one.
@@ -61,7 +61,7 @@ impl OciRoute {
     }
 }
 
-impl OciTarget {
+impl PullTarget {
     /// Parses a path. `None` for a path of no end point, and for a name or reference that is not UTF-8.
     #[must_use]
     pub fn parse(path: &str) -> Option<Self> {
@@ -142,8 +142,8 @@ mod tests {
             ("/v2/..%2fa/tags/list", OciRoute::Tags, "../a", ""),
             ("/v2/_catalog/tags/list", OciRoute::Tags, "_catalog", ""),
         ] {
-            let parsed = OciTarget::parse(path).unwrap();
-            let OciTarget { route: found, repository: name, reference: of } = parsed;
+            let parsed = PullTarget::parse(path).unwrap();
+            let PullTarget { route: found, repository: name, reference: of } = parsed;
             assert_eq!((found, &*name, &*of), (route, repository, reference), "{path}");
         }
         for path in [
@@ -161,7 +161,7 @@ mod tests {
             "/v2/a/manifests/%ff",
             "/v2//",
         ] {
-            assert_eq!(OciTarget::parse(path), None, "{path}");
+            assert_eq!(PullTarget::parse(path), None, "{path}");
         }
     }
 
@@ -169,14 +169,14 @@ mod tests {
         #[test]
         fn names_and_references_come_back(name in "[a-z/%._-]{1,30}", tag in "[a-zA-Z0-9._-]{1,20}") {
             let path = format!("/v2/{name}/manifests/{tag}");
-            if let Some(target) = OciTarget::parse(&path) {
+            if let Some(target) = PullTarget::parse(&path) {
                 prop_assert_eq!(target.reference, tag);
             }
         }
 
         #[test]
         fn no_path_makes_the_parser_panic(path in "/v2\\PC{0,60}") {
-            let _ = OciTarget::parse(&path);
+            let _ = PullTarget::parse(&path);
         }
     }
 }

@@ -1,6 +1,6 @@
 //! The lists that every engine has to pass: in memory, Redis, Valkey.
 
-use registry_fleet::state::Presence;
+use registry_fleet::state::EnginePresence;
 use registry_testing::fleet::buckets::MemoryBuckets;
 use registry_testing::fleet::conformance;
 use registry_testing::fleet::pins::MemoryPins;
@@ -42,7 +42,7 @@ async fn members_are_counted_by_name_and_secret() {
         let foreign = Replica::new(settings(&server, "a"), None, secrets("f"));
         foreign.connected().await;
         let apart = Replica::of(&server, "b").await;
-        let of = |replicas, foreign| Presence { replicas, foreign };
+        let of = |replicas, foreign| EnginePresence { replicas, foreign };
         assert_eq!(one.presence("one").await, of(1, 0));
         assert_eq!(one.presence("one").await, of(1, 0), "a replica counts once");
         assert_eq!(other.presence("two").await, of(2, 0));

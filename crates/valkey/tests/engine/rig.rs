@@ -8,7 +8,7 @@ use registry_fleet::buckets::{BucketUse, Buckets as _, SharedLimit};
 use registry_fleet::failure::{Away, AwayReason};
 use registry_fleet::members::Members as _;
 use registry_fleet::metrics::{EngineCall, EngineMetrics};
-use registry_fleet::state::Presence;
+use registry_fleet::state::EnginePresence;
 use registry_testing::engine_server::{EngineServer, Product};
 use registry_testing::ids::unique;
 use registry_valkey::buckets::EngineBuckets;
@@ -118,7 +118,7 @@ impl Replica {
     }
 
     /// Reports itself under a name. Returns who is there.
-    pub async fn presence(&self, name: &str) -> Presence {
+    pub async fn presence(&self, name: &str) -> EnginePresence {
         let members = EngineMembers::new(self.link.clone());
         let replicas = members.present(&name.parse().unwrap()).await.unwrap();
         let presence = self.link.state().report().presence;

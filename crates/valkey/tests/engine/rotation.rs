@@ -1,7 +1,7 @@
 //! Secrets and passwords that are replaced while replicas run.
 
 use registry_fleet::failure::AwayReason;
-use registry_fleet::state::Presence;
+use registry_fleet::state::EnginePresence;
 use registry_valkey::secrets::FleetSecrets;
 
 use crate::engine::rig::{Replica, secrets, servers, settings};
@@ -17,7 +17,7 @@ async fn replicas_know_each_other_while_the_secret_is_replaced() {
         for replica in &replicas {
             replica.connected().await;
         }
-        let two = Presence { replicas: 2, foreign: 0 };
+        let two = EnginePresence { replicas: 2, foreign: 0 };
         replicas[0].presence("one").await;
         assert_eq!(replicas[1].presence("two").await, two);
         // Step by step: the new secret is known to all before it signs, and the old one goes last.

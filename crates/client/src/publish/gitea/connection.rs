@@ -9,7 +9,7 @@ use serde_json::Value;
 use url::Url;
 
 use crate::failure::{ClientFailure, FailureKind, Result};
-use crate::http::request_body::RequestBody;
+use crate::http::request_body::UploadBody;
 use crate::http::target_client::{TargetAnswer, TargetClient, TargetRequest};
 use crate::publish::gitea::form::UploadForm;
 use crate::publish::gitea::refusal::{Asked, REPOSITORY_SCOPE, no_gitea, refusal};
@@ -29,7 +29,7 @@ pub(super) struct GiteaConnection {
 
 /// One request below `/api/v1`.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Call<'a> {
+pub(super) struct GiteaCall<'a> {
     pub(super) method: &'a Method,
     pub(super) segments: &'a [&'a str],
     pub(super) body: Option<&'a Value>,
@@ -73,20 +73,20 @@ impl GiteaConnection {
         subject: &str,
         scope: &'static str,
     ) -> Result<Option<T>> {
-        let call = Call { method: &Method::GET, segments, body: None, subject, scope };
+        let call = GiteaCall { method: &Method::GET, segments, body: None, subject, scope };
         present(self.json(call).await)
     }
 
     /// Sends a request once, and reads the object of its answer. The answer may be lost: see
     /// [`is_unknown`].
-    pub(super) async fn change<T: DeserializeOwned>(&self, call: Call<'_>) -> Result<T> {
+    pub(super) async fn change<T: DeserializeOwned>(&self, call: GiteaCall<'_>) -> Result<T> {
         self.json(call).await
     }
 
     /// Deletes an object. One that is gone is no failure.
     pub(super) async fn delete(&self, segments: &[&str], subject: &str) -> Result<()> {
         let scope = REPOSITORY_SCOPE;
-        let call = Call { method: &Method::DELETE, segments, body: None, subject, scope };
+        let call = GiteaCall { method: &Method::DELETE, segments, body: None, subject, scope };
         present(self.call(call).await).map(|_| ())
     }
 
@@ -125,16 +125,16 @@ impl GiteaConnection {
         Ok(hasher.finish())
     }
 
-    async fn json<T: DeserializeOwned>(&self, call: Call<'_>) -> Result<T> {
+    async fn json<T: DeserializeOwned>(&self, call: GiteaCall<'_>) -> Result<T> {
         self.read(&self.call(call).await?)
     }
 
-    async fn call(&self, call: Call<'_>) -> Result<TargetAnswer> {
+    async fn call(&self, call: GiteaCall<'_>) -> Result<TargetAnswer> {
         let url = self.url(call.segments)?;
         let mut request =
             TargetRequest::new(call.method.clone(), url).authorized(self.authorization.clone());
         if let Some(body) = call.body {
-            let body = RequestBody::from(vec![body.to_string().into()]);
+            let body = UploadBody::from(vec![body.to_string().into()]);
             request = request.header(CONTENT_TYPE, JSON).body(body);
         }
         let answer = self.client.send(&request).await?;

@@ -11,7 +11,7 @@ use crate::interrupt::InterruptHold;
 use crate::publish::gitea::connection::is_unknown;
 use crate::publish::gitea::form::UploadForm;
 use crate::publish::gitea::mark::DraftMark;
-use crate::publish::gitea::models::{Asset, Release};
+use crate::publish::gitea::models::{GiteaAsset, GiteaRelease};
 use crate::publish::gitea::plan::ReleasePlan;
 use crate::publish::gitea::releases::RepositoryReleases;
 
@@ -28,12 +28,12 @@ pub(super) struct Draft<'a> {
     mark: DraftMark,
     id: i64,
     /// Files that this run uploaded.
-    uploaded: Vec<Asset>,
+    uploaded: Vec<GiteaAsset>,
     /// Files that are removed before the release is published: of a release that is replaced. A new
     /// draft may have some too, since Gitea uses the number of a deleted draft again.
-    former: Vec<Asset>,
+    former: Vec<GiteaAsset>,
     /// The published release that the draft replaces.
-    replaced: Option<Release>,
+    replaced: Option<GiteaRelease>,
 }
 
 impl<'a> Draft<'a> {
@@ -62,7 +62,7 @@ impl<'a> Draft<'a> {
             }
             attempts += 1;
         };
-        let Release { id, assets, .. } = created;
+        let GiteaRelease { id, assets, .. } = created;
         let (uploaded, replaced) = (Vec::new(), None);
         Ok(Self { releases, plan, mark, id, uploaded, former: assets, replaced })
     }
@@ -71,7 +71,7 @@ impl<'a> Draft<'a> {
     pub(super) async fn hide(
         releases: RepositoryReleases<'a>,
         plan: &'a ReleasePlan,
-        published: Release,
+        published: GiteaRelease,
     ) -> Result<Self> {
         let (mark, id) = (DraftMark::new(&plan.title), published.id);
         let (uploaded, former) = (Vec::new(), published.assets.clone());
@@ -102,7 +102,7 @@ impl<'a> Draft<'a> {
         self.publish().await
     }
 
-    async fn upload(&self, file: &UploadForm) -> Result<Asset> {
+    async fn upload(&self, file: &UploadForm) -> Result<GiteaAsset> {
         let mut attempts = 1;
         loop {
             match self.releases.upload(self.id, file).await {
@@ -121,9 +121,10 @@ impl<'a> Draft<'a> {
     }
 
     /// Finds a file whose upload had no answer.
-    async fn arrived(&self, file: &UploadForm) -> Result<Option<Asset>> {
+    async fn arrived(&self, file: &UploadForm) -> Result<Option<GiteaAsset>> {
         let release = self.read().await?;
-        let is_known = |asset: &Asset| self.uploaded.contains(asset) || self.former.contains(asset);
+        let is_known =
+            |asset: &GiteaAsset| self.uploaded.contains(asset) || self.former.contains(asset);
         Ok(release
             .assets
             .into_iter()
@@ -131,12 +132,12 @@ impl<'a> Draft<'a> {
     }
 
     /// Reads the draft, which must still be that of this run.
-    async fn read(&self) -> Result<Release> {
+    async fn read(&self) -> Result<GiteaRelease> {
         let found = self.releases.read(self.id).await?;
         found.filter(|release| self.is_ours(release)).ok_or_else(|| self.lost())
     }
 
-    fn is_ours(&self, release: &Release) -> bool {
+    fn is_ours(&self, release: &GiteaRelease) -> bool {
         release.draft && release.name == self.mark.as_str()
     }
 
@@ -144,9 +145,9 @@ impl<'a> Draft<'a> {
     /// answer was lost, is removed: the version would be ambiguous.
     async fn check(&self) -> Result<()> {
         let release = self.read().await?;
-        let (ours, strays): (Vec<&Asset>, Vec<&Asset>) =
+        let (ours, strays): (Vec<&GiteaAsset>, Vec<&GiteaAsset>) =
             release.assets.iter().partition(|asset| self.uploaded.contains(asset));
-        let is_copy = |stray: &&Asset| {
+        let is_copy = |stray: &&GiteaAsset| {
             self.uploaded.iter().any(|ours| ours.name == stray.name && ours.size == stray.size)
         };
         let differs = self.replaced.is_none() && release.body != self.plan.notes;
@@ -164,7 +165,7 @@ impl<'a> Draft<'a> {
             return Err(failure.hint("run it again when no other publisher works on this version"));
         }
         for file in &self.plan.files {
-            let sent = |asset: &&&Asset| asset.name == file.name && asset.size == file.size;
+            let sent = |asset: &&&GiteaAsset| asset.name == file.name && asset.size == file.size;
             if ours.iter().filter(sent).count() != 1 {
                 let message = format!(
                     "{} has {} with another name or size than was sent",
@@ -203,7 +204,7 @@ impl<'a> Draft<'a> {
     }
 
     /// Changes the release. After a lost answer it is read: what is done is not done again.
-    async fn edit(&self, body: &serde_json::Value) -> Result<Release> {
+    async fn edit(&self, body: &serde_json::Value) -> Result<GiteaRelease> {
         let mut attempts = 1;
         loop {
             match self.releases.edit(self.id, body).await {

@@ -6,7 +6,7 @@ use registry_core::models::tag::Tag;
 
 use crate::failure::{ClientFailure, FailureKind, Result};
 use crate::publish::gitea::mark::DraftMark;
-use crate::publish::gitea::models::{Asset, Release};
+use crate::publish::gitea::models::{GiteaAsset, GiteaRelease};
 use crate::publish::gitea::releases::RepositoryReleases;
 use crate::publish::publication::ArchiveFile;
 
@@ -15,15 +15,15 @@ const CHECKSUM_MAX: usize = 64 * 1024;
 
 /// What is there of a version.
 #[derive(Debug)]
-pub(super) enum Existing {
+pub(super) enum ExistingRelease {
     /// Nothing.
     Nothing,
     /// A draft of an earlier run of this program.
-    LeftBehind(Release),
+    LeftBehind(GiteaRelease),
     /// A published release with the same archive.
     Same,
     /// A published release with another archive, or without exactly one.
-    Other(Release, Option<Digest>),
+    Other(GiteaRelease, Option<Digest>),
 }
 
 /// Looks for the release of a tag, or of the same version with or without `v`. A draft of somebody
@@ -32,24 +32,24 @@ pub(super) async fn look(
     releases: RepositoryReleases<'_>,
     tag: &Tag,
     ours: &ArchiveFile,
-) -> Result<Existing> {
+) -> Result<ExistingRelease> {
     if let Some(found) = releases.of_tag(tag.as_str()).await? {
         return judge(releases, tag, found, ours).await;
     }
-    let Some(other) = with_or_without_v(tag) else { return Ok(Existing::Nothing) };
+    let Some(other) = with_or_without_v(tag) else { return Ok(ExistingRelease::Nothing) };
     match releases.of_tag(&other).await? {
         // Its author may still publish a draft under the other spelling, but does not have to.
         Some(found) if !found.draft => compare(releases, found, ours).await,
-        _ => Ok(Existing::Nothing),
+        _ => Ok(ExistingRelease::Nothing),
     }
 }
 
 async fn judge(
     releases: RepositoryReleases<'_>,
     tag: &Tag,
-    found: Release,
+    found: GiteaRelease,
     ours: &ArchiveFile,
-) -> Result<Existing> {
+) -> Result<ExistingRelease> {
     let place = releases.full_name();
     let conflict = |message: String| ClientFailure::new(FailureKind::Conflict, message);
     if found.tag_name != tag.as_str() {
@@ -63,7 +63,7 @@ async fn judge(
         return compare(releases, found, ours).await;
     }
     if DraftMark::is_in(&found.name) {
-        return Ok(Existing::LeftBehind(found));
+        return Ok(ExistingRelease::LeftBehind(found));
     }
     let message = format!("{place} has a draft of {tag} that extreg did not make");
     Err(conflict(message).hint("publish or delete the draft, then run it again"))
@@ -71,26 +71,26 @@ async fn judge(
 
 async fn compare(
     releases: RepositoryReleases<'_>,
-    found: Release,
+    found: GiteaRelease,
     ours: &ArchiveFile,
-) -> Result<Existing> {
+) -> Result<ExistingRelease> {
     let Some(archive) = archive_of(&found, releases.repository) else {
-        return Ok(Existing::Other(found, None));
+        return Ok(ExistingRelease::Other(found, None));
     };
     let there = published_digest(releases, &found, archive, ours.digest.algorithm()).await?;
     // A checksum file may be that of a former archive.
     Ok(if there == ours.digest && archive.size == ours.size {
-        Existing::Same
+        ExistingRelease::Same
     } else {
-        Existing::Other(found, Some(there))
+        ExistingRelease::Other(found, Some(there))
     })
 }
 
 /// Reads the digest from the checksum file of the archive, else computes it.
 async fn published_digest(
     releases: RepositoryReleases<'_>,
-    release: &Release,
-    archive: &Asset,
+    release: &GiteaRelease,
+    archive: &GiteaAsset,
     algorithm: Algorithm,
 ) -> Result<Digest> {
     let name = format!("{}.{}", archive.name, algorithm.as_str());
@@ -112,13 +112,13 @@ fn parse_checksum(file: &[u8], algorithm: Algorithm) -> Option<Digest> {
 }
 
 /// Finds the archive: the one named after the repository, else the only one.
-fn archive_of<'a>(release: &'a Release, repository: &str) -> Option<&'a Asset> {
+fn archive_of<'a>(release: &'a GiteaRelease, repository: &str) -> Option<&'a GiteaAsset> {
     let archives = || release.assets.iter().filter(|asset| is_archive_name(&asset.name));
     let named = archives().filter(|asset| {
         let stem = registry_core::models::artifact::archive_stem(&asset.name);
         stem.is_some_and(|stem| stem.eq_ignore_ascii_case(repository))
     });
-    let named: Vec<&Asset> = named.collect();
+    let named: Vec<&GiteaAsset> = named.collect();
     match named.as_slice() {
         [one] => Some(one),
         [] if archives().count() == 1 => archives().next(),
@@ -139,7 +139,7 @@ fn with_or_without_v(tag: &Tag) -> Option<String> {
 mod tests {
     use super::*;
 
-    fn release(names: &[&str]) -> Release {
+    fn release(names: &[&str]) -> GiteaRelease {
         let assets: Vec<serde_json::Value> = names
             .iter()
             .map(|name| serde_json::json!({"id": 1, "name": name, "size": 1, "uuid": "u"}))

@@ -2,7 +2,7 @@
 
 use registry_core::models::digest::Digest;
 
-use crate::http::request_body::{BodyPart, RequestBody};
+use crate::http::request_body::{BodyPart, UploadBody};
 
 /// A file as it is uploaded.
 #[derive(Clone, Debug)]
@@ -10,7 +10,7 @@ pub(super) struct UploadForm {
     pub(super) name: String,
     pub(super) content_type: String,
     /// The content, between the lines of the form.
-    pub(super) body: RequestBody,
+    pub(super) body: UploadBody,
     /// Length of the content in bytes.
     pub(super) size: u64,
 }

@@ -27,7 +27,7 @@ pub(super) struct Permissions {
 
 /// A release or a draft.
 #[derive(Clone, Debug, Deserialize)]
-pub(super) struct Release {
+pub(super) struct GiteaRelease {
     pub(super) id: i64,
     pub(super) tag_name: String,
     #[serde(default)]
@@ -39,12 +39,12 @@ pub(super) struct Release {
     #[serde(default)]
     pub(super) prerelease: bool,
     #[serde(default)]
-    pub(super) assets: Vec<Asset>,
+    pub(super) assets: Vec<GiteaAsset>,
 }
 
 /// A file of a release.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-pub(super) struct Asset {
+pub(super) struct GiteaAsset {
     pub(super) id: i64,
     pub(super) name: String,
     /// Length in bytes.

@@ -4,7 +4,7 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::failure::{FailureKind, Result};
-use crate::publish::gitea::connection::{Call, GiteaConnection};
+use crate::publish::gitea::connection::{GiteaCall, GiteaConnection};
 use crate::publish::gitea::models::Repository;
 use crate::publish::gitea::refusal::{ORGANIZATION_SCOPE, REPOSITORY_SCOPE};
 
@@ -66,6 +66,6 @@ fn post<'a>(
     body: &'a Value,
     subject: &'a str,
     scope: &'static str,
-) -> Call<'a> {
-    Call { method: &Method::POST, segments, body: Some(body), subject, scope }
+) -> GiteaCall<'a> {
+    GiteaCall { method: &Method::POST, segments, body: Some(body), subject, scope }
 }

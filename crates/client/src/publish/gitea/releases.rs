@@ -5,9 +5,9 @@ use reqwest::Method;
 use serde_json::Value;
 
 use crate::failure::Result;
-use crate::publish::gitea::connection::{Call, GiteaConnection};
+use crate::publish::gitea::connection::{GiteaCall, GiteaConnection};
 use crate::publish::gitea::form::UploadForm;
-use crate::publish::gitea::models::{Asset, Release};
+use crate::publish::gitea::models::{GiteaAsset, GiteaRelease};
 use crate::publish::gitea::refusal::REPOSITORY_SCOPE;
 
 /// The releases of one repository.
@@ -20,27 +20,27 @@ pub(super) struct RepositoryReleases<'a> {
 
 impl RepositoryReleases<'_> {
     /// Finds the release or draft of a tag. Gitea ignores the case of the tag.
-    pub(super) async fn of_tag(&self, tag: &str) -> Result<Option<Release>> {
+    pub(super) async fn of_tag(&self, tag: &str) -> Result<Option<GiteaRelease>> {
         let segments = self.below(&["tags", tag]);
         let subject = self.subject(&format!("the release {tag}"));
         self.connection.find(&segments, &subject, REPOSITORY_SCOPE).await
     }
 
     /// Reads a release or a draft.
-    pub(super) async fn read(&self, id: i64) -> Result<Option<Release>> {
+    pub(super) async fn read(&self, id: i64) -> Result<Option<GiteaRelease>> {
         let id = id.to_string();
         let subject = self.subject(&format!("the release {id}"));
         self.connection.find(&self.below(&[&id]), &subject, REPOSITORY_SCOPE).await
     }
 
     /// Creates a release.
-    pub(super) async fn create(&self, body: &Value) -> Result<Release> {
+    pub(super) async fn create(&self, body: &Value) -> Result<GiteaRelease> {
         let subject = self.subject("a new release");
         self.connection.change(call(&Method::POST, &self.below(&[]), body, &subject)).await
     }
 
     /// Changes a release. Gitea ignores empty texts.
-    pub(super) async fn edit(&self, id: i64, body: &Value) -> Result<Release> {
+    pub(super) async fn edit(&self, id: i64, body: &Value) -> Result<GiteaRelease> {
         let id = id.to_string();
         let subject = self.subject(&format!("the release {id}"));
         self.connection.change(call(&Method::PATCH, &self.below(&[&id]), body, &subject)).await
@@ -54,26 +54,30 @@ impl RepositoryReleases<'_> {
     }
 
     /// Uploads a file to a release. Gitea takes several files of one name.
-    pub(super) async fn upload(&self, release: i64, form: &UploadForm) -> Result<Asset> {
+    pub(super) async fn upload(&self, release: i64, form: &UploadForm) -> Result<GiteaAsset> {
         let subject = self.subject(&format!("the file {}", form.name));
         let release = release.to_string();
         self.connection.upload(&self.below(&[&release, "assets"]), form, &subject).await
     }
 
     /// Deletes a file of a release.
-    pub(super) async fn delete_asset(&self, release: i64, asset: &Asset) -> Result<()> {
+    pub(super) async fn delete_asset(&self, release: i64, asset: &GiteaAsset) -> Result<()> {
         let (release, id) = (release.to_string(), asset.id.to_string());
         let subject = self.subject(&format!("the file {}", asset.name));
         self.connection.delete(&self.below(&[&release, "assets", &id]), &subject).await
     }
 
     /// Computes the digest of a file.
-    pub(super) async fn digest_of(&self, asset: &Asset, algorithm: Algorithm) -> Result<Digest> {
+    pub(super) async fn digest_of(
+        &self,
+        asset: &GiteaAsset,
+        algorithm: Algorithm,
+    ) -> Result<Digest> {
         self.connection.digest_of(&asset.uuid, algorithm).await
     }
 
     /// Reads a small file. Bytes beyond `max` are left out.
-    pub(super) async fn content_of(&self, asset: &Asset, max: usize) -> Result<Vec<u8>> {
+    pub(super) async fn content_of(&self, asset: &GiteaAsset, max: usize) -> Result<Vec<u8>> {
         let mut bytes = Vec::new();
         let mut take = |piece: &[u8]| {
             let room = max.saturating_sub(bytes.len()).min(piece.len());
@@ -103,6 +107,6 @@ fn call<'a>(
     segments: &'a [&'a str],
     body: &'a Value,
     subject: &'a str,
-) -> Call<'a> {
-    Call { method, segments, body: Some(body), subject, scope: REPOSITORY_SCOPE }
+) -> GiteaCall<'a> {
+    GiteaCall { method, segments, body: Some(body), subject, scope: REPOSITORY_SCOPE }
 }

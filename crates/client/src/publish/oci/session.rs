@@ -123,7 +123,7 @@ impl RegistrySession {
             // One token for reading and writing, whatever this request needs.
             let scopes = vec![format!("repository:{}:pull,push", self.repository)];
             let challenge = BearerChallenge { scopes, ..challenge.clone() };
-            let server = token::TokenServer {
+            let server = token::PublishTokens {
                 client: &self.client,
                 registry: self.registry.base(),
                 credentials: &self.credentials,

@@ -17,7 +17,7 @@ use crate::publish::oci::authorization::header;
 const CLIENT_ID: &str = "extreg";
 
 /// Where tokens come from, and for whom.
-pub(super) struct TokenServer<'a> {
+pub(super) struct PublishTokens<'a> {
     pub(super) client: &'a TargetClient,
     pub(super) registry: &'a Url,
     pub(super) credentials: &'a Credentials,
@@ -25,7 +25,7 @@ pub(super) struct TokenServer<'a> {
     pub(super) token_hosts: &'a [TokenHost],
 }
 
-impl TokenServer<'_> {
+impl PublishTokens<'_> {
     /// Asks for a token. The credentials go only to servers of the registry, or to hosts that the
     /// user named.
     pub(super) async fn token(&self, challenge: &BearerChallenge) -> Result<SecretString> {
