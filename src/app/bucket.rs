@@ -27,7 +27,7 @@ impl UpstreamMetrics for BucketCalls {
     }
 }
 
-/// The bucket; `None` if there is none. Fails for files and addresses that cannot be used.
+/// The bucket; `None` if it is missing. Fails for files and addresses that cannot be used.
 pub(super) fn of(config: &Config, metrics: &Metrics) -> Result<Option<Arc<S3Bucket>>, Finding> {
     let Some(artifacts) = &config.artifacts else { return Ok(None) };
     if let Some(file) = &artifacts.s3.ca_file {

@@ -16,7 +16,7 @@ use registry_server::metrics::Metrics;
 use registry_server::metrics::shared::SharedMetrics;
 use registry_valkey::buckets::EngineBuckets;
 use registry_valkey::check::{Check, examine};
-use registry_valkey::link::Link;
+use registry_valkey::link::EngineLink;
 use registry_valkey::members::EngineMembers;
 use registry_valkey::pins::EnginePins;
 use registry_valkey::secrets::FleetSecrets;
@@ -41,7 +41,7 @@ const PRESENT_EVERY: Duration = Duration::from_secs(5);
 
 /// The engine, and the files that are watched for it.
 pub(super) struct SharedEngine {
-    link: Link,
+    link: EngineLink,
     metrics: SharedMetrics,
     pub(super) rotated: Vec<Rotated>,
 }
@@ -82,7 +82,7 @@ impl SharedEngine {
         let metrics = metrics.shared.clone();
         metrics.prepare();
         let settings = files.settings(config);
-        let link = Link::new(settings, files.password, files.secrets, Arc::new(metrics.clone()));
+        let link = EngineLink::new(settings, files.password, files.secrets, Arc::new(metrics.clone()));
         let rotated = rotated(config, &link);
         Ok(Some(Self { link, metrics, rotated }))
     }
@@ -105,7 +105,7 @@ impl SharedEngine {
     }
 }
 
-async fn report(link: Link, metrics: SharedMetrics) {
+async fn report(link: EngineLink, metrics: SharedMetrics) {
     // New at each start: a replica that was killed is not this one.
     let Ok(replica) = format!("{:032x}", fastrand::u128(..)).parse::<ReplicaId>() else { return };
     let (members, state) = (EngineMembers::new(link.clone()), link.state());
@@ -134,7 +134,7 @@ fn tell(before: EnginePresence, now: EnginePresence) {
     }
 }
 
-fn rotated(config: &SharedConfig, link: &Link) -> Vec<Rotated> {
+fn rotated(config: &SharedConfig, link: &EngineLink) -> Vec<Rotated> {
     let (path, renewed) = (config.secret_path.clone(), link.clone());
     let file = path.clone();
     let renew = move || {

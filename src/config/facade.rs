@@ -1,4 +1,4 @@
-//! `[facade]`: the OCI pull API, and the namespace of its repositories.
+//! `[facade]`: the OCI pull API, and the repositories' namespace.
 
 use registry_core::config_reader::Section;
 use registry_server::oci::repository::RepositoryPath;

@@ -236,7 +236,7 @@ impl Subcommand for Invocation {
                 text.cloned().map_or(Resettable::Reset, Resettable::Value)
             };
             let (about, long_about) = (own(command.get_about()), own(command.get_long_about()));
-            // The flags belong to each command: the other program has flags of its own. They bring
+            // The flags belong to each command: the other program has its own flags. They bring
             // their own text, and commands of both programs would be mixed in lists.
             let command = Options::augment_args(command).about(about).long_about(long_about);
             command.display_order(AFTER_OTHERS + place)

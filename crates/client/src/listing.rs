@@ -34,7 +34,7 @@ pub(crate) async fn pages(
     }
 }
 
-/// Returns the target of a list of these extensions.
+/// Returns the target of a list of extensions.
 pub(crate) fn filtered(
     path: &str,
     extension_type: Option<ExtensionType>,

@@ -17,7 +17,7 @@ use crate::publish::job::{PublishJob, PublishOutcome};
 use crate::publish::publication::Publication;
 use crate::publish::target::PublishTarget;
 
-/// Publishes a version. Readers of the target see all of it, or nothing.
+/// Publishes a version. Readers of the target see the whole version or nothing.
 pub(crate) async fn publish(
     publication: &Publication,
     target: &PublishTarget,

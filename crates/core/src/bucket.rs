@@ -27,16 +27,16 @@ pub struct InvalidObjectKey;
 /// Objects by key. Content is not verified, and an object may change or vanish at any time.
 #[async_trait]
 pub trait Bucket: Send + Sync {
-    /// Opens an object. Fails with `NotFound` if there is none.
+    /// Opens an object. Fails with `NotFound` if it is missing.
     async fn get(&self, key: &ObjectKey) -> Result<Download>;
 
-    /// Returns the size of an object in bytes. Fails with `NotFound` if there is none.
+    /// Returns the size of an object in bytes. Fails with `NotFound` if it is missing.
     async fn size(&self, key: &ObjectKey) -> Result<u64>;
 
     /// Stores an object, and replaces one under this key. A failure of `content` stores nothing.
     async fn put(&self, key: &ObjectKey, content: Download) -> Result<()>;
 
-    /// Deletes an object. Succeeds if there is none.
+    /// Deletes an object. Succeeds if it is missing.
     async fn delete(&self, key: &ObjectKey) -> Result<()>;
 }
 

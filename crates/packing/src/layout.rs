@@ -128,7 +128,7 @@ impl LayoutWriter {
         self.index.put(descriptor, tag);
     }
 
-    /// Removes the descriptor with this tag. Its blobs stay. Returns false if there is none.
+    /// Removes the descriptor with this tag. Its blobs stay. Returns false if it is missing.
     pub fn untag(&mut self, tag: &str) -> bool {
         self.index.untag(tag)
     }

@@ -58,7 +58,7 @@ pub struct Sheet {
 pub struct SheetRelease {
     /// The version.
     pub version: String,
-    /// Time of its release (RFC 3339).
+    /// Release time (RFC 3339).
     pub created: Option<String>,
     /// Notes, in Markdown.
     pub notes: Option<String>,

@@ -85,7 +85,7 @@ impl S3Connector {
     }
 }
 
-/// Returns an object as it arrives, or the error of its response.
+/// Returns an object as it arrives, or the error of the response.
 async fn object(answer: Streamed) -> Result<HttpResponse> {
     let Streamed { status, headers, mut bytes, .. } = answer;
     if status.is_success() {

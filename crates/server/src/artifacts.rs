@@ -201,7 +201,7 @@ impl Artifacts {
                     return Ok(Opened { download, origin: DownloadOrigin::Bucket });
                 }
                 Ok(Some(download)) => return Ok(Opened { download, origin }),
-                // A failure of the bucket is none of the backend.
+                // A failure of the bucket is not one of the backend.
                 Err(error) if !fill.is_from_bucket() => return Err(error),
                 Ok(None) | Err(_) => {}
             }

@@ -14,7 +14,7 @@ use hyper::header::{HeaderMap, HeaderName, HeaderValue, RANGE};
 use crate::api::artifact_headers;
 use crate::api::extract::QueryString;
 use crate::edge::ranges;
-use crate::oci::paging::NamePage;
+use crate::oci::paging::PagedNames;
 use crate::oci::repository::RepositoryPath;
 use crate::oci::target::{OciRoute, PullTarget};
 
@@ -62,7 +62,7 @@ pub fn oci_list(bytes: &[u8]) {
     else {
         return;
     };
-    let Ok(page) = QueryString::of(&uri).and_then(|query| NamePage::of(&query)) else { return };
+    let Ok(page) = QueryString::of(&uri).and_then(|query| PagedNames::of(&query)) else { return };
     let is_plain = |line: &&str| line.bytes().all(|byte| byte.is_ascii_graphic());
     let mut items: Vec<&str> = lines.filter(is_plain).collect();
     items.sort_unstable();

@@ -8,17 +8,17 @@ use registry_fleet::failure::{Away, AwayReason};
 use registry_fleet::metrics::EngineOperation;
 
 use crate::failure::UNKNOWN_FORM;
-use crate::link::Link;
+use crate::link::EngineLink;
 use crate::script::TAKE;
 
 /// The buckets of a fleet. Their values are not signed: a forged one holds a client up for twice the
 /// time in which its bucket fills.
-pub struct EngineBuckets(Link);
+pub struct EngineBuckets(EngineLink);
 
 impl EngineBuckets {
     /// Uses a link.
     #[must_use]
-    pub const fn new(link: Link) -> Self {
+    pub const fn new(link: EngineLink) -> Self {
         Self(link)
     }
 

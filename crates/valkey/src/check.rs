@@ -18,7 +18,7 @@ use tokio::time::sleep;
 use crate::buckets::EngineBuckets;
 use crate::commands::acl;
 use crate::failure::away_of;
-use crate::link::Link;
+use crate::link::EngineLink;
 use crate::members::EngineMembers;
 use crate::pins::EnginePins;
 use crate::secrets::FleetSecrets;
@@ -76,7 +76,7 @@ pub async fn examine(
 ) -> Vec<Check> {
     let (address, name) = (settings.address.clone(), settings.name.clone());
     let user = settings.username.clone().unwrap_or_else(|| "extension-registry".to_owned());
-    let link = Link::new(settings, password, secrets, Arc::new(Unrecorded));
+    let link = EngineLink::new(settings, password, secrets, Arc::new(Unrecorded));
     let (mut connection, facts) = match patiently(|| link.connect()).await {
         Ok(connected) => connected,
         Err(away) => {
@@ -147,7 +147,7 @@ async fn clock(connection: &mut MultiplexedConnection) -> Check {
 }
 
 /// Calls every script, under keys that no replica uses.
-async fn rights(link: &Link) -> Result<(), Away> {
+async fn rights(link: &EngineLink) -> Result<(), Away> {
     let uses = [BucketUse { client: "doctor".to_owned(), used: Duration::from_millis(1) }];
     let buckets = EngineBuckets::new(link.clone());
     buckets.take(SharedLimit::Requests, &uses, Duration::from_secs(1)).await?;

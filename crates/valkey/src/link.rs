@@ -26,9 +26,9 @@ const LATE_MAX: u32 = 3;
 
 /// A link to an engine. Clones share it.
 #[derive(Clone)]
-pub struct Link(Arc<Shared>);
+pub struct EngineLink(Arc<LinkState>);
 
-struct Shared {
+struct LinkState {
     settings: EngineSettings,
     password: RwLock<Option<SecretString>>,
     secrets: RwLock<FleetSecrets>,
@@ -47,8 +47,8 @@ enum Line {
     Closed(Away),
 }
 
-impl Link {
-    /// Creates a link, without a connection until it is [run](Link::run).
+impl EngineLink {
+    /// Creates a link, without a connection until it is [run](EngineLink::run).
     #[must_use]
     pub fn new(
         settings: EngineSettings,
@@ -58,7 +58,7 @@ impl Link {
     ) -> Self {
         metrics.connected(false);
         let away = Away::new(AwayReason::Unreachable, "not connected yet");
-        Self(Arc::new(Shared {
+        Self(Arc::new(LinkState {
             settings,
             password: RwLock::new(password),
             secrets: RwLock::new(secrets),

@@ -9,7 +9,7 @@ use registry_fleet::metrics::EngineOperation;
 use registry_fleet::replica::ReplicaId;
 use registry_fleet::state::EnginePresence;
 
-use crate::link::Link;
+use crate::link::EngineLink;
 use crate::script::MEMBERS;
 use crate::secrets::SIGNATURE_DIGITS;
 
@@ -20,19 +20,19 @@ const MEMBERS_MAX: usize = 1000;
 
 /// The members of a fleet, each as its name with a signature.
 pub struct EngineMembers {
-    link: Link,
+    link: EngineLink,
     key: String,
 }
 
 impl EngineMembers {
     /// Uses a link.
     #[must_use]
-    pub fn new(link: Link) -> Self {
+    pub fn new(link: EngineLink) -> Self {
         Self { key: link.key("members"), link }
     }
 
-    /// Uses a key of its own, so that a check does not count as a replica.
-    pub(crate) fn trial(link: Link) -> Self {
+    /// Uses another key, so that a check does not count as a replica.
+    pub(crate) fn trial(link: EngineLink) -> Self {
         Self { key: link.key("doctor"), link }
     }
 

@@ -6,19 +6,19 @@ use registry_fleet::failure::{Away, AwayReason};
 use registry_fleet::metrics::EngineOperation;
 use registry_fleet::pins::{PinKey, PinLedger, SharedPin};
 
-use crate::link::Link;
+use crate::link::EngineLink;
 use crate::script::PIN;
 
 /// Forged values that one call replaces before it fails.
 const REPLACED_MAX: usize = 3;
 
 /// The pins of a fleet. Each is signed, together with the key it is stored under.
-pub struct EnginePins(Link);
+pub struct EnginePins(EngineLink);
 
 impl EnginePins {
     /// Uses a link.
     #[must_use]
-    pub const fn new(link: Link) -> Self {
+    pub const fn new(link: EngineLink) -> Self {
         Self(link)
     }
 

@@ -7,7 +7,7 @@ use registry_fleet::failure::AwayReason;
 use tokio::time::{sleep, timeout};
 
 use crate::dial::{facts, ping};
-use crate::link::Link;
+use crate::link::EngineLink;
 
 /// Time between trials of a connection that works.
 const TRIAL_EVERY: Duration = Duration::from_secs(2);
@@ -18,7 +18,7 @@ const REFUSED_EVERY: Duration = Duration::from_secs(5);
 /// Failed trials after which a connection is replaced: the server may have another address now.
 const TRIALS_MAX: u32 = 4;
 
-impl Link {
+impl EngineLink {
     /// Keeps the link connected, without end.
     pub async fn run(self) {
         loop {

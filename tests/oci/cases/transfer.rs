@@ -162,7 +162,7 @@ async fn case_25_digests_are_computed_not_believed() {
     let other = ScriptedRegistry::start(|_| Reply::json(r#"{"schemaVersion":2}"#)).await;
     let client = client(&other.url(), Credentials::Anonymous);
     let digest = digest.parse().unwrap();
-    let reference = registry_backends::oci::client::Reference::Digest(&digest);
+    let reference = registry_backends::oci::client::ManifestReference::Digest(&digest);
     let error = client.manifests().read(&repository("aws-provider"), reference).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::BackendFaulty);
 }

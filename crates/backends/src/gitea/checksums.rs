@@ -79,7 +79,7 @@ pub(super) async fn stated_digest(client: &GiteaClient, release: &Release) -> St
     stated
 }
 
-/// Returns the content, or the reason why it is none that can be used. Fails if a request does.
+/// Returns the content, or the reason why it cannot be used. Fails if a request does.
 async fn read(client: &GiteaClient, file: &Artifact) -> Result<Result<Bytes, String>> {
     let too_long = || Ok(Err(format!("is longer than {SIZE_MAX} bytes")));
     // The declared size avoids a request; external files declare none and are checked below.

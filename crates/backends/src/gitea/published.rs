@@ -14,7 +14,7 @@ use crate::oci::documents::notes;
 use crate::oci::models::Document;
 use crate::oci::object::from_object;
 
-/// Name of the file, after the name of its archive.
+/// File name, after the name of the archive.
 const ENDING: &str = ".manifest.json";
 
 /// A manifest that describes one archive.

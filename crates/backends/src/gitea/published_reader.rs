@@ -26,7 +26,7 @@ const ENTRY_COST: usize = 256;
 /// `Retry-After` for a manifest that cannot be read now.
 const RETRY_AFTER: Duration = Duration::from_secs(5);
 
-/// A manifest, or the reason why the file is none, after the file's name.
+/// A manifest, or the reason why the file is not one, after the file's name.
 type Parsed = Result<Arc<PublishedManifest>, Box<str>>;
 
 /// Content of a file of Gitea, which never changes under one uuid.
@@ -82,7 +82,7 @@ impl PublishedReader {
         Ok(published)
     }
 
-    /// Completes a release that was read alone: the digest of its archive and what its manifest says.
+    /// Completes a release that was read alone: the digest of the archive and what the manifest says.
     pub(super) async fn complete(&self, mut release: Release, page: Option<&str>) -> Release {
         let Some(archive) = release.artifact.chosen().cloned() else { return release };
         let mut stated = stated_digest(&self.client, &release).await;

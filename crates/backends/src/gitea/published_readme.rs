@@ -1,4 +1,4 @@
-//! The README that a published manifest names, among the files of its release.
+//! The README that a published manifest names, among the files of the release.
 
 use std::sync::Arc;
 

@@ -119,7 +119,7 @@ impl CallLimits {
         (course, permit.concurrency.filter(|_| streams))
     }
 
-    /// Returns the error for a request that the throttle of its server does not let pass.
+    /// Returns the error for a request that the server's throttle does not let pass.
     pub(super) fn throttled(&self, request: &Request) -> Error {
         self.rate_limited(self.throttle_of(request).pause())
     }

@@ -33,7 +33,7 @@ use crate::oci::repository::OciRepository;
 
 pub use crate::oci::client::blob::LayerReader;
 pub use crate::oci::client::listing::Lister;
-pub use crate::oci::client::manifest::{Manifest, ManifestClient, Reference, parse};
+pub use crate::oci::client::manifest::{Manifest, ManifestClient, ManifestReference, parse};
 pub use crate::oci::client::names::Names;
 pub use crate::oci::client::referrers::referrers;
 pub use crate::oci::client::stored_blob::stored_blob;

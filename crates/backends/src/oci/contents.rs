@@ -11,7 +11,7 @@ use tokio::task::yield_now;
 
 use crate::http::json;
 use crate::oci::artifact::{CONFIG_MAX, HEAD_MAX};
-use crate::oci::client::{Client, Manifest, Reference, parse};
+use crate::oci::client::{Client, Manifest, ManifestReference, parse};
 use crate::oci::failures::is_lasting;
 use crate::oci::models::{ConfigBlob, Descriptor, Document, EMPTY};
 use crate::oci::repository::OciRepository;
@@ -48,7 +48,7 @@ impl ContentReader {
 
     /// Reads the manifest or index of a tag.
     pub(super) async fn tagged(&self, repository: &OciRepository, tag: &Tag) -> Result<Manifest> {
-        self.manifest(repository, Reference::Tag(tag)).await
+        self.manifest(repository, ManifestReference::Tag(tag)).await
     }
 
     /// Reads a manifest or index by digest.
@@ -62,16 +62,16 @@ impl ContentReader {
             yield_now().await;
             return parse(digest, &bytes);
         }
-        Ok(self.manifest(repository, Reference::Digest(digest)).await?.document)
+        Ok(self.manifest(repository, ManifestReference::Digest(digest)).await?.document)
     }
 
     /// Reads a manifest or index as it is stored. One that a sweep has read costs no request.
     pub(super) async fn stored(
         &self,
         repository: &OciRepository,
-        reference: Reference<'_>,
+        reference: ManifestReference<'_>,
     ) -> Result<StoredManifest> {
-        if let Reference::Digest(digest) = reference
+        if let ManifestReference::Digest(digest) = reference
             && let Some(CachedContent { bytes, media_type: Some(media_type) }) =
                 self.remembered(repository, digest)
         {
@@ -88,7 +88,7 @@ impl ContentReader {
     async fn manifest(
         &self,
         repository: &OciRepository,
-        reference: Reference<'_>,
+        reference: ManifestReference<'_>,
     ) -> Result<Manifest> {
         let manifest = self.client.manifests().read(repository, reference).await?;
         if let Some(bytes) = &manifest.bytes {

@@ -5,7 +5,7 @@ use crate::oci::models::{Document, OCI_INDEX, OCI_MANIFEST};
 /// Maximum length of a media type that is passed on, in bytes.
 const TYPE_MAX: usize = 255;
 
-/// Returns the document's own media type, else the announced one, else the one of its form.
+/// Returns the document's own media type, else the announced one, else the one that fits the form.
 ///
 /// The result is always `application/…+json`: it becomes the `Content-Type` of a response, where a
 /// publisher's `text/html` would make a page of the manifest.

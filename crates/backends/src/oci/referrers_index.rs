@@ -9,7 +9,7 @@ use serde::Serialize;
 use crate::oci::manifest_type::is_safe;
 use crate::oci::models::{Annotations, Descriptor, OCI_INDEX, OCI_MANIFEST};
 
-/// Writes the index of these referrers. Equal referrers in any order make equal bytes; entries
+/// Writes the index of referrers. Equal referrers in any order make equal bytes; entries
 /// without a valid digest are left out.
 #[must_use]
 pub fn referrers_index(found: Vec<Descriptor>) -> StoredManifest {

@@ -42,11 +42,11 @@ impl OciContent for RegistryContent {
         let repository = self.namespace.repository_of(id);
         match reference {
             Reference::Digest(digest) => {
-                self.contents.stored(&repository, client::Reference::Digest(digest)).await
+                self.contents.stored(&repository, client::ManifestReference::Digest(digest)).await
             }
             Reference::Tag(text) => {
                 let tag = tag_of(text).ok_or_else(|| no_tag(&repository, text))?;
-                self.contents.stored(&repository, client::Reference::Tag(&tag)).await
+                self.contents.stored(&repository, client::ManifestReference::Tag(&tag)).await
             }
         }
     }

@@ -29,7 +29,7 @@ impl BackendContent {
         self.0.id()
     }
 
-    /// Returns true if the backend stores manifests; else they are made of its releases.
+    /// Returns true if the backend stores manifests; else they are made from releases.
     #[must_use]
     pub fn has_manifests(&self) -> bool {
         self.0.backend.oci_content().is_some()
@@ -48,7 +48,7 @@ impl BackendContent {
     ///
     /// # Errors
     ///
-    /// `NotFound` if there is none; the backend's errors.
+    /// `NotFound` if it is missing; the backend's errors.
     pub async fn manifest(
         &self,
         id: &ExtensionId,
@@ -61,7 +61,7 @@ impl BackendContent {
     ///
     /// # Errors
     ///
-    /// `NotFound` if there is none; the backend's errors.
+    /// `NotFound` if it is missing; the backend's errors.
     pub async fn blob(
         &self,
         id: &ExtensionId,

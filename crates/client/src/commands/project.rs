@@ -13,7 +13,7 @@ use crate::settings::find_manifest;
 /// A manifest with its lock.
 pub(super) struct Project {
     pub(super) manifest: ProjectManifest,
-    /// The lock; empty if there is none yet.
+    /// The lock; empty if it is missing.
     pub(super) lock: Lock,
     pub(super) lock_path: PathBuf,
 }

@@ -17,7 +17,7 @@ pub(super) fn client(connection: &ConnectionSettings) -> Result<Client> {
     build(connection, Client::builder().read_timeout(connection.silence))
 }
 
-/// Creates an HTTP client for uploads. It has no time limit of its own: that of the other one begins
+/// Creates an HTTP client for uploads. It has no time limit: that of the other client begins
 /// with the request, and ends long uploads. See [`super::upload::send`].
 pub(super) fn uploading_client(connection: &ConnectionSettings) -> Result<Client> {
     build(connection, Client::builder())

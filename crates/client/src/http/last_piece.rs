@@ -1,4 +1,4 @@
-//! Progress of an upload: when the last piece of its body was taken.
+//! Progress of an upload: when the last piece of the body was taken.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;

@@ -28,7 +28,7 @@ const REDIRECTS_MAX: usize = 5;
 #[derive(Debug)]
 pub(crate) struct TargetClient {
     client: Client,
-    /// Client of requests with a body: without a time limit of its own.
+    /// Client for requests with a body: without a time limit.
     uploading: Client,
     /// Longest silence.
     silence: Duration,
@@ -162,7 +162,7 @@ impl TargetClient {
         .await
     }
 
-    /// Sends a request without a body, and passes the bytes of its answer on.
+    /// Sends a request without a body, and passes the answer's bytes on.
     pub(crate) async fn download(
         &self,
         request: &TargetRequest,

@@ -1,4 +1,4 @@
-//! Copies versions into layouts. A version appears in its layout when everything of it is there.
+//! Copies versions into layouts. A version appears in its layout when it is complete.
 
 use std::collections::HashMap;
 use std::fs::File;
@@ -213,7 +213,7 @@ impl<'a> Copier<'a> {
         }
     }
 
-    /// Makes an empty layout if there is none, so that files can be added one by one.
+    /// Makes an empty layout if it is missing, so that files can be added one by one.
     async fn make_layout(&self, layout: &Path) -> Result<()> {
         let parts = self.directory.join(PARTS);
         std::fs::create_dir_all(&parts).map_err(|error| unwritten(&parts, &error))?;

@@ -19,7 +19,7 @@ use crate::mirror::source::WantedVersion;
 use crate::mirror::stored::{CompleteVersion, StoredLayout};
 use crate::resolve::id_of;
 
-/// A version to mirror, and what is there of it.
+/// A version to mirror, and what is there already.
 #[derive(Debug)]
 pub(crate) struct PlannedVersion {
     pub(crate) wanted: WantedVersion,

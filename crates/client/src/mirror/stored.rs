@@ -66,7 +66,7 @@ pub(crate) struct StoredLayout {
 }
 
 impl StoredLayout {
-    /// Reads the layout of a directory; `None` if there is none.
+    /// Reads the layout of a directory; `None` if it is missing.
     pub(crate) fn read(directory: &Path) -> Result<Option<Self>> {
         let path = directory.join("index.json");
         match read(&path) {
@@ -89,7 +89,7 @@ impl StoredLayout {
         self.roots().iter().filter_map(StoredDescriptor::tag)
     }
 
-    /// Returns the files of a tag if all of them are there with their sizes. Contents are not hashed.
+    /// Returns the files of a tag if all are there with their sizes. Contents are not hashed.
     pub(crate) fn complete(&self, tag: &str) -> Option<CompleteVersion> {
         let root = self.roots().iter().find(|root| root.tag() == Some(tag))?;
         let document = self.document(root).ok()?;

@@ -1,4 +1,4 @@
-//! Publishes a version to the image layout of its extension.
+//! Publishes a version to the extension's image layout.
 
 use std::fs::File;
 use std::io;

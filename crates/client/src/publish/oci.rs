@@ -38,9 +38,9 @@ pub(super) async fn publish(
     let session = RegistrySession::open(target, &publication.id, job).await?;
     let release = OciRelease { publication, session, tag };
     let before = match release.tagged().await? {
-        TaggedManifest::Ours => return Ok(PublishOutcome::Unchanged),
-        TaggedManifest::Nothing => None,
-        TaggedManifest::Other(digest) => {
+        TagState::Ours => return Ok(PublishOutcome::Unchanged),
+        TagState::Nothing => None,
+        TagState::Other(digest) => {
             job.replace(&release.place(), &digest)?;
             Some(digest)
         }
@@ -54,11 +54,11 @@ pub(super) async fn publish(
     }
     // Uploads may take long: another publisher may have been faster.
     match release.tagged().await? {
-        TaggedManifest::Ours => return Ok(PublishOutcome::Unchanged),
-        TaggedManifest::Other(digest) if before.as_ref() != Some(&digest) => {
+        TagState::Ours => return Ok(PublishOutcome::Unchanged),
+        TagState::Other(digest) if before.as_ref() != Some(&digest) => {
             job.replace(&release.place(), &digest)?;
         }
-        TaggedManifest::Nothing | TaggedManifest::Other(_) => {}
+        TagState::Nothing | TagState::Other(_) => {}
     }
     release.put_manifest(&digest).await?;
     release.check(&digest).await?;
@@ -73,7 +73,7 @@ struct OciRelease<'a> {
 }
 
 /// What a tag names.
-enum TaggedManifest {
+enum TagState {
     Nothing,
     /// A manifest with the same archive.
     Ours,
@@ -98,7 +98,7 @@ impl OciRelease<'_> {
         [archive].into_iter().chain(readme).chain([config]).collect()
     }
 
-    async fn tagged(&self) -> Result<TaggedManifest> {
+    async fn tagged(&self) -> Result<TagState> {
         let url = self.session.url(&format!("manifests/{}", self.tag));
         let request = TargetRequest::new(Method::GET, url).header(ACCEPT, MANIFESTS);
         let answer = self.session.send(request).await?;
@@ -106,7 +106,7 @@ impl OciRelease<'_> {
             StatusCode::OK => {}
             // A web server in the place of a registry does not use its words.
             StatusCode::NOT_FOUND if answer.message().is_some() => {
-                return Ok(TaggedManifest::Nothing);
+                return Ok(TagState::Nothing);
             }
             _ => return Err(self.session.refusal(&answer)),
         }
@@ -114,9 +114,9 @@ impl OciRelease<'_> {
             return Err(self.session.refusal(&answer));
         }
         if self.publication.has_archive_of(&answer.body) {
-            return Ok(TaggedManifest::Ours);
+            return Ok(TagState::Ours);
         }
-        Ok(TaggedManifest::Other(digest_of(&answer).unwrap_or_else(|| {
+        Ok(TagState::Other(digest_of(&answer).unwrap_or_else(|| {
             // The bytes are those of the manifest.
             Digest::sha256(&answer.body).to_string()
         })))
@@ -138,8 +138,8 @@ impl OciRelease<'_> {
     /// Reads the tag again: two publishers may have put it at once.
     async fn check(&self, digest: &Digest) -> Result<()> {
         match self.tagged().await? {
-            TaggedManifest::Ours => Ok(()),
-            TaggedManifest::Other(found) => {
+            TagState::Ours => Ok(()),
+            TagState::Other(found) => {
                 let message = format!(
                     "{} has the digest {found}, not {digest}: another publisher pushed it too",
                     self.place()
@@ -147,7 +147,7 @@ impl OciRelease<'_> {
                 Err(ClientFailure::new(FailureKind::Conflict, message)
                     .hint("publish a new version"))
             }
-            TaggedManifest::Nothing => {
+            TagState::Nothing => {
                 let message = format!("{} is not there after it was put", self.place());
                 Err(ClientFailure::failed(message).hint("ask the operator of the registry"))
             }

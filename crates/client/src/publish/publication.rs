@@ -18,7 +18,7 @@ pub(crate) struct Publication {
     pub(crate) id: ExtensionId,
     /// Tag as the publisher spells it: the version, or a word such as `nightly`.
     pub(crate) tag: Tag,
-    /// The version; `None` for a tag that is none.
+    /// The version; `None` for a tag that is not a version.
     pub(crate) version: Option<Version>,
     pub(crate) archive: ArchiveFile,
     /// Content of the README, if the archive has one at its root.

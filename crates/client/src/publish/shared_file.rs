@@ -1,4 +1,4 @@
-//! Readers of one open file, each with a position of its own.
+//! Readers of one open file, each with its own position.
 
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};

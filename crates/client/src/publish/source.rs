@@ -26,7 +26,7 @@ pub(crate) struct PublishSource {
     pub(crate) digest: Digest,
     /// Length in bytes.
     pub(crate) size: u64,
-    /// Ending of its name, such as `.tar.gz`.
+    /// File ending, such as `.tar.gz`.
     pub(crate) ending: &'static str,
     pub(crate) sheet: Sheet,
     pub(crate) readme: Option<Vec<u8>>,
@@ -49,7 +49,7 @@ impl PublishSource {
         Ok(Self { file, digest, size, ending: ".tar.gz", sheet, readme })
     }
 
-    /// Opens an archive, and reads all of it: one that is damaged is not published. Blocks.
+    /// Opens an archive and reads it to the end: one that is damaged is not published. Blocks.
     pub(crate) fn open(path: &Path) -> Result<Self> {
         let name = path.display().to_string();
         let Some(ending) = path.file_name().and_then(|name| archive_ending(name.to_str()?)) else {

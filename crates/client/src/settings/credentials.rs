@@ -55,7 +55,7 @@ impl StoredCredentials {
         }
     }
 
-    /// Removes the token for an origin. Returns false if there is none.
+    /// Removes the token for an origin. Returns false if it is missing.
     pub fn remove(&mut self, origin: &str) -> bool {
         self.origins().is_some_and(|origins| origins.remove(origin).is_some())
     }

@@ -29,7 +29,7 @@ pub trait OciContent: Send + Sync {
         range: Option<Range<u64>>,
     ) -> Result<Download>;
 
-    /// Reads the index of manifests that refer to a digest; empty if there are none.
+    /// Reads the index of manifests that refer to a digest; else empty.
     async fn referrers(&self, id: &ExtensionId, subject: &Digest) -> Result<StoredManifest>;
 }
 

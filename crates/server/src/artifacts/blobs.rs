@@ -89,7 +89,7 @@ pub trait BlobStore: Send + Sync {
     /// Lists the blobs again if the store was replaced since the last listing.
     async fn renewed(&self) -> io::Result<Option<Vec<BlobEntry>>>;
 
-    /// Opens a blob and notes its use; `None` if there is none.
+    /// Opens a blob and notes its use; `None` if it is missing.
     async fn get(&self, digest: &Digest) -> io::Result<Option<OpenBlob>>;
 
     /// Begins a new blob.

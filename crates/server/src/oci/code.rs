@@ -87,7 +87,7 @@ impl OciCode {
         self.problem(Problem::new(StatusCode::NOT_FOUND, message))
     }
 
-    /// Returns the code that a problem has, or else that of its status.
+    /// Returns the code of a problem, or else of the status.
     fn of(problem: &Problem) -> Self {
         let given = Self::ALL.into_iter().find(|code| code.as_str() == problem.code());
         given.unwrap_or(match problem.status() {

@@ -22,7 +22,7 @@ use crate::oci::blobs::Blobs;
 use crate::oci::code::OciCode;
 use crate::oci::headers::{API_VERSION, CONTENT_DIGEST, FILTERS_APPLIED, REGISTRY_2, digest_value};
 use crate::oci::lists::{repositories_page, tags_page};
-use crate::oci::paging::NamePage;
+use crate::oci::paging::PagedNames;
 use crate::oci::pull::OciPull;
 use crate::oci::referrers::INDEX_TYPE;
 use crate::oci::repository::RepositoryPath;
@@ -92,7 +92,7 @@ struct FoundObject {
 }
 
 async fn catalog(pull: &OciPull, uri: &Uri) -> Result<Response, Problem> {
-    let page = NamePage::of(&QueryString::of(uri)?)?;
+    let page = PagedNames::of(&QueryString::of(uri)?)?;
     let data = pull.api.answers.list_data(Scope::All).await?;
     let list = pull.repositories.of(&data.view).await?;
     let content = repositories_page(uri.path(), &list, &page)?;
@@ -105,7 +105,7 @@ async fn catalog(pull: &OciPull, uri: &Uri) -> Result<Response, Problem> {
 }
 
 async fn tags(pull: &OciPull, target: &PullTarget, uri: &Uri) -> Result<Response, Problem> {
-    let page = NamePage::of(&QueryString::of(uri)?)?;
+    let page = PagedNames::of(&QueryString::of(uri)?)?;
     let found = find(pull, target).await?;
     let tags = tags_of(&found.entry.extension);
     let content = tags_page(uri.path(), &found.path, &tags, &page)?;

@@ -11,7 +11,7 @@ use registry_core::models::tag::Tag;
 use crate::answers::downloads::{DownloadQuery, Downloads, RequestedFile};
 use crate::archives::places::ArchivePlaces;
 use crate::oci::made::manifest_of;
-use crate::oci::manifest::Manifest;
+use crate::oci::manifest::PullManifest;
 use crate::oci::published::PublishedManifests;
 
 /// Learns manifests.
@@ -34,7 +34,7 @@ impl Learning {
         Self { catalog, downloads, places, published }
     }
 
-    /// Returns the manifest of a release: the publisher's, or one that is made of its archive. The
+    /// Returns the manifest of a release: the publisher's, or one that is made from the archive. The
     /// archive is fetched if its digest is not known.
     ///
     /// # Errors
@@ -46,7 +46,7 @@ impl Learning {
         id: ExtensionId,
         tag: Tag,
         backend: BackendId,
-    ) -> Result<Arc<Manifest>> {
+    ) -> Result<Arc<PullManifest>> {
         // The release is read in full, with its files and a checksum.
         let query = DownloadQuery { id, version: tag, asset: None, scope: backend.into() };
         let found = self.downloads.find(&query).await?;

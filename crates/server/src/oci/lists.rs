@@ -11,7 +11,7 @@ use serde::Serialize;
 use crate::answers::entry::AnswerContent;
 use crate::answers::renderer::Renderer;
 use crate::edge::rendered::Rendered;
-use crate::oci::paging::NamePage;
+use crate::oci::paging::PagedNames;
 use crate::oci::repository::RepositoryPath;
 use crate::oci::response::of_page;
 
@@ -98,7 +98,7 @@ impl AsRef<str> for RepositoryPath {
 pub fn repositories_page(
     path: &str,
     list: &RepositoryList,
-    page: &NamePage,
+    page: &PagedNames,
 ) -> Result<AnswerContent> {
     let (items, more) = page.of_items(&list.repositories);
     let repositories = items.iter().map(RepositoryPath::as_str).collect();
@@ -115,7 +115,7 @@ pub fn tags_page(
     path: &str,
     repository: &RepositoryPath,
     tags: &[String],
-    page: &NamePage,
+    page: &PagedNames,
 ) -> Result<AnswerContent> {
     let (items, more) = page.of_items(tags);
     let link = more.and_then(|last| page.link(path, last));

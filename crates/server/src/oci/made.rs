@@ -7,7 +7,7 @@ use registry_core::models::extension::Release;
 use registry_core::models::naming::ExtensionId;
 use registry_core::models::oci_manifest::{OciLayer, OciManifest, VERSION, layer_type};
 
-use crate::oci::manifest::{Manifest, ManifestPart};
+use crate::oci::manifest::{PullManifest, ManifestPart};
 
 /// Makes the manifest of an archive with this digest. Equal input makes equal bytes on every replica
 /// and after every restart, so that clients can pin its digest. Texts that a publisher may edit, such
@@ -21,7 +21,7 @@ pub fn manifest_of(
     release: &Release,
     archive: &Artifact,
     digest: &Digest,
-) -> Result<Manifest> {
+) -> Result<PullManifest> {
     let version = release.version.as_str();
     let parts = archive_ending(&archive.file_name)
         .zip(layer_type(&archive.file_name))
@@ -45,7 +45,7 @@ pub fn manifest_of(
         title: Some(layer.title.clone()),
     };
     let annotations = [(VERSION.to_owned(), version.to_owned())].into();
-    Ok(Manifest::made(OciManifest { layers: vec![layer], annotations }.to_bytes(), part))
+    Ok(PullManifest::made(OciManifest { layers: vec![layer], annotations }.to_bytes(), part))
 }
 
 #[cfg(test)]
@@ -58,7 +58,7 @@ mod tests {
     // A change of these bytes changes the digest under the pins of clients.
     const GOLDEN: &str = r#"{"schemaVersion":2,"mediaType":"application/vnd.oci.image.manifest.v1+json","artifactType":"application/vnd.provisioning.extension.v1","config":{"mediaType":"application/vnd.oci.empty.v1+json","digest":"sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a","size":2},"layers":[{"mediaType":"application/vnd.oci.image.layer.v1.tar+gzip","digest":"sha256:0eb3e36bfb24dcd9bb1d1bece1531216b59539a8fde17ee80224af0653c92aa3","size":7,"annotations":{"org.opencontainers.image.title":"aws-1.2.0.tar.gz"}}],"annotations":{"org.opencontainers.image.version":"1.2.0"}}"#;
 
-    fn made(name: &str, file_name: &str, size: u64) -> Result<Manifest> {
+    fn made(name: &str, file_name: &str, size: u64) -> Result<PullManifest> {
         let release = Release::of_tag(BackendId::GITEA, "v1.2.0".parse().unwrap());
         let archive = Artifact {
             key: ArtifactKey::new("k"),

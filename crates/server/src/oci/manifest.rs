@@ -11,7 +11,7 @@ use serde_json::{Map, Value};
 
 /// A manifest or an index.
 #[derive(Clone, Debug)]
-pub struct Manifest {
+pub struct PullManifest {
     /// The bytes.
     pub bytes: Bytes,
     /// Media type.
@@ -38,14 +38,14 @@ pub struct ManifestPart {
 /// The members of manifests and indexes that name objects. Unknown and malformed ones are ignored.
 #[derive(Default, Deserialize)]
 #[serde(default)]
-struct StoredDocument {
+struct PassedDocument {
     config: Value,
     layers: Vec<Value>,
     blobs: Vec<Value>,
     manifests: Vec<Value>,
 }
 
-impl From<StoredManifest> for Manifest {
+impl From<StoredManifest> for PullManifest {
     fn from(stored: StoredManifest) -> Self {
         let media_type = HeaderValue::from_str(&stored.media_type);
         Self {
@@ -57,7 +57,7 @@ impl From<StoredManifest> for Manifest {
     }
 }
 
-impl Manifest {
+impl PullManifest {
     /// Returns the manifest with these bytes, which names this archive.
     #[must_use]
     pub fn made(bytes: Vec<u8>, archive: ManifestPart) -> Self {
@@ -92,7 +92,7 @@ impl ManifestPart {
 }
 
 fn parts(bytes: &[u8]) -> Box<[ManifestPart]> {
-    let StoredDocument { config, layers, blobs, manifests } =
+    let PassedDocument { config, layers, blobs, manifests } =
         serde_json::from_slice(bytes).unwrap_or_default();
     let named = [config].into_iter().chain(layers).chain(blobs).chain(manifests);
     named.filter_map(|value| part(value.as_object()?)).collect()
@@ -113,9 +113,9 @@ fn part(descriptor: &Map<String, Value>) -> Option<ManifestPart> {
 mod tests {
     use super::*;
 
-    fn stored(text: &str) -> Manifest {
+    fn stored(text: &str) -> PullManifest {
         let (bytes, digest) = (Bytes::copy_from_slice(text.as_bytes()), Digest::sha256(b""));
-        Manifest::from(StoredManifest { bytes, media_type: "a/b\n".to_owned(), digest })
+        PullManifest::from(StoredManifest { bytes, media_type: "a/b\n".to_owned(), digest })
     }
 
     #[test]

@@ -19,7 +19,7 @@ use crate::answers::downloads::Downloads;
 use crate::archives::places::ArchivePlaces;
 use crate::oci::learning::Learning;
 use crate::oci::made::manifest_of;
-use crate::oci::manifest::Manifest;
+use crate::oci::manifest::PullManifest;
 use crate::oci::published::{Published, PublishedManifests};
 use crate::oci::stored_manifests::{StoredManifests, StoredRules};
 
@@ -36,7 +36,7 @@ pub struct Manifests {
     /// Those that publishers stored as files.
     pub published: Arc<PublishedManifests>,
     learning: Arc<Learning>,
-    flights: SingleFlight<String, Arc<Manifest>>,
+    flights: SingleFlight<String, Arc<PullManifest>>,
     patience: Duration,
 }
 
@@ -71,7 +71,7 @@ impl Manifests {
     ///
     /// `NotFound` if the release has no single archive; `Overloaded` while other archives are fetched;
     /// `BackendTimeout` if it does not arrive in time; the errors of downloads.
-    pub async fn of_release(&self, id: &ExtensionId, release: &Release) -> Result<Arc<Manifest>> {
+    pub async fn of_release(&self, id: &ExtensionId, release: &Release) -> Result<Arc<PullManifest>> {
         if let Some(content) = self.catalog.syncer.content(release.backend)
             && content.has_manifests()
         {
@@ -94,9 +94,9 @@ impl Manifests {
     ///
     /// `NotFound` if no version has it; `BackendUnavailable` while there are versions whose digests are
     /// not known; the errors of [`Manifests::of_release`].
-    pub async fn by_digest(&self, entry: &Entry, digest: &Digest) -> Result<Arc<Manifest>> {
+    pub async fn by_digest(&self, entry: &Entry, digest: &Digest) -> Result<Arc<PullManifest>> {
         let id = entry.id();
-        let is_same = |manifest: &Arc<Manifest>| manifest.digest == *digest;
+        let is_same = |manifest: &Arc<PullManifest>| manifest.digest == *digest;
         for release in entry.extension.all_releases() {
             let says_so = release.manifest_digest.as_ref() == Some(digest);
             if !self.is_made(release) {
@@ -105,7 +105,7 @@ impl Manifests {
                 }
                 continue;
             }
-            // The record of a release may have the digest of its publisher's manifest.
+            // The record of a release may have the digest of the publisher's manifest.
             if says_so
                 && let Ok(manifest) = self.of_release(id, release).await
                 && is_same(&manifest)
@@ -158,8 +158,8 @@ impl Manifests {
     pub async fn learn(
         &self,
         entry: &Entry,
-        is_wanted: impl Fn(&Arc<Manifest>) -> bool,
-    ) -> Result<Option<Arc<Manifest>>> {
+        is_wanted: impl Fn(&Arc<PullManifest>) -> bool,
+    ) -> Result<Option<Arc<PullManifest>>> {
         let id = entry.id();
         let mut unknown = self.unknown(entry);
         for release in unknown.by_ref().take(READ_MAX) {
@@ -233,7 +233,7 @@ impl Manifests {
     }
 
     /// Returns the manifest of a release that no backend stores, if that takes no request.
-    fn known(&self, id: &ExtensionId, release: &Release) -> Option<Result<Arc<Manifest>>> {
+    fn known(&self, id: &ExtensionId, release: &Release) -> Option<Result<Arc<PullManifest>>> {
         match self.published.known(id, release) {
             Published::Unread => None,
             Published::Present(manifest) => Some(Ok(manifest)),
@@ -243,7 +243,7 @@ impl Manifests {
 }
 
 /// Makes the manifest of a release whose digest is known; `None` for another one.
-fn made(id: &ExtensionId, release: &Release) -> Option<Result<Manifest>> {
+fn made(id: &ExtensionId, release: &Release) -> Option<Result<PullManifest>> {
     let archive = release.artifact.chosen()?;
     let digest = archive.digest.as_ref().filter(|_| archive.known_size().is_some())?;
     Some(manifest_of(id, release, archive, digest))

@@ -11,14 +11,14 @@ const ITEMS_MAX: usize = 10_000;
 
 /// Page of a list that a client asks for.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct NamePage {
+pub struct PagedNames {
     /// Maximum number of items.
     pub count: usize,
     /// Item after which the page begins.
     pub last: Option<String>,
 }
 
-impl NamePage {
+impl PagedNames {
     /// Reads the parameters; others are ignored.
     ///
     /// # Errors
@@ -67,8 +67,8 @@ mod tests {
 
     use super::*;
 
-    fn page(query: &str) -> Result<NamePage, Problem> {
-        NamePage::of(&QueryString::of(&format!("/v2/_catalog?{query}").parse().unwrap()).unwrap())
+    fn page(query: &str) -> Result<PagedNames, Problem> {
+        PagedNames::of(&QueryString::of(&format!("/v2/_catalog?{query}").parse().unwrap()).unwrap())
     }
 
     #[test]
@@ -82,7 +82,7 @@ mod tests {
             ("last=", ITEMS_MAX, None),
         ] {
             let last = last.map(str::to_owned);
-            assert_eq!(page(query).unwrap(), NamePage { count, last }, "{query}");
+            assert_eq!(page(query).unwrap(), PagedNames { count, last }, "{query}");
         }
         for query in ["n=-1", "n=abc", "n=1.5", "n=%31a"] {
             assert_eq!(page(query).unwrap_err().status(), StatusCode::BAD_REQUEST, "{query}");
@@ -98,7 +98,7 @@ mod tests {
             let items: Vec<String> = items.into_iter().collect();
             let (mut seen, mut last) = (Vec::new(), None);
             for _ in 0..50 {
-                let (page, more) = NamePage { count, last }.of_items(&items);
+                let (page, more) = PagedNames { count, last }.of_items(&items);
                 prop_assert!(page.len() <= count);
                 seen.extend(page.iter().cloned());
                 last = more.map(str::to_owned);
@@ -118,7 +118,7 @@ mod tests {
             let items: Vec<String> = items.into_iter().collect();
             let after: Vec<&String> =
                 items.iter().filter(|item| last.as_ref().is_none_or(|last| *item > last)).collect();
-            let (page, more) = NamePage { count, last: last.clone() }.of_items(&items);
+            let (page, more) = PagedNames { count, last: last.clone() }.of_items(&items);
             let model: Vec<&String> = after.iter().take(count).copied().collect();
             prop_assert_eq!(page.iter().collect::<Vec<_>>(), model.clone());
             let expected = model.last().filter(|_| after.len() > count).map(|last| last.as_str());

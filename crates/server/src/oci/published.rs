@@ -9,17 +9,17 @@ use registry_core::error::Result;
 use registry_core::models::extension::Release;
 use registry_core::models::naming::ExtensionId;
 
-use crate::oci::manifest::Manifest;
+use crate::oci::manifest::PullManifest;
 
 const MIB: usize = 1024 * 1024;
 /// Maximum memory use, in bytes.
 pub const BYTES_MAX: usize = 16 * MIB;
 const BOUNDS: LruBounds = LruBounds::new(50_000, BYTES_MAX);
 
-/// Whether a release has a manifest of its publisher. Read once for the files that a release has, so
+/// Whether a release has a publisher's manifest. Read once for the files that a release has, so
 /// that a tag does not move between two digests.
 pub struct PublishedManifests {
-    read: Mutex<BoundedLru<String, Option<Arc<Manifest>>>>,
+    read: Mutex<BoundedLru<String, Option<Arc<PullManifest>>>>,
 }
 
 /// What is known of the manifest of a release's publisher.
@@ -30,7 +30,7 @@ pub enum Published {
     /// There is none, or it says another digest of the archive than is known.
     Absent,
     /// The manifest.
-    Present(Arc<Manifest>),
+    Present(Arc<PullManifest>),
 }
 
 impl Default for PublishedManifests {
@@ -66,14 +66,14 @@ impl PublishedManifests {
         content: &BackendContent,
         id: &ExtensionId,
         release: &Release,
-    ) -> Result<Option<Arc<Manifest>>> {
+    ) -> Result<Option<Arc<PullManifest>>> {
         match self.known(id, release) {
             Published::Present(manifest) => return Ok(Some(manifest)),
             Published::Absent => return Ok(None),
             Published::Unread => {}
         }
         let found = content.published_manifest(id, release).await?;
-        let manifest = found.map(|stored| Arc::new(Manifest::from(stored)));
+        let manifest = found.map(|stored| Arc::new(PullManifest::from(stored)));
         let (key, weight) = (key(id, release), manifest.as_ref().map_or(0, |one| one.weight()));
         let weight = (weight + 2 * key.len()) as u64;
         self.read.lock().put(key, weight, manifest.clone());
@@ -93,7 +93,7 @@ fn key(id: &ExtensionId, release: &Release) -> String {
 }
 
 /// Returns false if the archive is known to have another digest than the manifest says.
-fn agrees(manifest: &Manifest, release: &Release) -> bool {
+fn agrees(manifest: &PullManifest, release: &Release) -> bool {
     let digest = release.artifact.chosen().and_then(|archive| archive.digest.as_ref());
     digest.is_none_or(|digest| manifest.part(digest).is_some())
 }

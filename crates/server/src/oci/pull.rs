@@ -73,7 +73,7 @@ impl OciPull {
         }
     }
 
-    /// Returns a kept response and the counters of its route. Does not wait.
+    /// Returns a kept response and the route's counters. Does not wait.
     #[must_use]
     pub fn known(
         &self,

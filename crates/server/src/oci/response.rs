@@ -12,12 +12,12 @@ use crate::edge::rendered::Rendered;
 use crate::edge::representation::Representation;
 use crate::edge::request_id::REQUEST_ID;
 use crate::oci::headers::{API_VERSION, CONTENT_DIGEST, REGISTRY_2, digest_value};
-use crate::oci::manifest::Manifest;
+use crate::oci::manifest::PullManifest;
 
 /// Returns the content of a response with a manifest.
 #[must_use]
-pub fn of_manifest(manifest: &Manifest) -> AnswerContent {
-    let Manifest { bytes, digest, media_type, .. } = manifest;
+pub fn of_manifest(manifest: &PullManifest) -> AnswerContent {
+    let PullManifest { bytes, digest, media_type, .. } = manifest;
     AnswerContent::of(Rendered::exact(bytes.clone(), digest, media_type.clone()), 1)
 }
 

@@ -16,7 +16,7 @@ use registry_core::models::extension::Release;
 use registry_core::models::naming::ExtensionId;
 use tokio::time::Instant;
 
-use crate::oci::manifest::Manifest;
+use crate::oci::manifest::PullManifest;
 
 const MIB: usize = 1024 * 1024;
 const KEPT: LruBounds = LruBounds::new(10_000, 28 * MIB);
@@ -34,7 +34,7 @@ pub type StoredKey = (BackendId, ExtensionId, Digest);
 /// Manifests that backends store.
 pub struct StoredManifests {
     kept: Arc<Mutex<Kept>>,
-    flights: SingleFlight<(BackendId, ExtensionId, Reference), Arc<Manifest>>,
+    flights: SingleFlight<(BackendId, ExtensionId, Reference), Arc<PullManifest>>,
     rules: StoredRules,
 }
 
@@ -48,12 +48,12 @@ pub struct StoredRules {
 }
 
 struct Kept {
-    manifests: BoundedLru<StoredKey, (Arc<Manifest>, Instant)>,
+    manifests: BoundedLru<StoredKey, (Arc<PullManifest>, Instant)>,
     /// Sizes of the objects that kept manifests name.
     named: BoundedLru<StoredKey, u64>,
     absent: BoundedLru<StoredKey, Instant>,
     /// Manifests of tags whose digest the catalog does not have.
-    tagged: BoundedLru<(BackendId, ExtensionId, String), (Arc<Manifest>, Instant)>,
+    tagged: BoundedLru<(BackendId, ExtensionId, String), (Arc<PullManifest>, Instant)>,
 }
 
 impl StoredManifests {
@@ -79,7 +79,7 @@ impl StoredManifests {
         content: &BackendContent,
         id: &ExtensionId,
         release: &Release,
-    ) -> Result<Arc<Manifest>> {
+    ) -> Result<Arc<PullManifest>> {
         let by_tag = Reference::Tag(release.tag.to_string());
         let Some(digest) = &release.manifest_digest else {
             return self.ask(content, id, by_tag).await;
@@ -105,7 +105,7 @@ impl StoredManifests {
         content: &BackendContent,
         id: &ExtensionId,
         digest: &Digest,
-    ) -> Result<Arc<Manifest>> {
+    ) -> Result<Arc<PullManifest>> {
         let key = (content.backend(), id.clone(), digest.clone());
         if let Some((manifest, _)) = self.get(&key).filter(|(_, at)| at.elapsed() < self.rules.ttl)
         {
@@ -127,7 +127,7 @@ impl StoredManifests {
         content: &BackendContent,
         id: &ExtensionId,
         tag: &str,
-    ) -> Result<Arc<Manifest>> {
+    ) -> Result<Arc<PullManifest>> {
         content.take_lookup()?;
         self.ask(content, id, Reference::Tag(tag.to_owned())).await
     }
@@ -183,7 +183,7 @@ impl StoredManifests {
         content: &BackendContent,
         id: &ExtensionId,
         release: &Release,
-    ) -> Result<Arc<Manifest>> {
+    ) -> Result<Arc<PullManifest>> {
         if release.manifest_digest.is_some() {
             return self.of_release(content, id, release).await;
         }
@@ -231,7 +231,7 @@ impl StoredManifests {
         }
     }
 
-    fn get(&self, key: &StoredKey) -> Option<(Arc<Manifest>, Instant)> {
+    fn get(&self, key: &StoredKey) -> Option<(Arc<PullManifest>, Instant)> {
         self.kept.lock().manifests.get(key).cloned()
     }
 
@@ -240,14 +240,14 @@ impl StoredManifests {
         content: &BackendContent,
         id: &ExtensionId,
         reference: Reference,
-    ) -> Result<Arc<Manifest>> {
+    ) -> Result<Arc<PullManifest>> {
         let key = (content.backend(), id.clone(), reference);
         self.flights
             .ask(&key, || {
                 let (content, kept) = (content.clone(), Arc::clone(&self.kept));
                 let (backend, id, reference) = key.clone();
                 async move {
-                    let manifest = Manifest::from(content.manifest(&id, &reference).await?);
+                    let manifest = PullManifest::from(content.manifest(&id, &reference).await?);
                     let manifest = Arc::new(manifest);
                     kept.lock().keep(backend, &id, &manifest);
                     Ok(manifest)
@@ -258,7 +258,7 @@ impl StoredManifests {
 }
 
 impl Kept {
-    fn keep(&mut self, backend: BackendId, id: &ExtensionId, manifest: &Arc<Manifest>) {
+    fn keep(&mut self, backend: BackendId, id: &ExtensionId, manifest: &Arc<PullManifest>) {
         for part in &manifest.parts {
             self.named.put((backend, id.clone(), part.digest.clone()), KEY_BYTES, part.size);
         }

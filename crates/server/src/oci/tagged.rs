@@ -11,7 +11,7 @@ use serde_json::json;
 use crate::api::state::ApiState;
 use crate::edge::problem::Problem;
 use crate::oci::code::OciCode;
-use crate::oci::manifest::Manifest;
+use crate::oci::manifest::PullManifest;
 use crate::oci::manifests::Manifests;
 use crate::oci::tags::{find, spellings};
 
@@ -30,7 +30,7 @@ impl Tagged<'_> {
     ///
     /// 404 if there is no such version, if it has no single archive, or if its archive was replaced and
     /// the first one is not stored; the errors of [`Manifests::of_release`].
-    pub async fn manifest(&self, entry: &Entry, tag: &str) -> Result<Arc<Manifest>, Problem> {
+    pub async fn manifest(&self, entry: &Entry, tag: &str) -> Result<Arc<PullManifest>, Problem> {
         let release = match find(&entry.extension, tag) {
             Some(release) if release.artifact != ArtifactChoice::Unread => Arc::clone(release),
             _ => match self.looked_up(entry, tag).await? {
@@ -45,7 +45,7 @@ impl Tagged<'_> {
         manifest.map_err(|error| OciCode::ManifestUnknown.of_missing(error))
     }
 
-    /// Returns a version that the catalog has not read, or not yet; `None` if there is none.
+    /// Returns a version that the catalog has not read, or not yet; `None` if it is missing.
     async fn looked_up(&self, entry: &Entry, tag: &str) -> Result<Option<Arc<Release>>, Problem> {
         let reader = &self.api.answers.catalog().reader;
         for version in spellings(tag).filter(|version| !version.is_housekeeping()) {
@@ -60,7 +60,7 @@ impl Tagged<'_> {
 
     /// Returns the manifest of a tag that is no version, such as those with which old clients find
     /// signatures.
-    async fn hidden(&self, entry: &Entry, tag: &str) -> Result<Arc<Manifest>, Problem> {
+    async fn hidden(&self, entry: &Entry, tag: &str) -> Result<Arc<PullManifest>, Problem> {
         let id = entry.id();
         if spellings(tag).any(|tag| tag.is_housekeeping() && tag.as_str() != "latest") {
             for content in self.manifests.storing(entry) {

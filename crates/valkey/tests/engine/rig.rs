@@ -12,7 +12,7 @@ use registry_fleet::state::EnginePresence;
 use registry_testing::engine_server::{EngineServer, Product};
 use registry_testing::ids::unique;
 use registry_valkey::buckets::EngineBuckets;
-use registry_valkey::link::Link;
+use registry_valkey::link::EngineLink;
 use registry_valkey::members::EngineMembers;
 use registry_valkey::pins::EnginePins;
 use registry_valkey::secrets::FleetSecrets;
@@ -66,7 +66,7 @@ impl Calls {
 
 /// One replica. Ends with its value.
 pub struct Replica {
-    pub link: Link,
+    pub link: EngineLink,
     pub buckets: EngineBuckets,
     pub pins: EnginePins,
     pub calls: Calls,
@@ -77,7 +77,7 @@ impl Replica {
     pub fn new(settings: EngineSettings, password: Option<&str>, secrets: FleetSecrets) -> Self {
         let calls = Calls::default();
         let password = password.map(Into::into);
-        let link = Link::new(settings, password, secrets, Arc::new(calls.clone()));
+        let link = EngineLink::new(settings, password, secrets, Arc::new(calls.clone()));
         let mut supervisor = JoinSet::new();
         supervisor.spawn(link.clone().run());
         let buckets = EngineBuckets::new(link.clone());

@@ -33,16 +33,16 @@ const CONTENT_MAX: usize = 64 * 1024;
 #[expect(clippy::cast_possible_truncation, reason = "a README has at most a few MiB")]
 const KEPT_MAX: usize = README_MAX as usize + 512 * 1024;
 
-/// Reference to a manifest.
+/// Tag or digest of a manifest.
 #[derive(Clone, Copy, Debug)]
-pub enum Reference<'a> {
+pub enum ManifestReference<'a> {
     /// The current target of a tag.
     Tag(&'a Tag),
     /// Content with exactly this digest.
     Digest(&'a Digest),
 }
 
-impl fmt::Display for Reference<'_> {
+impl fmt::Display for ManifestReference<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Tag(tag) => tag.fmt(f),
@@ -82,7 +82,7 @@ impl<'a> ManifestClient<'a> {
     pub async fn read(
         &self,
         repository: &OciRepository,
-        reference: Reference<'_>,
+        reference: ManifestReference<'_>,
     ) -> Result<Manifest> {
         let question = self.question(Method::GET, repository, reference);
         let answer = self.fetch(&question, repository, reference).await?;
@@ -103,7 +103,7 @@ impl<'a> ManifestClient<'a> {
     pub async fn stored(
         &self,
         repository: &OciRepository,
-        reference: Reference<'_>,
+        reference: ManifestReference<'_>,
     ) -> Result<StoredManifest> {
         let question = self.question(Method::GET, repository, reference);
         let question = RegistryRequest { guessed: true, ..question };
@@ -113,8 +113,8 @@ impl<'a> ManifestClient<'a> {
         };
         let (computed, media_type, _) = read(&answer)?;
         let digest = match reference {
-            Reference::Digest(digest) => digest.clone(),
-            Reference::Tag(_) => computed,
+            ManifestReference::Digest(digest) => digest.clone(),
+            ManifestReference::Tag(_) => computed,
         };
         Ok(StoredManifest { bytes: answer.body.clone(), media_type, digest })
     }
@@ -124,9 +124,9 @@ impl<'a> ManifestClient<'a> {
         &self,
         error: Error,
         repository: &OciRepository,
-        reference: Reference<'_>,
+        reference: ManifestReference<'_>,
     ) -> Error {
-        let Reference::Digest(digest) = reference else { return error };
+        let ManifestReference::Digest(digest) = reference else { return error };
         let failed = matches!(error.kind(), ErrorKind::BackendUnavailable { .. });
         if !failed || !error.was_asked() {
             return error;
@@ -144,7 +144,7 @@ impl<'a> ManifestClient<'a> {
         &self,
         question: &RegistryRequest<'_>,
         repository: &OciRepository,
-        reference: Reference<'_>,
+        reference: ManifestReference<'_>,
     ) -> Result<UpstreamResponse> {
         let max = usize::try_from(MANIFEST_MAX).unwrap_or(usize::MAX);
         let answer = self.client.fetch(question, max).await?;
@@ -153,7 +153,7 @@ impl<'a> ManifestClient<'a> {
         }
         match reference {
             // A tag has no expected digest; the computed one identifies the release from here on.
-            Reference::Digest(digest) if !digest.matches(&answer.body) => {
+            ManifestReference::Digest(digest) if !digest.matches(&answer.body) => {
                 Err(Error::faulty(format!("The registry sent another manifest than {digest}")))
             }
             _ => Ok(answer),
@@ -166,7 +166,7 @@ impl<'a> ManifestClient<'a> {
     /// `BackendRefused`, and the errors of sending. A 404 is `None`, because some registries only
     /// support `GET`.
     pub async fn digest_of(&self, repository: &OciRepository, tag: &Tag) -> Result<Option<Digest>> {
-        let question = self.question(Method::HEAD, repository, Reference::Tag(tag));
+        let question = self.question(Method::HEAD, repository, ManifestReference::Tag(tag));
         let answer = self.client.fetch(&question, 0).await?;
         match answer.status {
             StatusCode::OK => Ok(announced_digest(&answer.headers)),
@@ -180,7 +180,7 @@ impl<'a> ManifestClient<'a> {
         &self,
         method: Method,
         repository: &'r OciRepository,
-        reference: Reference<'_>,
+        reference: ManifestReference<'_>,
     ) -> RegistryRequest<'r> {
         let url = self.client.in_repository(repository, &format!("manifests/{reference}"));
         RegistryRequest {
@@ -190,7 +190,7 @@ impl<'a> ManifestClient<'a> {
     }
 }
 
-fn missing(repository: &OciRepository, reference: Reference<'_>) -> Error {
+fn missing(repository: &OciRepository, reference: ManifestReference<'_>) -> Error {
     Error::not_found(format!("{repository} has no manifest {reference}"))
 }
 

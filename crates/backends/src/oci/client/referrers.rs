@@ -7,7 +7,7 @@ use registry_core::models::digest::Digest;
 use registry_core::models::tag::Tag;
 
 use crate::http::json;
-use crate::oci::client::manifest::Reference;
+use crate::oci::client::manifest::ManifestReference;
 use crate::oci::client::{Client, RegistryRequest, failure};
 use crate::oci::labels;
 use crate::oci::link::LinkedList;
@@ -69,7 +69,7 @@ async fn referrers_by_tag(
     digest: &Digest,
 ) -> Result<Vec<Descriptor>> {
     let Some(tag) = fallback_tag(digest) else { return Ok(Vec::new()) };
-    match client.manifests().read(repository, Reference::Tag(&tag)).await {
+    match client.manifests().read(repository, ManifestReference::Tag(&tag)).await {
         Ok(index) => entries(index.document),
         Err(error) if error.is_not_found() => Ok(Vec::new()),
         Err(error) => Err(error),

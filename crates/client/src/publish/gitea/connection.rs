@@ -1,4 +1,4 @@
-//! Connection to one Gitea: its API below `/api/v1`, and the files of its releases.
+//! Connection to one Gitea: its API below `/api/v1`, and files of releases.
 
 use registry_core::models::digest::{Algorithm, Digest, DigestHasher};
 use reqwest::header::{ACCEPT_ENCODING, CONTENT_TYPE, HeaderValue};
@@ -66,7 +66,7 @@ impl GiteaConnection {
         self.client.name()
     }
 
-    /// Reads an object; `None` if there is none.
+    /// Reads an object; `None` if it is missing.
     pub(super) async fn find<T: DeserializeOwned>(
         &self,
         segments: &[&str],
@@ -77,7 +77,7 @@ impl GiteaConnection {
         present(self.json(call).await)
     }
 
-    /// Sends a request once, and reads the object of its answer. The answer may be lost: see
+    /// Sends a request once, and reads the object in the answer. The answer may be lost: see
     /// [`is_unknown`].
     pub(super) async fn change<T: DeserializeOwned>(&self, call: GiteaCall<'_>) -> Result<T> {
         self.json(call).await

@@ -108,7 +108,7 @@ fn place_of(answer: &TargetAnswer, session: &RegistrySession) -> Result<Url> {
     }
     let is_same_host = url.host() == answer.url.host();
     if answer.url.scheme() == "https" && url.scheme() == "http" && is_same_host {
-        // A registry behind a proxy for TLS does not know of it.
+        // A registry behind a TLS proxy sees plain HTTP.
         let port = if url.port().is_some() { url.port() } else { answer.url.port() };
         url.set_scheme("https").and_then(|()| url.set_port(port)).map_err(|()| lost())?;
     }
