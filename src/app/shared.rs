@@ -82,7 +82,8 @@ impl SharedEngine {
         let metrics = metrics.shared.clone();
         metrics.prepare();
         let settings = files.settings(config);
-        let link = EngineLink::new(settings, files.password, files.secrets, Arc::new(metrics.clone()));
+        let link =
+            EngineLink::new(settings, files.password, files.secrets, Arc::new(metrics.clone()));
         let rotated = rotated(config, &link);
         Ok(Some(Self { link, metrics, rotated }))
     }

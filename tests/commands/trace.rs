@@ -74,6 +74,23 @@ async fn request_unknown(running: &Running) {
     assert_eq!(answer.header("x-request-id"), "mine-1");
 }
 
+/// Waits until a call of the first cycle has ended; for a minute.
+async fn is_swept(running: &Running) {
+    let metrics = async || running.send(Method::GET, "/metrics", &[], "").await.text();
+    let is_of_cycle = |line: &str| {
+        let operations = ["organization", "repositories", "settings", "feed"];
+        line.starts_with("extension_registry_upstream_request_duration_seconds_count")
+            && operations.iter().any(|name| line.contains(&format!("operation=\"{name}\"")))
+            && !line.ends_with(" 0")
+    };
+    let swept = async {
+        while !metrics().await.lines().any(is_of_cycle) {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(std::time::Duration::from_mins(1), swept).await.unwrap();
+}
+
 /// The span of this name that a line of the log belongs to.
 fn span<'a>(line: &'a Value, name: &str) -> Option<&'a Value> {
     line["spans"].as_array()?.iter().find(|span| span["name"] == name)
@@ -85,6 +102,7 @@ async fn lines_of_calls_carry_the_request_or_the_cycle_that_they_belong_to() {
     let level = ["--log-level", "info,extension_registry::http=debug"];
     let (running, _dir) = over(&url, &level);
     request_unknown(&running).await;
+    is_swept(&running).await;
     running.signal("-TERM");
     let (_, log) = running.wait();
     let lines: Vec<Value> = log.iter().map(|line| serde_json::from_str(line).unwrap()).collect();

@@ -173,7 +173,7 @@ mod tests {
             ("", "scheme"),
             ("/srv", "scheme"),
             ("local:", "empty"),
-            ("https://registry.example.com/x", "none of these"),
+            ("https://registry.example.com/x", "not one of these"),
             ("oci://registry.example.com", "namespace"),
             ("oci://registry.example.com/", "namespace"),
             ("oci:///x", "host"),

@@ -7,7 +7,7 @@ use registry_core::models::extension::Release;
 use registry_core::models::naming::ExtensionId;
 use registry_core::models::oci_manifest::{OciLayer, OciManifest, VERSION, layer_type};
 
-use crate::oci::manifest::{PullManifest, ManifestPart};
+use crate::oci::manifest::{ManifestPart, PullManifest};
 
 /// Makes the manifest of an archive with this digest. Equal input makes equal bytes on every replica
 /// and after every restart, so that clients can pin its digest. Texts that a publisher may edit, such

@@ -71,7 +71,11 @@ impl Manifests {
     ///
     /// `NotFound` if the release has no single archive; `Overloaded` while other archives are fetched;
     /// `BackendTimeout` if it does not arrive in time; the errors of downloads.
-    pub async fn of_release(&self, id: &ExtensionId, release: &Release) -> Result<Arc<PullManifest>> {
+    pub async fn of_release(
+        &self,
+        id: &ExtensionId,
+        release: &Release,
+    ) -> Result<Arc<PullManifest>> {
         if let Some(content) = self.catalog.syncer.content(release.backend)
             && content.has_manifests()
         {
