@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use registry_core::error::{Error, Result};
 use registry_core::models::digest::Digest;
 
-use crate::local::layout::Layout;
+use crate::local::layout::{Layout, parse_digest};
 use crate::oci::artifact::INDEX_DEPTH_MAX;
 use crate::oci::manifest_type::manifest_type;
 use crate::oci::models::{Descriptor, Document};
@@ -98,7 +98,7 @@ impl ContentMap {
     }
 
     fn document(&mut self, layout: &Layout, entry: &Descriptor, depth: usize) -> Result<()> {
-        let digest: Digest = digest_of(entry)?;
+        let digest: Digest = parse_digest(entry)?;
         if self.manifests.contains_key(&digest) {
             return Ok(());
         }
@@ -116,11 +116,11 @@ impl ContentMap {
             if self.blobs.len() >= BLOBS_MAX {
                 return Err(Error::faulty("The layout has more blobs than are read"));
             }
-            self.blobs.insert(digest_of(blob)?, blob.size);
+            self.blobs.insert(parse_digest(blob)?, blob.size);
         }
         if let Some(subject) = &document.subject {
             let referrer = referrer(&digest, entry.size, &document);
-            self.referrers.entry(digest_of(subject)?).or_default().push(referrer);
+            self.referrers.entry(parse_digest(subject)?).or_default().push(referrer);
         }
         self.enter(layout, &document, depth + 1);
         Ok(())
@@ -142,9 +142,4 @@ fn referrer(digest: &Digest, size: u64, document: &Document) -> Descriptor {
         artifact_type,
         platform: None,
     }
-}
-
-fn digest_of(descriptor: &Descriptor) -> Result<Digest> {
-    let parsed = descriptor.digest.parse();
-    parsed.map_err(|error| Error::faulty("a descriptor has no digest").because(error))
 }

@@ -176,7 +176,7 @@ struct LayoutMarker {
     image_layout_version: String,
 }
 
-fn parse_digest(descriptor: &Descriptor) -> Result<Digest> {
+pub(super) fn parse_digest(descriptor: &Descriptor) -> Result<Digest> {
     descriptor
         .digest
         .parse()

@@ -11,6 +11,7 @@ use registry_core::models::coverage::Coverage;
 use registry_core::models::extension::{Extension, Release};
 use registry_core::models::fault::ExtensionFault;
 use registry_core::models::naming::ExtensionId;
+use registry_core::models::oci_manifest::REF_NAME;
 use registry_core::models::tag::Tag;
 use registry_packing::layout::tag_of;
 
@@ -24,8 +25,6 @@ use crate::oci::documents::notes;
 use crate::oci::models::{Annotations, ConfigBlob, Descriptor, Document, EMPTY};
 use crate::oci::object::from_object;
 use crate::oci::unlisted::{Unfit, nothing_listed};
-
-const REF_NAME: &str = "org.opencontainers.image.ref.name";
 
 /// Reads every release. An unreadable tag becomes a fault; an unreadable index is an error.
 pub fn read_extension(

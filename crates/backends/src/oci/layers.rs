@@ -1,11 +1,11 @@
 //! Archives among layers, and their file names. Shared by registries and layouts; no I/O.
 
 use registry_core::models::artifact::is_archive_name;
+use registry_core::models::oci_manifest::TITLE;
 
 use crate::oci::models::{Descriptor, EMPTY};
 
 /// Annotation with the path of a layer's file.
-const TITLE: &str = "org.opencontainers.image.title";
 /// Annotation of a directory that oras packed.
 const UNPACK: &str = "io.deis.oras.content.unpack";
 /// Default media type of oras for files without a given type. It carries no information.

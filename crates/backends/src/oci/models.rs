@@ -5,18 +5,16 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 
+pub use registry_core::models::oci_manifest::{
+    EMPTY_TYPE as EMPTY, INDEX_TYPE as OCI_INDEX, MANIFEST_TYPE as OCI_MANIFEST,
+};
+
 use crate::oci::lenient::{is_there, list, object, present, texts, value, value_or_default};
 
-/// Media type of an OCI image index.
-pub const OCI_INDEX: &str = "application/vnd.oci.image.index.v1+json";
-/// Media type of an OCI image manifest.
-pub const OCI_MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
 /// Media type of Docker's manifest list.
 pub const DOCKER_INDEX: &str = "application/vnd.docker.distribution.manifest.list.v2+json";
 /// Media type of Docker's image manifest.
 pub const DOCKER_MANIFEST: &str = "application/vnd.docker.distribution.manifest.v2+json";
-/// Media type of the empty descriptor, `{}`.
-pub const EMPTY: &str = "application/vnd.oci.empty.v1+json";
 
 /// Annotations, or labels of a config blob.
 pub type Annotations = BTreeMap<String, String>;

@@ -5,14 +5,13 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use registry_core::models::digest::Digest;
+use registry_core::models::oci_manifest::REF_NAME;
 use serde::Deserialize;
 
 use crate::failure::{ClientFailure, FailureKind, Result};
 
 /// Longest index or manifest that is read, in bytes.
 const DOCUMENT_MAX: u64 = 32 << 20;
-/// Annotation of a descriptor: the tag.
-const REF_NAME: &str = "org.opencontainers.image.ref.name";
 
 /// A descriptor of an index or manifest.
 #[derive(Clone, Debug, Deserialize)]

@@ -8,7 +8,7 @@ mod session;
 mod token;
 
 use registry_core::models::digest::Digest;
-use registry_core::models::oci_manifest::{EMPTY_CONFIG, MANIFEST_TYPE};
+use registry_core::models::oci_manifest::{ACCEPTED, EMPTY_CONFIG, MANIFEST_TYPE};
 use registry_packing::README;
 use reqwest::header::{ACCEPT, CONTENT_TYPE};
 use reqwest::{Method, StatusCode};
@@ -23,8 +23,6 @@ use crate::publish::oci::session::RegistrySession;
 use crate::publish::publication::Publication;
 use crate::publish::target::OciTarget;
 
-/// Media types of manifests: a registry hides those that are not accepted.
-const MANIFESTS: &str = "application/vnd.oci.image.manifest.v1+json, application/vnd.oci.image.index.v1+json, application/vnd.docker.distribution.manifest.v2+json, application/vnd.docker.distribution.manifest.list.v2+json";
 /// Header of the digest that a registry computed.
 const DIGEST: &str = "docker-content-digest";
 
@@ -100,7 +98,7 @@ impl OciRelease<'_> {
 
     async fn tagged(&self) -> Result<TagState> {
         let url = self.session.url(&format!("manifests/{}", self.tag));
-        let request = TargetRequest::new(Method::GET, url).header(ACCEPT, MANIFESTS);
+        let request = TargetRequest::new(Method::GET, url).header(ACCEPT, ACCEPTED);
         let answer = self.session.send(request).await?;
         match answer.status {
             StatusCode::OK => {}

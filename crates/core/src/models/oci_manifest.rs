@@ -9,6 +9,14 @@ use crate::models::digest::Digest;
 
 /// Media type of an image manifest.
 pub const MANIFEST_TYPE: &str = "application/vnd.oci.image.manifest.v1+json";
+/// Media type of an image index.
+pub const INDEX_TYPE: &str = "application/vnd.oci.image.index.v1+json";
+/// Media types of manifests and indexes, Docker's included, as the value of `Accept`: a registry hides
+/// those that are not accepted.
+pub const ACCEPTED: &str = "application/vnd.oci.image.manifest.v1+json, \
+    application/vnd.oci.image.index.v1+json, \
+    application/vnd.docker.distribution.manifest.v2+json, \
+    application/vnd.docker.distribution.manifest.list.v2+json";
 /// Artifact type of a manifest that is an extension.
 pub const EXTENSION_TYPE: &str = "application/vnd.provisioning.extension.v1";
 /// Media type of the empty configuration.
@@ -19,6 +27,8 @@ pub const EMPTY_CONFIG: &[u8] = b"{}";
 pub const README_TYPE: &str = "text/markdown";
 /// Annotation of a layer: the name of the file.
 pub const TITLE: &str = "org.opencontainers.image.title";
+/// Annotation of a descriptor in a layout: the tag.
+pub const REF_NAME: &str = "org.opencontainers.image.ref.name";
 /// Annotation of a manifest: the version.
 pub const VERSION: &str = "org.opencontainers.image.version";
 

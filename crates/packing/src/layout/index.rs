@@ -4,12 +4,11 @@ use std::fs;
 use std::io::{self, ErrorKind};
 use std::path::Path;
 
+use registry_core::models::oci_manifest::{INDEX_TYPE, REF_NAME};
 use registry_core::models::tag::Tag;
 use serde_json::{Map, Value, json};
 
-const REF_NAME: &str = "org.opencontainers.image.ref.name";
 const MANIFESTS: &str = "manifests";
-const INDEX_TYPE: &str = "application/vnd.oci.image.index.v1+json";
 
 /// Parses a `ref.name`, or the tag in a `ref.name` that is a whole image reference
 /// (`localhost:5000/ns/a:1.0.0`). Returns `None` outside the grammar of tags.

@@ -8,6 +8,7 @@ use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri};
 use axum::response::{IntoResponse as _, Response};
 use registry_catalog::index::entry::Entry;
 use registry_core::models::digest::Digest;
+use registry_core::models::oci_manifest::INDEX_TYPE;
 use registry_core::models::scope::Scope;
 use registry_core::via::names_registry;
 
@@ -24,7 +25,6 @@ use crate::oci::headers::{API_VERSION, CONTENT_DIGEST, FILTERS_APPLIED, REGISTRY
 use crate::oci::lists::{repositories_page, tags_page};
 use crate::oci::paging::PagedNames;
 use crate::oci::pull::OciPull;
-use crate::oci::referrers::INDEX_TYPE;
 use crate::oci::repository::RepositoryPath;
 use crate::oci::response::{of_manifest, represent};
 use crate::oci::tagged::Tagged;

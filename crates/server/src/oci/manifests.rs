@@ -3,9 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use registry_catalog::Catalog;
 use registry_catalog::index::entry::Entry;
 use registry_catalog::sync::content::BackendContent;
+use registry_catalog::{Catalog, Merge};
 use registry_core::caching::single_flight::SingleFlight;
 use registry_core::error::{Error, ErrorKind, Result};
 use registry_core::models::artifact::ArtifactChoice;
@@ -193,6 +193,10 @@ impl Manifests {
     /// them.
     #[must_use]
     pub fn hidden(&self, entry: &Entry, content: &BackendContent) -> Vec<Arc<Release>> {
+        // Only a union serves versions of several backends under one name.
+        if self.catalog.rules.merge != Merge::Union {
+            return Vec::new();
+        }
         let copy = self.catalog.store.read_backend(content.backend(), |extensions| {
             extensions.get(entry.id()).map(|copy| Arc::clone(&copy.extension))
         });

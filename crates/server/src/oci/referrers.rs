@@ -12,6 +12,7 @@ use registry_core::caching::single_flight::SingleFlight;
 use registry_core::error::{Error, Result};
 use registry_core::models::backend_id::BackendId;
 use registry_core::models::digest::Digest;
+use registry_core::models::oci_manifest::INDEX_TYPE;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use tokio::time::Instant;
@@ -19,8 +20,6 @@ use tokio::time::Instant;
 use crate::oci::manifests::Manifests;
 use crate::oci::stored_manifests::StoredKey;
 
-/// Media type of an index.
-pub const INDEX_TYPE: &str = "application/vnd.oci.image.index.v1+json";
 const MIB: usize = 1024 * 1024;
 /// Maximum memory use, in bytes.
 pub const BYTES_MAX: usize = 8 * MIB;

@@ -8,6 +8,7 @@ use hyper::{Method, StatusCode};
 use registry_core::backend::oci_content::StoredManifest;
 use registry_core::error::{Error, ErrorKind, Result};
 use registry_core::models::digest::Digest;
+use registry_core::models::oci_manifest::ACCEPTED;
 use registry_core::models::readme::README_MAX;
 use registry_core::models::tag::Tag;
 
@@ -20,12 +21,6 @@ use crate::oci::labels;
 use crate::oci::manifest_type::manifest_type;
 use crate::oci::models::{DOCKER_INDEX, DOCKER_MANIFEST, Document, OCI_INDEX, OCI_MANIFEST};
 use crate::oci::repository::OciRepository;
-
-/// distribution responds with 404 if the stored type is not listed.
-const ACCEPTED: &str = "application/vnd.oci.image.manifest.v1+json, \
-    application/vnd.oci.image.index.v1+json, \
-    application/vnd.docker.distribution.manifest.v2+json, \
-    application/vnd.docker.distribution.manifest.list.v2+json";
 
 /// Maximum size of a manifest that is cached, in bytes.
 const CONTENT_MAX: usize = 64 * 1024;
