@@ -3,16 +3,22 @@
 //!
 //! Rules of every implementation:
 //!
-//! - A call ends within [`DEADLINE`]. While the engine is away a call fails at once.
+//! - A call ends within [`DEADLINE`], unless its documentation says otherwise. While the engine is
+//!   away a call fails at once.
 //! - A failed call may have been carried out, or may be carried out later.
 
 pub mod buckets;
+pub mod epoch;
 pub mod failure;
+pub mod leases;
+pub mod log;
 pub mod members;
 pub mod metrics;
 pub mod pins;
 pub mod replica;
+pub mod snapshots;
 pub mod state;
+pub mod topic;
 
 use std::time::Duration;
 

@@ -16,25 +16,49 @@ pub trait EngineMetrics: Send + Sync {
 /// A kind of call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum EngineOperation {
+    /// Appending an entry to the log.
+    Append,
     /// Taking tokens from buckets.
     Bucket,
+    /// Reading the log.
+    Follow,
+    /// Taking, renewing or releasing a lease.
+    Lease,
     /// Reporting a replica.
     Member,
     /// Offering a pin.
     Pin,
+    /// Posting a request to a writer.
+    Request,
+    /// Reading or writing a snapshot.
+    Snapshot,
 }
 
 impl EngineOperation {
     /// Every kind.
-    pub const ALL: [Self; 3] = [Self::Bucket, Self::Member, Self::Pin];
+    pub const ALL: [Self; 8] = [
+        Self::Append,
+        Self::Bucket,
+        Self::Follow,
+        Self::Lease,
+        Self::Member,
+        Self::Pin,
+        Self::Request,
+        Self::Snapshot,
+    ];
 
     /// Returns the word used in metrics.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
+            Self::Append => "append",
             Self::Bucket => "bucket",
+            Self::Follow => "follow",
+            Self::Lease => "lease",
             Self::Member => "member",
             Self::Pin => "pin",
+            Self::Request => "request",
+            Self::Snapshot => "snapshot",
         }
     }
 }

@@ -1,0 +1,41 @@
+//! Snapshots: the state of a topic at a position, for replicas that cannot read all of its log.
+
+use async_trait::async_trait;
+use bytes::Bytes;
+
+use crate::epoch::Position;
+use crate::failure::Away;
+use crate::log::WriteFailure;
+use crate::replica::ReplicaId;
+use crate::topic::Topic;
+
+/// Maximum length of a segment, in bytes.
+pub const SEGMENT_MAX: usize = 2 * 1024 * 1024;
+
+/// The state of a topic.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Snapshot {
+    /// Position of the last entry that it includes.
+    pub position: Position,
+    /// Content, in segments of at most [`SEGMENT_MAX`] bytes.
+    pub segments: Vec<Bytes>,
+}
+
+/// The snapshots of one fleet, one for each topic.
+#[async_trait]
+pub trait Snapshots: Send + Sync {
+    /// Replaces the snapshot of a topic. One of sequence 0 begins an epoch: the next entry of the topic
+    /// follows it, whatever came before. Fails with [`WriteFailure::Fenced`] unless the replica holds
+    /// the lease in the snapshot's epoch and, after sequence 0, the topic's last entry has the
+    /// snapshot's position. May take seconds.
+    async fn write(
+        &self,
+        replica: &ReplicaId,
+        topic: &Topic,
+        snapshot: &Snapshot,
+    ) -> Result<(), WriteFailure>;
+
+    /// Returns the snapshot of a topic; `None` if there is none above `known`, or not all of it. May
+    /// take seconds.
+    async fn read(&self, topic: &Topic, known: Position) -> Result<Option<Snapshot>, Away>;
+}
