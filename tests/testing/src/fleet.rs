@@ -2,4 +2,5 @@
 
 pub mod buckets;
 pub mod conformance;
+pub mod connected;
 pub mod pins;

@@ -10,6 +10,7 @@ use registry_fleet::members::Members as _;
 use registry_fleet::metrics::{EngineCall, EngineMetrics};
 use registry_fleet::state::EnginePresence;
 use registry_testing::engine_server::{EngineServer, Product};
+use registry_testing::fleet::connected::Connected;
 use registry_testing::ids::unique;
 use registry_valkey::buckets::EngineBuckets;
 use registry_valkey::leases::EngineLeases;
@@ -96,6 +97,12 @@ impl Replica {
             calls,
             _supervisor: supervisor,
         }
+    }
+
+    /// This replica under a name, as checks of every engine use it.
+    pub fn named(&self, name: &str) -> Connected<'_> {
+        let (leases, log, snapshots) = (&self.leases, &self.log, &self.snapshots);
+        Connected { replica: name.parse().unwrap(), leases, log, snapshots }
     }
 
     /// A replica of a fleet of this name, once it is connected.
