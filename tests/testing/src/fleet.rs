@@ -2,4 +2,6 @@
 
 pub mod buckets;
 pub mod conformance;
+pub mod engine;
+pub mod fault;
 pub mod pins;

@@ -103,7 +103,8 @@ mod tests {
     use registry_core::models::artifact::{ArtifactChoice, ArtifactKey};
     use registry_core::models::backend_id::BackendId;
     use registry_core::models::extension::{Change, Extension};
-    use registry_testing::fleet::pins::{Fault, MemoryPins, PinConnection};
+    use registry_testing::fleet::fault::Fault;
+    use registry_testing::fleet::pins::{MemoryPins, PinConnection};
 
     use super::*;
     use crate::index::delta::{BackendDelta, Delta};
