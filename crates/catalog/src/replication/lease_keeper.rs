@@ -54,10 +54,12 @@ pub(super) async fn keep_lease(replicator: Arc<Replicator>, backend: Arc<SharedB
         failing_since: None,
     };
     loop {
-        match keeper.backend.share.role() {
-            Role::Writer { epoch } => keeper.renew(epoch).await,
-            Role::Follower => keeper.attempt().await,
-            Role::Alone { .. } => {}
+        if let Role::Writer { epoch } = keeper.backend.share.role() {
+            keeper.renew(epoch).await;
+        }
+        // Also right after it stepped down, in a new epoch.
+        if keeper.backend.share.role() == Role::Follower {
+            keeper.attempt().await;
         }
         keeper.pause().await;
     }
@@ -78,8 +80,8 @@ impl Keeper {
         tokio::select! {
             biased;
             () = sleep(pause) => {}
-            // A replica that stepped down gives its lease back at once.
-            _ = roles.wait_for(|now| self.held.is_some() && !now.is_writer()) => {}
+            // A writer that steps down gives its lease back at once.
+            _ = roles.changed() => {}
             () = self.goes_blind() => {}
         }
     }
