@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use registry_backends::http::check_ca_file;
+use registry_catalog::replication::Fleet;
 use registry_core::files;
 use registry_fleet::members::Members as _;
 use registry_fleet::pins::PinLedger;
@@ -16,11 +17,14 @@ use registry_server::metrics::Metrics;
 use registry_server::metrics::shared::SharedMetrics;
 use registry_valkey::buckets::EngineBuckets;
 use registry_valkey::check::{Check, examine};
+use registry_valkey::leases::EngineLeases;
 use registry_valkey::link::EngineLink;
+use registry_valkey::log::EngineLog;
 use registry_valkey::members::EngineMembers;
 use registry_valkey::pins::EnginePins;
 use registry_valkey::secrets::FleetSecrets;
 use registry_valkey::settings::EngineSettings;
+use registry_valkey::snapshots::EngineSnapshots;
 use secrecy::SecretString;
 use tokio::time::{MissedTickBehavior, interval};
 use tracing::{info, warn};
@@ -42,6 +46,7 @@ const PRESENT_EVERY: Duration = Duration::from_secs(5);
 /// The engine, and the files that are watched for it.
 pub(super) struct SharedEngine {
     link: EngineLink,
+    replica: ReplicaId,
     metrics: SharedMetrics,
     pub(super) rotated: Vec<Rotated>,
 }
@@ -85,7 +90,18 @@ impl SharedEngine {
         let link =
             EngineLink::new(settings, files.password, files.secrets, Arc::new(metrics.clone()));
         let rotated = rotated(config, &link);
-        Ok(Some(Self { link, metrics, rotated }))
+        Ok(Some(Self { link, replica: replica()?, metrics, rotated }))
+    }
+
+    /// What replicas keep their catalogs equal with.
+    pub(super) fn fleet(&self) -> Fleet {
+        Fleet {
+            leases: Arc::new(EngineLeases::new(self.link.clone())),
+            log: Arc::new(EngineLog::new(self.link.clone())),
+            snapshots: Arc::new(EngineSnapshots::new(self.link.clone())),
+            replica: self.replica.clone(),
+            engine: self.link.state(),
+        }
     }
 
     /// Pins of all replicas.
@@ -102,13 +118,17 @@ impl SharedEngine {
         let buckets = EngineBuckets::new(self.link.clone());
         lifecycle.run(async move { admission.share(&buckets).await });
         lifecycle.run(self.link.clone().run());
-        lifecycle.run(report(self.link, self.metrics));
+        lifecycle.run(report(self.link, self.replica, self.metrics));
     }
 }
 
-async fn report(link: EngineLink, metrics: SharedMetrics) {
-    // New at each start: a replica that was killed is not this one.
-    let Ok(replica) = format!("{:032x}", fastrand::u128(..)).parse::<ReplicaId>() else { return };
+/// Names this process. New at each start: a replica that was killed is not this one.
+fn replica() -> Result<ReplicaId, Finding> {
+    let name = format!("{:032x}", fastrand::u128(..));
+    name.parse().map_err(|error| found("shared", &error))
+}
+
+async fn report(link: EngineLink, replica: ReplicaId, metrics: SharedMetrics) {
     let (members, state) = (EngineMembers::new(link.clone()), link.state());
     let mut ticks = interval(PRESENT_EVERY);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);

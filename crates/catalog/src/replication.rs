@@ -49,11 +49,44 @@ pub struct Fleet {
     pub engine: EngineState,
 }
 
+/// Role of a replica for one backend.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ReplicationRole {
+    /// It reads the backend for itself: the engine is away.
+    Alone,
+    /// It applies what the writer publishes.
+    Follower,
+    /// It reads the backend for all replicas.
+    Writer,
+}
+
+impl ReplicationRole {
+    /// Returns the word used in `/health`.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Alone => "alone",
+            Self::Follower => "follower",
+            Self::Writer => "writer",
+        }
+    }
+}
+
+impl From<Role> for ReplicationRole {
+    fn from(role: Role) -> Self {
+        match role {
+            Role::Alone { .. } => Self::Alone,
+            Role::Follower => Self::Follower,
+            Role::Writer { .. } => Self::Writer,
+        }
+    }
+}
+
 /// What a replica does about one backend.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ReplicationReport {
-    /// `alone`, `follower` or `writer`.
-    pub role: &'static str,
+    /// Role of the replica.
+    pub role: ReplicationRole,
     /// Time since the last entry of the log.
     pub heard: Duration,
     /// True while entries are missing.
@@ -115,7 +148,7 @@ impl Replicator {
         let reports = self.backends.iter().map(|backend| {
             let progress = backend.share.progress();
             let report = ReplicationReport {
-                role: backend.share.role().as_str(),
+                role: backend.share.role().into(),
                 heard: progress.heard.elapsed(),
                 has_gap: progress.has_gap,
                 counts: backend.share.counts(),

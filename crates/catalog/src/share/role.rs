@@ -18,13 +18,4 @@ impl Role {
     pub(crate) const fn is_writer(self) -> bool {
         matches!(self, Self::Writer { .. })
     }
-
-    /// Returns the word used in `/health`.
-    pub(crate) const fn as_str(self) -> &'static str {
-        match self {
-            Self::Alone { .. } => "alone",
-            Self::Follower => "follower",
-            Self::Writer { .. } => "writer",
-        }
-    }
 }
