@@ -6,21 +6,17 @@ use std::time::Duration;
 use jiff::Timestamp;
 use redis::aio::MultiplexedConnection;
 use redis::cmd;
-use registry_fleet::buckets::{BucketUse, Buckets as _, SharedLimit};
 use registry_fleet::failure::{Away, AwayReason};
-use registry_fleet::members::Members as _;
 use registry_fleet::metrics::{EngineCall, EngineMetrics};
-use registry_fleet::replica::ReplicaId;
 use registry_fleet::state::EnginePresence;
 use secrecy::SecretString;
 use tokio::time::sleep;
 
-use crate::buckets::EngineBuckets;
 use crate::commands::acl;
 use crate::failure::away_of;
 use crate::link::EngineLink;
 use crate::members::EngineMembers;
-use crate::pins::EnginePins;
+use crate::rights::rights;
 use crate::secrets::FleetSecrets;
 use crate::settings::EngineSettings;
 
@@ -144,15 +140,4 @@ async fn clock(connection: &mut MultiplexedConnection) -> Check {
     let what =
         format!("the clocks of the server and of this machine differ by {} s", skew.as_secs());
     Check::note("clock", what, "set both by NTP; nothing that is shared depends on them")
-}
-
-/// Calls every script, under keys that no replica uses.
-async fn rights(link: &EngineLink) -> Result<(), Away> {
-    let uses = [BucketUse { client: "doctor".to_owned(), used: Duration::from_millis(1) }];
-    let buckets = EngineBuckets::new(link.clone());
-    buckets.take(SharedLimit::Requests, &uses, Duration::from_secs(1)).await?;
-    if let Ok(replica) = "doctor".parse::<ReplicaId>() {
-        EngineMembers::trial(link.clone()).present(&replica).await?;
-    }
-    EnginePins::new(link.clone()).trial().await
 }

@@ -4,19 +4,28 @@ use crate::fleet_name::FleetName;
 
 /// Every command. `select` is used for another database than 0 alone, `script|load` where a server
 /// does not know a script.
-pub const COMMANDS: [&str; 15] = [
+pub const COMMANDS: [&str; 24] = [
     "auth",
+    "del",
     "evalsha",
     "get",
     "hget",
+    "hkeys",
     "hset",
     "info",
     "pexpire",
     "ping",
+    "pttl",
     "script|load",
     "select",
     "set",
     "time",
+    "xadd",
+    "xdel",
+    "xrange",
+    "xread",
+    "xrevrange",
+    "xtrim",
     "zadd",
     "zremrangebyscore",
     "zrevrange",

@@ -56,11 +56,11 @@ async fn answered(command: &Cmd, connection: &mut MultiplexedConnection) -> Resu
 pub(crate) async fn facts(connection: &mut MultiplexedConnection) -> Result<ServerFacts, Away> {
     let command = cmd("INFO");
     let info = command.query_async::<String>(connection);
-    let info = timeout(CONNECT_MAX, info).await.map_err(|_| late())?;
+    let info = timeout(CONNECT_MAX, info).await.map_err(|_| late(CONNECT_MAX))?;
     info.map(|info| ServerFacts::parse(&info)).map_err(|error| away_of(&error))
 }
 
 /// Tries whether the server answers within the deadline of a call.
 pub(crate) async fn ping(connection: &mut MultiplexedConnection) -> Result<(), Away> {
-    timeout(DEADLINE, answered(&cmd("PING"), connection)).await.map_err(|_| late())?
+    timeout(DEADLINE, answered(&cmd("PING"), connection)).await.map_err(|_| late(DEADLINE))?
 }

@@ -1,5 +1,7 @@
 //! Errors of the client library and of servers, as reasons and plain messages.
 
+use std::time::Duration;
+
 use redis::{ErrorKind, RedisError};
 use registry_fleet::failure::{Away, AwayReason};
 
@@ -7,10 +9,12 @@ use registry_fleet::failure::{Away, AwayReason};
 const DETAIL_MAX: usize = 200;
 
 /// Codes of servers, with their reasons and messages.
-const CODES: [(&str, AwayReason, &str); 17] = [
+const CODES: [(&str, AwayReason, &str); 18] = [
     ("LOADING", AwayReason::Loading, "the server loads its data"),
     ("READONLY", AwayReason::ReadOnly, REPLICA),
     ("MASTERDOWN", AwayReason::ReadOnly, REPLICA),
+    // Ends a wait for the log at a primary that becomes a replica.
+    ("UNBLOCKED", AwayReason::ReadOnly, REPLICA),
     (
         "NOREPLICAS",
         AwayReason::ReadOnly,
@@ -88,8 +92,8 @@ pub(crate) fn plain(said: &str) -> String {
     said.chars().map(|c| if c.is_control() { ' ' } else { c }).take(DETAIL_MAX).collect()
 }
 
-/// Returns the failure of a call without an answer within the deadline.
-pub(crate) fn late() -> Away {
-    let deadline = registry_fleet::DEADLINE.as_millis();
-    Away::new(AwayReason::Late, format!("the server does not answer within {deadline} ms"))
+/// Returns the failure of a call without an answer within its time.
+pub(crate) fn late(limit: Duration) -> Away {
+    let limit = limit.as_millis();
+    Away::new(AwayReason::Late, format!("the server does not answer within {limit} ms"))
 }

@@ -2,7 +2,8 @@
 //!
 //! A [`link`] keeps one connection: it connects, checks the server, and reconnects in a task of its
 //! own. A call never waits for that: it fails at once while there is no usable connection, and after
-//! [`DEADLINE`](registry_fleet::DEADLINE) in any case.
+//! [`DEADLINE`](registry_fleet::DEADLINE) in any case. Reading the log and the calls about snapshots take
+//! longer, and have connections of their own.
 
 pub mod address;
 pub mod buckets;
@@ -11,14 +12,25 @@ pub mod commands;
 mod dial;
 mod failure;
 pub mod fleet_name;
+pub mod leases;
 pub mod link;
+pub mod log;
+mod log_items;
+mod log_keys;
+mod log_reader;
+mod manifest;
 pub mod members;
+mod own_connection;
 pub mod pins;
+mod rights;
 mod script;
 pub mod secrets;
 mod server_facts;
 pub mod settings;
+pub mod snapshots;
+mod stream;
 mod supervisor;
+mod unsigned;
 
 /// Log filters name this target (docs/operations.md).
 pub(crate) const LOG_TARGET: &str = "extension_registry::shared";

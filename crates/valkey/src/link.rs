@@ -1,6 +1,8 @@
 //! The link of a replica to an engine: one connection, shared by all calls.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use parking_lot::{Mutex, RwLock};
 use redis::aio::MultiplexedConnection;
@@ -33,6 +35,8 @@ struct LinkState {
     password: RwLock<Option<SecretString>>,
     secrets: RwLock<FleetSecrets>,
     line: Mutex<Line>,
+    /// Number of times that the line was opened.
+    openings: AtomicU64,
     state: EngineState,
     metrics: Arc<dyn EngineMetrics>,
     /// Wakes the supervisor.
@@ -63,6 +67,7 @@ impl EngineLink {
             password: RwLock::new(password),
             secrets: RwLock::new(secrets),
             line: Mutex::new(Line::Closed(away)),
+            openings: AtomicU64::new(0),
             state: EngineState::default(),
             metrics,
             closed: Notify::new(),
@@ -96,6 +101,7 @@ impl EngineLink {
 
     /// Lets calls use a connection.
     pub(crate) fn open(&self, connection: MultiplexedConnection, facts: &ServerFacts) {
+        self.0.openings.fetch_add(1, Ordering::Relaxed);
         *self.0.line.lock() = Line::Open { connection, late: 0 };
         self.0.metrics.connected(true);
         let warning = facts.warning();
@@ -119,11 +125,12 @@ impl EngineLink {
         self.0.closed.notify_one();
     }
 
-    /// Returns why calls fail at once; `None` if they are sent.
-    pub(crate) fn away(&self) -> Option<AwayReason> {
+    /// Returns a number that changes when the line was closed and opened again: another server may
+    /// answer now. Fails while calls fail at once.
+    pub(crate) fn opening(&self) -> Result<u64, Away> {
         match &*self.0.line.lock() {
-            Line::Open { .. } => None,
-            Line::Closed(away) => Some(away.reason),
+            Line::Open { .. } => Ok(self.0.openings.load(Ordering::Relaxed)),
+            Line::Closed(away) => Err(away.clone()),
         }
     }
 
@@ -160,9 +167,19 @@ impl EngineLink {
     ) -> Result<T, Away> {
         let begun = Instant::now();
         let result = self.sent(operation, script).await;
-        let failure = result.as_ref().err().map(|away| away.reason);
-        self.0.metrics.record(&EngineCall { operation, failure, duration: begun.elapsed() });
+        self.record(operation, begun.elapsed(), result.as_ref().err());
         result
+    }
+
+    /// Records a call that ended.
+    pub(crate) fn record(
+        &self,
+        operation: EngineOperation,
+        duration: Duration,
+        failure: Option<&Away>,
+    ) {
+        let failure = failure.map(|away| away.reason);
+        self.0.metrics.record(&EngineCall { operation, failure, duration });
     }
 
     async fn sent<T: FromRedisValue>(
@@ -176,33 +193,33 @@ impl EngineLink {
         };
         let Ok(answered) = timeout(DEADLINE, script.invoke_async(&mut connection)).await else {
             self.late();
-            return Err(late());
+            return Err(late(DEADLINE));
         };
         self.answered();
         let result = answered.map_err(|error| away_of(&error));
-        let refused = match &result {
-            Err(away) if matches!(away.reason, AwayReason::Full | AwayReason::Refused) => {
-                Some(away.clone())
-            }
-            // Another connection may lead to a server that can be used.
-            Err(away) => {
-                self.close(away);
-                return result;
-            }
-            Ok(_) => None,
-        };
-        if self.0.state.refuses(operation, refused.clone()) {
-            let (address, operation) = (&self.0.settings.address, operation.as_str());
-            match refused {
-                Some(why) => {
-                    warn!(target: LOG_TARGET, "shared: {address} refuses calls of the kind {operation}: {why}");
-                }
-                None => {
-                    info!(target: LOG_TARGET, "shared: {address} takes calls of the kind {operation} again");
-                }
-            }
+        match &result {
+            Err(away) if !is_refusal(away) => self.close(away),
+            _ => self.answers(operation, result.as_ref().err()),
         }
         result
+    }
+
+    /// Notes whether the engine refuses a kind of call. Failures of the connection say nothing about it.
+    pub(crate) fn answers(&self, operation: EngineOperation, failure: Option<&Away>) {
+        if failure.is_some_and(|away| !is_refusal(away))
+            || !self.0.state.refuses(operation, failure.cloned())
+        {
+            return;
+        }
+        let (address, operation) = (&self.0.settings.address, operation.as_str());
+        match failure {
+            Some(why) => {
+                warn!(target: LOG_TARGET, "shared: {address} refuses calls of the kind {operation}: {why}");
+            }
+            None => {
+                info!(target: LOG_TARGET, "shared: {address} takes calls of the kind {operation} again");
+            }
+        }
     }
 
     /// Notes a call without an answer.
@@ -212,7 +229,7 @@ impl EngineLink {
         *count += 1;
         if *count >= LATE_MAX {
             drop(line);
-            self.close(&late());
+            self.close(&late(DEADLINE));
         }
     }
 
@@ -222,4 +239,10 @@ impl EngineLink {
             *late = 0;
         }
     }
+}
+
+/// Returns true if the server answers, but not what was asked. After any other failure another
+/// connection may lead to a server that can be used.
+fn is_refusal(away: &Away) -> bool {
+    matches!(away.reason, AwayReason::Full | AwayReason::Refused)
 }

@@ -48,11 +48,11 @@ impl EngineLink {
             } else {
                 sleep(RETRY_EVERY).await;
             }
-            if self.away().is_some_and(|reason| reason != AwayReason::Late) {
+            if self.opening().is_err_and(|away| away.reason != AwayReason::Late) {
                 return;
             }
             match ping(&mut connection).await {
-                Ok(()) if self.away().is_none() => self.answered(),
+                Ok(()) if self.opening().is_ok() => self.answered(),
                 Ok(()) => {
                     // A server that was paused may have been replaced by one of its replicas.
                     match facts(&mut connection)

@@ -2,6 +2,7 @@
 
 pub mod buckets;
 pub mod conformance;
+pub mod connected;
 pub mod engine;
 pub mod fault;
 pub mod pins;

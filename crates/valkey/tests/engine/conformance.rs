@@ -4,6 +4,7 @@ use registry_fleet::state::EnginePresence;
 use registry_testing::fleet::buckets::MemoryBuckets;
 use registry_testing::fleet::conformance;
 use registry_testing::fleet::pins::MemoryPins;
+use tokio::task::JoinSet;
 
 use crate::engine::rig::{Replica, secrets, servers, settings};
 
@@ -32,6 +33,43 @@ async fn pins_of_redis_and_valkey_do_what_those_of_every_engine_do() {
     for server in servers("").await {
         let (one, other) = (Replica::of(&server, "a").await, Replica::of(&server, "a").await);
         conformance::pins(&one.pins, &other.pins).await;
+    }
+}
+
+#[tokio::test]
+async fn leases_of_redis_and_valkey_do_what_those_of_every_engine_do() {
+    for server in servers("").await {
+        let (one, other) = (Replica::of(&server, "a").await, Replica::of(&server, "a").await);
+        conformance::leases(&one.named("one"), &other.named("other")).await;
+    }
+}
+
+#[tokio::test]
+async fn a_lease_of_redis_and_valkey_ends_when_it_is_not_renewed() {
+    let mut checks = JoinSet::new();
+    for server in servers("").await {
+        checks.spawn(async move {
+            let (one, other) = (Replica::of(&server, "a").await, Replica::of(&server, "a").await);
+            conformance::lease_ends(&one.named("one"), &other.named("other")).await;
+        });
+    }
+    checks.join_all().await;
+}
+
+#[tokio::test]
+async fn the_log_of_redis_and_valkey_does_what_that_of_every_engine_does() {
+    for server in servers("").await {
+        let (one, other) = (Replica::of(&server, "a").await, Replica::of(&server, "a").await);
+        conformance::log(&one.named("one"), &other.named("other")).await;
+        conformance::large_payloads(&one.named("one"), &other.named("other")).await;
+    }
+}
+
+#[tokio::test]
+async fn snapshots_of_redis_and_valkey_do_what_those_of_every_engine_do() {
+    for server in servers("").await {
+        let (one, other) = (Replica::of(&server, "a").await, Replica::of(&server, "a").await);
+        conformance::snapshots(&one.named("one"), &other.named("other")).await;
     }
 }
 

@@ -4,6 +4,7 @@ use registry_fleet::failure::AwayReason;
 use registry_fleet::members::Members as _;
 use registry_testing::certificates::Authority;
 use registry_testing::engine_server::{EngineServer, Product};
+use registry_testing::fleet::conformance;
 use registry_valkey::commands::{COMMANDS, acl};
 use registry_valkey::members::EngineMembers;
 use registry_valkey::settings::EngineSettings;
@@ -84,7 +85,7 @@ async fn the_documented_rights_are_enough_and_no_right_is_too_much() {
             let replica = Replica::new(settings, Some("secret-word"), secrets("s"));
             replica.taken().await;
             // The second time, buckets have a value.
-            conformance(&replica).await;
+            use_everything(&replica).await;
             EngineMembers::new(replica.link.clone()).present(&member).await.unwrap();
         }
         let stats = server.command(&["INFO", "commandstats"]).await;
@@ -108,9 +109,14 @@ async fn the_documented_rights_are_enough_and_no_right_is_too_much() {
     }
 }
 
-async fn conformance(replica: &Replica) {
-    registry_testing::fleet::conformance::buckets(&replica.buckets, &replica.buckets).await;
-    registry_testing::fleet::conformance::pins(&replica.pins, &replica.pins).await;
+async fn use_everything(replica: &Replica) {
+    conformance::buckets(&replica.buckets, &replica.buckets).await;
+    conformance::pins(&replica.pins, &replica.pins).await;
+    let (one, other) = (replica.named("one"), replica.named("other"));
+    // First of all: the log is trimmed only while every topic in it has a snapshot.
+    conformance::snapshots(&one, &other).await;
+    conformance::leases(&one, &other).await;
+    conformance::log(&one, &other).await;
 }
 
 #[tokio::test]

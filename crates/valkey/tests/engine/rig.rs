@@ -10,13 +10,17 @@ use registry_fleet::members::Members as _;
 use registry_fleet::metrics::{EngineCall, EngineMetrics};
 use registry_fleet::state::EnginePresence;
 use registry_testing::engine_server::{EngineServer, Product};
+use registry_testing::fleet::connected::Connected;
 use registry_testing::ids::unique;
 use registry_valkey::buckets::EngineBuckets;
+use registry_valkey::leases::EngineLeases;
 use registry_valkey::link::EngineLink;
+use registry_valkey::log::EngineLog;
 use registry_valkey::members::EngineMembers;
 use registry_valkey::pins::EnginePins;
 use registry_valkey::secrets::FleetSecrets;
 use registry_valkey::settings::EngineSettings;
+use registry_valkey::snapshots::EngineSnapshots;
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
@@ -69,6 +73,9 @@ pub struct Replica {
     pub link: EngineLink,
     pub buckets: EngineBuckets,
     pub pins: EnginePins,
+    pub leases: EngineLeases,
+    pub log: EngineLog,
+    pub snapshots: EngineSnapshots,
     pub calls: Calls,
     _supervisor: JoinSet<()>,
 }
@@ -80,9 +87,22 @@ impl Replica {
         let link = EngineLink::new(settings, password, secrets, Arc::new(calls.clone()));
         let mut supervisor = JoinSet::new();
         supervisor.spawn(link.clone().run());
-        let buckets = EngineBuckets::new(link.clone());
-        let pins = EnginePins::new(link.clone());
-        Self { link, buckets, pins, calls, _supervisor: supervisor }
+        Self {
+            buckets: EngineBuckets::new(link.clone()),
+            pins: EnginePins::new(link.clone()),
+            leases: EngineLeases::new(link.clone()),
+            log: EngineLog::new(link.clone()),
+            snapshots: EngineSnapshots::new(link.clone()),
+            link,
+            calls,
+            _supervisor: supervisor,
+        }
+    }
+
+    /// This replica under a name, as checks of every engine use it.
+    pub fn named(&self, name: &str) -> Connected<'_> {
+        let (leases, log, snapshots) = (&self.leases, &self.log, &self.snapshots);
+        Connected { replica: name.parse().unwrap(), leases, log, snapshots }
     }
 
     /// A replica of a fleet of this name, once it is connected.

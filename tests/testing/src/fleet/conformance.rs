@@ -1,4 +1,8 @@
-//! What the buckets and pins of every engine do, whoever used them before.
+//! What every engine does, whoever used it before.
+
+mod leases;
+mod log;
+mod snapshots;
 
 use std::time::Duration;
 
@@ -7,6 +11,9 @@ use registry_core::models::digest::Digest;
 use registry_fleet::buckets::{BUCKETS_MAX, BucketUse, Buckets, SharedLimit};
 use registry_fleet::pins::{PinKey, PinLedger, SharedPin};
 
+pub use self::leases::{lease_ends, leases};
+pub use self::log::{entry, first, large_payloads, log};
+pub use self::snapshots::{snapshot, snapshots};
 use crate::ids::{id, unique};
 
 const SECOND: Duration = Duration::from_secs(1);

@@ -1,0 +1,151 @@
+//! Snapshots in an engine: a manifest for each topic, and segments under their digests.
+
+use std::time::Duration;
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use redis::cmd;
+use registry_core::models::digest::Digest;
+use registry_fleet::epoch::Position;
+use registry_fleet::failure::Away;
+use registry_fleet::log::WriteFailure;
+use registry_fleet::metrics::EngineOperation;
+use registry_fleet::replica::ReplicaId;
+use registry_fleet::snapshots::{Snapshot, Snapshots};
+use registry_fleet::topic::Topic;
+use tokio::time::Instant;
+
+use crate::link::EngineLink;
+use crate::log_keys::{LogKeys, holder};
+use crate::manifest::Manifest;
+use crate::own_connection::{OpenConnection, OwnConnection};
+use crate::script::WRITE_SNAPSHOT;
+
+/// Maximum time for one segment or manifest.
+const STEP_MAX: Duration = Duration::from_secs(5);
+/// Time after which a segment is deleted that no manifest named again.
+const SEGMENT_TTL: Duration = Duration::from_hours(2);
+
+/// The snapshots of a fleet. Manifests are signed, and name their segments by digests.
+pub struct EngineSnapshots {
+    link: EngineLink,
+    keys: LogKeys,
+    connection: OwnConnection,
+}
+
+impl EngineSnapshots {
+    /// Connects to the server of a link, when there is a snapshot to write or to read.
+    #[must_use]
+    pub fn new(link: EngineLink) -> Self {
+        Self::with(LogKeys::of(&link), link)
+    }
+
+    /// Uses keys that no replica uses.
+    pub(crate) fn trial(link: EngineLink) -> Self {
+        Self::with(LogKeys::trial(&link), link)
+    }
+
+    fn with(keys: LogKeys, link: EngineLink) -> Self {
+        let connection = OwnConnection::new(link.clone(), EngineOperation::Snapshot);
+        Self { link, keys, connection }
+    }
+
+    /// Returns false if another replica writes about the topic.
+    async fn written(
+        &self,
+        replica: &ReplicaId,
+        topic: &Topic,
+        snapshot: &Snapshot,
+    ) -> Result<bool, Away> {
+        let mut connection = self.connection.open().await?;
+        let mut segments = Vec::new();
+        for segment in &snapshot.segments {
+            let digest = Digest::sha256(segment);
+            self.store(&mut connection, &digest, segment).await?;
+            segments.push(digest);
+        }
+        let manifest = Manifest { position: snapshot.position, segments };
+        let key = self.keys.snapshot(topic);
+        let mut script = WRITE_SNAPSHOT.prepare_invoke();
+        script.key(self.keys.lease(topic)).key(&self.keys.tails).key(&key);
+        script.key(&self.keys.marks).key(&self.keys.log);
+        script.arg(holder(replica, manifest.position.epoch)).arg(topic.as_str());
+        script.arg(manifest.position.to_string()).arg(manifest.sealed(&self.link, &key));
+        let is_written = connection.invoke(&script, STEP_MAX).await?;
+        self.connection.keep(connection);
+        Ok(is_written)
+    }
+
+    /// Stores a segment, or lets the one that is there stay.
+    async fn store(
+        &self,
+        connection: &mut OpenConnection,
+        digest: &Digest,
+        segment: &[u8],
+    ) -> Result<(), Away> {
+        let (key, ttl) = (self.keys.segment(digest), SEGMENT_TTL.as_millis().to_string());
+        let stays: bool = connection.query(cmd("PEXPIRE").arg(&key).arg(&ttl), STEP_MAX).await?;
+        if stays {
+            return Ok(());
+        }
+        let mut command = cmd("SET");
+        command.arg(&key).arg(segment).arg("PX").arg(&ttl);
+        connection.query::<String>(&command, STEP_MAX).await.map(drop)
+    }
+
+    async fn found(&self, topic: &Topic, known: Position) -> Result<Option<Snapshot>, Away> {
+        let mut connection = self.connection.open().await?;
+        let key = self.keys.snapshot(topic);
+        let value: Option<Vec<u8>> = connection.query(cmd("GET").arg(&key), STEP_MAX).await?;
+        let manifest = value.and_then(|value| Manifest::opened(&self.link, &key, &value));
+        let snapshot = match manifest.filter(|manifest| manifest.position > known) {
+            Some(manifest) => self.segments(&mut connection, manifest).await?,
+            None => None,
+        };
+        self.connection.keep(connection);
+        Ok(snapshot)
+    }
+
+    /// Returns the snapshot of a manifest; `None` if a segment is gone or wrong.
+    async fn segments(
+        &self,
+        connection: &mut OpenConnection,
+        manifest: Manifest,
+    ) -> Result<Option<Snapshot>, Away> {
+        let mut segments = Vec::new();
+        for digest in &manifest.segments {
+            let key = self.keys.segment(digest);
+            let segment: Option<Vec<u8>> = connection.query(cmd("GET").arg(&key), STEP_MAX).await?;
+            let Some(segment) = segment else { return Ok(None) };
+            if !digest.matches(&segment) {
+                // Else the next snapshot would let it stay.
+                connection.query::<u8>(cmd("DEL").arg(&key), STEP_MAX).await?;
+                return Ok(None);
+            }
+            segments.push(Bytes::from(segment));
+        }
+        Ok(Some(Snapshot { position: manifest.position, segments }))
+    }
+}
+
+#[async_trait]
+impl Snapshots for EngineSnapshots {
+    async fn write(
+        &self,
+        replica: &ReplicaId,
+        topic: &Topic,
+        snapshot: &Snapshot,
+    ) -> Result<(), WriteFailure> {
+        let begun = Instant::now();
+        let result = self.written(replica, topic, snapshot).await;
+        self.connection.record(begun.elapsed(), result.as_ref().err());
+        if result? { Ok(()) } else { Err(WriteFailure::Fenced) }
+    }
+
+    async fn read(&self, topic: &Topic, known: Position) -> Result<Option<Snapshot>, Away> {
+        let begun = Instant::now();
+        let result = self.found(topic, known).await;
+        self.connection.record(begun.elapsed(), result.as_ref().err());
+        result
+    }
+}
