@@ -6,14 +6,14 @@ use std::time::Duration;
 
 use crate::incident::Incident;
 use crate::observer::Backward;
-use crate::questions::Questions;
+use crate::question_counts::QuestionCounts;
 use crate::scenario::Scenario;
 
 /// What a simulation showed.
 pub struct Report {
     pub scenario: Scenario,
     pub incidents: Vec<Incident>,
-    pub questions: Arc<Questions>,
+    pub questions: Arc<QuestionCounts>,
     /// Number of entries in the log.
     pub entries: usize,
     /// Number of entries that were appended below a higher position.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use registry_core::models::backend_id::BackendId;
 
-use crate::replica::TTL;
+use crate::catalog_replica::TTL;
 
 /// Time in which the replicas come to agree after the last incident.
 const SETTLING: Duration = Duration::from_secs(20);
@@ -13,7 +13,7 @@ const SLOW_ANSWER: Duration = Duration::from_secs(20);
 
 /// What happens at the backends and at the replicas.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Load {
+pub enum Activity {
     /// Nothing changes, and no client asks.
     Idle,
     /// Extensions change, and clients ask.
@@ -34,7 +34,7 @@ pub struct Scenario {
     /// Simulated time, without the time in which the replicas come to agree.
     pub duration: Duration,
     /// What happens at the backends and at the replicas.
-    pub load: Load,
+    pub activity: Activity,
     /// True if something fails every minute.
     pub has_incidents: bool,
     /// True if some answers of backends take seconds.
@@ -49,7 +49,7 @@ impl Scenario {
         is_shared: true,
         backends: &[BackendId::GITEA, BackendId::OCI],
         duration: Duration::from_hours(1),
-        load: Load::Idle,
+        activity: Activity::Idle,
         has_incidents: false,
         has_tails: false,
     };
@@ -63,7 +63,7 @@ impl Scenario {
             replicas,
             backends,
             duration,
-            load: Load::Busy,
+            activity: Activity::Busy,
             has_incidents: true,
             has_tails: seed.is_multiple_of(4),
             ..Self::QUIET_HOUR

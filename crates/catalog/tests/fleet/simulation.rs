@@ -9,10 +9,10 @@ use tokio::runtime::Builder;
 use tokio::time::{Instant, sleep, sleep_until};
 
 use crate::contents::{Name, stored};
-use crate::fleet::Fleet;
 use crate::incident::Incident;
+use crate::replica_set::ReplicaSet;
 use crate::report::Report;
-use crate::scenario::{Load, Scenario};
+use crate::scenario::{Activity, Scenario};
 use crate::world::World;
 
 /// Mean time between two changes, and between two reads of clients.
@@ -25,7 +25,7 @@ const ANNOUNCED: u8 = 80;
 const LOOK_EVERY: Duration = Duration::from_millis(250);
 
 /// A webhook about a release.
-struct Notice {
+struct Webhook {
     name: Name,
     change: u64,
     at: Instant,
@@ -34,9 +34,9 @@ struct Notice {
 struct Simulation {
     scenario: Scenario,
     world: Mutex<World>,
-    fleet: Mutex<Fleet>,
+    replicas: Mutex<ReplicaSet>,
     ends_at: Instant,
-    notices: Mutex<Vec<Notice>>,
+    notices: Mutex<Vec<Webhook>>,
     incidents: Mutex<Vec<Incident>>,
 }
 
@@ -58,11 +58,11 @@ pub fn play(scenario: Scenario) -> Report {
 impl Simulation {
     fn start(scenario: Scenario) -> Self {
         let world = World::new(scenario.seed, scenario.backends);
-        let fleet = Fleet::start(scenario, &world.backends);
+        let replicas = ReplicaSet::start(scenario, &world.backends);
         Self {
             scenario,
             world: Mutex::new(world),
-            fleet: Mutex::new(fleet),
+            replicas: Mutex::new(replicas),
             ends_at: Instant::now() + scenario.duration,
             notices: Mutex::default(),
             incidents: Mutex::default(),
@@ -71,8 +71,8 @@ impl Simulation {
 
     /// Changes extensions, and delivers webhooks about most changes.
     async fn change(&self) {
-        while self.scenario.load == Load::Busy && self.pause(BETWEEN_CHANGES).await {
-            let running = self.fleet.lock().running_places();
+        while self.scenario.activity == Activity::Busy && self.pause(BETWEEN_CHANGES).await {
+            let running = self.replicas.lock().running_places();
             let mut world = self.world.lock();
             let Some(change) = world.change() else { continue };
             if !world.happens(ANNOUNCED) {
@@ -80,21 +80,21 @@ impl Simulation {
             }
             let Some(at) = world.choose(&running) else { continue };
             let (backend, id) = &change.name;
-            self.fleet.lock().notice(at, *backend, id);
+            self.replicas.lock().notice(at, *backend, id);
             let (name, at) = (change.name, Instant::now());
-            let notice = change.published.map(|change| Notice { name, change, at });
+            let notice = change.published.map(|change| Webhook { name, change, at });
             self.notices.lock().extend(notice);
         }
     }
 
     /// Reads extensions like clients.
     async fn read(&self) {
-        while self.scenario.load == Load::Busy && self.pause(BETWEEN_READS).await {
-            let running = self.fleet.lock().running_places();
+        while self.scenario.activity == Activity::Busy && self.pause(BETWEEN_READS).await {
+            let running = self.replicas.lock().running_places();
             let mut world = self.world.lock();
             let id = world.asked_name();
             if let Some(at) = world.choose(&running) {
-                self.fleet.lock().read(at, id);
+                self.replicas.lock().read(at, id);
             }
         }
     }
@@ -121,7 +121,7 @@ impl Simulation {
             sleep_until(next).await;
             let incident = Incident::random(&mut rng, self.scenario.replicas);
             self.incidents.lock().push(incident);
-            incident.happen(&self.fleet).await;
+            incident.happen(&self.replicas).await;
         }
     }
 
@@ -132,7 +132,7 @@ impl Simulation {
         let truth = stored(&backends).await;
         let (mut agreed_after, mut right_after) = (None, None);
         while begun.elapsed() <= self.scenario.right_within() && right_after.is_none() {
-            let shown = self.fleet.lock().shown();
+            let shown = self.replicas.lock().shown();
             let agree = shown.iter().all(|contents| Some(contents) == shown.first());
             if agree && shown.len() == self.scenario.replicas {
                 agreed_after = agreed_after.or(Some(begun.elapsed()));
@@ -144,8 +144,8 @@ impl Simulation {
     }
 
     fn report(self, agreed_after: Option<Duration>, right_after: Option<Duration>) -> Report {
-        let (fleet, notices) = (self.fleet.into_inner(), self.notices.into_inner());
-        let observers = fleet.observers();
+        let (replicas, notices) = (self.replicas.into_inner(), self.notices.into_inner());
+        let observers = replicas.observers();
         let delays = notices.iter().flat_map(|notice| {
             let running = observers.iter().filter(|observer| observer.ran_at(notice.at));
             let shown = running.map(|observer| observer.shown_at(&notice.name, notice.change));
@@ -154,12 +154,12 @@ impl Simulation {
         Report {
             scenario: self.scenario,
             incidents: self.incidents.into_inner(),
-            questions: Arc::clone(&fleet.questions),
-            entries: fleet.engine.appended(),
-            disordered: fleet.engine.disordered(),
+            questions: Arc::clone(&replicas.questions),
+            entries: replicas.engine.appended(),
+            disordered: replicas.engine.disordered(),
             notices: notices.len(),
             delays: delays.collect(),
-            backward: fleet.backward(),
+            backward: replicas.backward(),
             agreed_after,
             right_after,
         }

@@ -11,17 +11,17 @@ use registry_testing::fleet::fault::Fault;
 use registry_testing::memory::MemoryBackend;
 
 use crate::backend_path::{BackendPath, Pace, PathState};
+use crate::catalog_replica::{CatalogReplica, Membership};
 use crate::contents::{Contents, shown};
 use crate::observer::{Backward, Observer};
-use crate::questions::Questions;
-use crate::replica::{Membership, Replica};
+use crate::question_counts::QuestionCounts;
 use crate::scenario::Scenario;
 
 /// Replicas that share backends, and an engine unless there is one replica alone.
-pub struct Fleet {
+pub struct ReplicaSet {
     scenario: Scenario,
     pub engine: Arc<MemoryEngine>,
-    pub questions: Arc<Questions>,
+    pub questions: Arc<QuestionCounts>,
     backends: Vec<Arc<MemoryBackend>>,
     places: Vec<Place>,
     rng: Rng,
@@ -37,17 +37,17 @@ struct Place {
 }
 
 struct RunningReplica {
-    replica: Replica,
+    replica: CatalogReplica,
     connection: Arc<EngineConnection>,
     paths: Vec<Arc<BackendPath>>,
     observer: Arc<Observer>,
 }
 
-impl Fleet {
+impl ReplicaSet {
     /// Starts every replica.
     pub fn start(scenario: Scenario, backends: &[Arc<MemoryBackend>]) -> Self {
         let places = (0..scenario.replicas).map(|_| Place::default());
-        let mut fleet = Self {
+        let mut replicas = Self {
             scenario,
             engine: MemoryEngine::new(),
             questions: Arc::default(),
@@ -55,8 +55,8 @@ impl Fleet {
             places: places.collect(),
             rng: Rng::with_seed(scenario.seed),
         };
-        (0..scenario.replicas).for_each(|at| fleet.start_at(at));
-        fleet
+        (0..scenario.replicas).for_each(|at| replicas.start_at(at));
+        replicas
     }
 
     /// Starts a replica that knows nothing.
@@ -70,7 +70,7 @@ impl Fleet {
             replica: format!("replica-{at}-{}", place.starts).parse().unwrap(),
             replicas: self.scenario.replicas,
         });
-        let mut replica = Replica::start(dynamic, membership);
+        let mut replica = CatalogReplica::start(dynamic, membership);
         let observer = Observer::new();
         let watch = Arc::clone(&observer).watch(replica.views(), self.scenario.backends.to_vec());
         replica.spawn(watch);

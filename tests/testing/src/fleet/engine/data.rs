@@ -14,8 +14,8 @@ use registry_fleet::topic::Topic;
 use tokio::time::Instant;
 
 use super::append_record::AppendRecord;
+use super::item_stream::ItemStream;
 use super::journaled_map::JournaledMap;
-use super::stream::Stream;
 
 /// Number of items of each stream that a reader gets at once.
 const READ_MAX: usize = 100;
@@ -24,7 +24,7 @@ const ENTRIES_MAX: usize = 20_000;
 
 /// Leases, streams and snapshots.
 #[derive(Default)]
-pub(super) struct EngineState {
+pub(super) struct EngineData {
     leases: JournaledMap<Topic, HeldLease>,
     /// Highest number of an epoch.
     counters: JournaledMap<Topic, u64>,
@@ -33,8 +33,8 @@ pub(super) struct EngineState {
     snapshots: JournaledMap<Topic, Snapshot>,
     /// End of the log when the snapshot was written.
     marks: JournaledMap<Topic, StreamPlace>,
-    entries: Stream<LogEntry>,
-    requests: Stream<PostedRequest>,
+    entries: ItemStream<LogEntry>,
+    requests: ItemStream<PostedRequest>,
     pub(super) appends: AppendRecord,
 }
 
@@ -45,7 +45,7 @@ pub(super) struct HeldLease {
     ends_at: Instant,
 }
 
-impl EngineState {
+impl EngineData {
     pub(super) fn take(
         &mut self,
         topic: &Topic,
