@@ -17,9 +17,11 @@ use crate::script::PLACES;
 use crate::stream::{StreamItems, id_of, place_of};
 use crate::unsigned::UnsignedItems;
 
+/// Maximum time for a look at the places of a cursor.
+const CHECK_MAX: Duration = Duration::from_secs(1);
 /// Time for which the server waits for an item.
 const BLOCK: Duration = Duration::from_secs(1);
-/// Maximum time for an answer, the wait for an item included.
+/// Maximum time for items, the wait for the first one included.
 const ANSWER_MAX: Duration = Duration::from_secs(3);
 /// Maximum number of items of each stream in an answer.
 const ITEMS_MAX: usize = 100;
@@ -88,7 +90,7 @@ impl LogReader {
         let mut script = PLACES.prepare_invoke();
         script.key(&self.keys.log).key(&self.keys.requests);
         script.arg(cursor.entries.map(id_of).unwrap_or_default());
-        let (is_there, last): (bool, String) = connection.invoke(&script, ANSWER_MAX).await?;
+        let (is_there, last): (bool, String) = connection.invoke(&script, CHECK_MAX).await?;
         if !is_there {
             return Ok(Cursor::default());
         }

@@ -11,8 +11,11 @@
 mod engine {
     mod checks;
     mod conformance;
+    mod followers;
     mod forged;
+    mod forged_log;
     mod forged_pins;
+    mod forged_snapshots;
     mod outages;
     mod refused;
     pub mod rig;
