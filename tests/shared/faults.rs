@@ -94,13 +94,8 @@ async fn a_replica_with_another_secret_is_told_and_shares_nothing() {
             replica.until(|shared| shared["foreign_replicas"] == 1).await;
             assert_eq!(replica.shared().await["replicas"], 1);
         }
-        let line = loop {
-            let line = ours.running.next_line();
-            if line.contains("another secret") {
-                break line;
-            }
-        };
-        assert!(line.contains("WARN"), "{line}");
+        let lines = ours.running.lines_until(|line| line.contains("another secret"));
+        assert!(lines.last().unwrap().contains("WARN"), "{lines:#?}");
         // The secret is replaced without a restart: then they are of one registry.
         std::fs::write(foreign.dir.path().join("secret-f"), "s".repeat(32)).unwrap();
         ours.until(|shared| shared["replicas"] == 2).await;
