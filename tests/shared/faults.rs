@@ -30,24 +30,18 @@ async fn is_away(replica: &Replica, reason: &str) {
     replica.until(|shared| says(shared, reason)).await;
     let health = replica.running.get("/health").await.json();
     assert_eq!(health["status"], "degraded", "{health}");
-    assert_eq!(metric(replica, "extension_registry_shared_up{engine=\"redis\"}").await, 0);
+    assert_eq!(replica.metric("extension_registry_shared_up{engine=\"redis\"}").await, 0);
     serves(replica).await;
 }
 
 async fn is_back(replica: &Replica) {
     replica.until(|shared| shared["healthy"] == true).await;
     assert_eq!(replica.running.get("/health").await.json()["status"], "healthy");
-    assert_eq!(metric(replica, "extension_registry_shared_up{engine=\"redis\"}").await, 1);
+    assert_eq!(replica.metric("extension_registry_shared_up{engine=\"redis\"}").await, 1);
 }
 
 fn says(shared: &Value, reason: &str) -> bool {
     shared["last_error"].as_str().is_some_and(|error| error.starts_with(reason))
-}
-
-async fn metric(replica: &Replica, name: &str) -> u64 {
-    let text = replica.running.get("/metrics").await.text();
-    let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
-    line.unwrap_or_else(|| panic!("{name} is not in\n{text}")).parse().unwrap()
 }
 
 async fn play(server: &mut EngineServer, replica: &Replica) {
@@ -79,7 +73,7 @@ async fn play(server: &mut EngineServer, replica: &Replica) {
 async fn row_37_every_fault_of_the_engine_costs_no_answer_and_ends_by_itself() {
     for mut server in servers().await {
         let replica = Replica::start(&server, 's', NO_LIMIT).await;
-        assert_eq!(metric(&replica, "extension_registry_replicas").await, 1);
+        assert_eq!(replica.metric("extension_registry_replicas").await, 1);
         serves(&replica).await;
         play(&mut server, &replica).await;
     }

@@ -26,7 +26,6 @@ use std::sync::Arc;
 
 use registry_core::backend::Backend;
 use registry_core::models::backend_id::BackendId;
-use registry_fleet::pins::PinLedger;
 
 use crate::backend_order::BackendOrder;
 use crate::explanation::Explainer;
@@ -35,6 +34,7 @@ use crate::health::backend_health::BackendHealth;
 use crate::health::recorded_backend::RecordedBackend;
 use crate::lookup::Lookup;
 use crate::pins::Pins;
+use crate::pins::policy::PinSharing;
 use crate::read::Reader;
 use crate::store::CatalogStore;
 use crate::sync::Syncer;
@@ -72,17 +72,17 @@ impl Catalog {
         Self::sharing_pins(backends, rules, None)
     }
 
-    /// Creates a catalog like [`Catalog::new`]. With a `ledger`, its pins are those of all replicas.
+    /// Creates a catalog like [`Catalog::new`]. With `sharing`, its pins are those of all replicas.
     #[must_use]
     pub fn sharing_pins(
         backends: Vec<Arc<dyn Backend>>,
         rules: Rules,
-        ledger: Option<Arc<dyn PinLedger>>,
+        sharing: Option<PinSharing>,
     ) -> Arc<Self> {
         let ids: Vec<BackendId> = backends.iter().map(|backend| backend.id()).collect();
         let order = BackendOrder::new(ids.iter().copied());
         let store = CatalogStore::new(&ids, &rules);
-        let pins = Arc::new(Pins::new(Arc::clone(&store), ledger));
+        let pins = Arc::new(Pins::new(Arc::clone(&store), sharing));
         let healths: Vec<_> = backends
             .iter()
             .map(|backend| Arc::new(BackendHealth::new(backend.id(), backend.contact())))
