@@ -177,8 +177,9 @@ async fn start(
     let mut fleet = SharedEngine::of(&config, &metrics)
         .map_err(|finding| io::Error::other(finding.to_string()))?;
     rotated.extend(fleet.iter_mut().flat_map(|fleet| fleet.rotated.drain(..)));
-    let ledger = fleet.as_ref().map(SharedEngine::pins);
-    let catalog = Catalog::sharing_pins(backends, rules::catalog_rules(&config), ledger);
+    let sharing = fleet.as_ref().map(|fleet| fleet.pins(config.downloads.certain_pins));
+    let shared = fleet.as_ref().map(|fleet| (fleet.fleet(), state::fingerprints(&config)));
+    let catalog = Catalog::replicated(backends, rules::catalog_rules(&config), sharing, shared);
     let mut lifecycle = Lifecycle::begin()?;
     let bucket = if demo { None } else { built_bucket(&config, &metrics)? };
     let shared = bucket.clone().map(|bucket| bucket as Arc<dyn Bucket>);
@@ -231,7 +232,7 @@ async fn start(
     let listeners = sockets.serving(&api, tls);
     let clients = listeners::clients(&config.server);
     serve(listeners, limits(&config), clients, threads, lifecycle.stop()).await;
-    lifecycle.end(settle(artifacts, persister)).await;
+    lifecycle.end(settle(&catalog, artifacts, persister)).await;
     Ok(())
 }
 
@@ -261,7 +262,10 @@ async fn open_state(
     Ok((artifacts::open(config, metrics, demo, bucket).await, persister))
 }
 
-async fn settle(artifacts: Arc<Artifacts>, persister: Option<Arc<Persister>>) {
+async fn settle(catalog: &Catalog, artifacts: Arc<Artifacts>, persister: Option<Arc<Persister>>) {
+    if let Some(replicator) = &catalog.replicator {
+        replicator.release().await;
+    }
     // Archives that a hanging disk has not stored by then are fetched again later.
     let _ = timeout(SETTLE_MAX, artifacts.settle()).await;
     if let Some(persister) = persister {

@@ -55,7 +55,7 @@ impl Lifecycle {
 
     /// Keeps the catalog current until the end.
     pub(super) fn sync(&mut self, catalog: &Arc<Catalog>) {
-        self.sync = catalog.syncer.start();
+        self.sync = catalog.start();
     }
 
     /// Runs a task until the end.

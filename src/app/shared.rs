@@ -6,21 +6,26 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use registry_backends::http::check_ca_file;
+use registry_catalog::pins::policy::{PinPolicy, PinSharing};
+use registry_catalog::replication::Fleet;
 use registry_core::files;
 use registry_fleet::members::Members as _;
-use registry_fleet::pins::PinLedger;
 use registry_fleet::replica::ReplicaId;
 use registry_fleet::state::{EnginePresence, EngineState};
 use registry_server::edge::admission::Admission;
 use registry_server::metrics::Metrics;
+use registry_server::metrics::counted_pins::CountedPins;
 use registry_server::metrics::shared::SharedMetrics;
 use registry_valkey::buckets::EngineBuckets;
 use registry_valkey::check::{Check, examine};
+use registry_valkey::leases::EngineLeases;
 use registry_valkey::link::EngineLink;
+use registry_valkey::log::EngineLog;
 use registry_valkey::members::EngineMembers;
 use registry_valkey::pins::EnginePins;
 use registry_valkey::secrets::FleetSecrets;
 use registry_valkey::settings::EngineSettings;
+use registry_valkey::snapshots::EngineSnapshots;
 use secrecy::SecretString;
 use tokio::time::{MissedTickBehavior, interval};
 use tracing::{info, warn};
@@ -42,6 +47,7 @@ const PRESENT_EVERY: Duration = Duration::from_secs(5);
 /// The engine, and the files that are watched for it.
 pub(super) struct SharedEngine {
     link: EngineLink,
+    replica: ReplicaId,
     metrics: SharedMetrics,
     pub(super) rotated: Vec<Rotated>,
 }
@@ -77,20 +83,34 @@ impl SharedFiles {
 impl SharedEngine {
     /// Builds the link to the engine; `None` without `[shared]`.
     pub(super) fn of(config: &Config, metrics: &Metrics) -> Result<Option<Self>, Finding> {
+        let backends = config.backends.iter().map(|backend| backend.id.as_str());
         let Some(config) = &config.shared else { return Ok(None) };
         let files = SharedFiles::read(config)?;
         let metrics = metrics.shared.clone();
-        metrics.prepare();
+        metrics.prepare(backends);
         let settings = files.settings(config);
         let link =
             EngineLink::new(settings, files.password, files.secrets, Arc::new(metrics.clone()));
         let rotated = rotated(config, &link);
-        Ok(Some(Self { link, metrics, rotated }))
+        Ok(Some(Self { link, replica: replica()?, metrics, rotated }))
     }
 
-    /// Pins of all replicas.
-    pub(super) fn pins(&self) -> Arc<dyn PinLedger> {
-        Arc::new(EnginePins::new(self.link.clone()))
+    /// What replicas keep their catalogs equal with.
+    pub(super) fn fleet(&self) -> Fleet {
+        Fleet {
+            leases: Arc::new(EngineLeases::new(self.link.clone())),
+            log: Arc::new(EngineLog::new(self.link.clone())),
+            snapshots: Arc::new(EngineSnapshots::new(self.link.clone())),
+            replica: self.replica.clone(),
+            engine: self.link.state(),
+        }
+    }
+
+    /// Pins of all replicas. With `certain`, no first archive is given out while the engine is away.
+    pub(super) fn pins(&self, certain: bool) -> PinSharing {
+        let pins = Arc::new(EnginePins::new(self.link.clone()));
+        let policy = if certain { PinPolicy::Certain(self.state()) } else { PinPolicy::Soon };
+        PinSharing { ledger: Arc::new(CountedPins::new(pins, self.metrics.clone())), policy }
     }
 
     pub(super) fn state(&self) -> EngineState {
@@ -102,13 +122,17 @@ impl SharedEngine {
         let buckets = EngineBuckets::new(self.link.clone());
         lifecycle.run(async move { admission.share(&buckets).await });
         lifecycle.run(self.link.clone().run());
-        lifecycle.run(report(self.link, self.metrics));
+        lifecycle.run(report(self.link, self.replica, self.metrics));
     }
 }
 
-async fn report(link: EngineLink, metrics: SharedMetrics) {
-    // New at each start: a replica that was killed is not this one.
-    let Ok(replica) = format!("{:032x}", fastrand::u128(..)).parse::<ReplicaId>() else { return };
+/// Names this process. New at each start: a replica that was killed is not this one.
+fn replica() -> Result<ReplicaId, Finding> {
+    let name = format!("{:032x}", fastrand::u128(..));
+    name.parse().map_err(|error| found("shared", &error))
+}
+
+async fn report(link: EngineLink, replica: ReplicaId, metrics: SharedMetrics) {
     let (members, state) = (EngineMembers::new(link.clone()), link.state());
     let mut ticks = interval(PRESENT_EVERY);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);

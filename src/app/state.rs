@@ -49,6 +49,7 @@ fn warn_if_open_to_all(dir: &Path) {
     }
 }
 
-fn fingerprints(config: &Config) -> Fingerprints {
+/// Returns the fingerprint of each backend's configuration.
+pub(super) fn fingerprints(config: &Config) -> Fingerprints {
     config.backends.iter().map(|backend| (backend.id, backend.fingerprint.clone())).collect()
 }

@@ -9,7 +9,7 @@ mod next_view;
 mod owners;
 mod patch;
 pub mod rows;
-mod stored_delta;
+pub(crate) mod stored_delta;
 pub mod view;
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -13,9 +13,11 @@ pub mod ownership;
 pub mod persistent_instant;
 pub mod pins;
 pub mod read;
+pub mod replication;
 mod retagged;
 mod rules;
 pub mod search;
+mod share;
 pub mod state;
 pub mod store;
 mod stored;
@@ -26,7 +28,9 @@ use std::sync::Arc;
 
 use registry_core::backend::Backend;
 use registry_core::models::backend_id::BackendId;
-use registry_fleet::pins::PinLedger;
+use registry_core::models::backend_kind::BackendKind;
+use registry_fleet::topic::Topic;
+use tokio::task::JoinSet;
 
 use crate::backend_order::BackendOrder;
 use crate::explanation::Explainer;
@@ -35,9 +39,13 @@ use crate::health::backend_health::BackendHealth;
 use crate::health::recorded_backend::RecordedBackend;
 use crate::lookup::Lookup;
 use crate::pins::Pins;
+use crate::pins::policy::PinSharing;
 use crate::read::Reader;
+use crate::replication::{Fleet, Replicator};
+use crate::share::BackendShare;
+use crate::state::Fingerprints;
 use crate::store::CatalogStore;
-use crate::sync::Syncer;
+use crate::sync::{SyncedBackend, Syncer};
 
 pub use crate::rules::{Merge, Rules};
 
@@ -52,6 +60,8 @@ pub struct Catalog {
     pub store: Arc<CatalogStore>,
     /// Synchronization with the backends.
     pub syncer: Arc<Syncer>,
+    /// Replication; `None` if this replica shares no catalog with others.
+    pub replicator: Option<Arc<Replicator>>,
     /// Reads, which may look something up at a backend.
     pub reader: Reader,
     /// Explanations of names.
@@ -72,27 +82,52 @@ impl Catalog {
         Self::sharing_pins(backends, rules, None)
     }
 
-    /// Creates a catalog like [`Catalog::new`]. With a `ledger`, its pins are those of all replicas.
+    /// Creates a catalog like [`Catalog::new`]. With `sharing`, its pins are those of all replicas.
     #[must_use]
     pub fn sharing_pins(
         backends: Vec<Arc<dyn Backend>>,
         rules: Rules,
-        ledger: Option<Arc<dyn PinLedger>>,
+        sharing: Option<PinSharing>,
+    ) -> Arc<Self> {
+        Self::replicated(backends, rules, sharing, None)
+    }
+
+    /// Creates a catalog like [`Catalog::sharing_pins`]. With a fleet, it equals those of the other
+    /// replicas, but for directories, of which each replica has its own.
+    #[must_use]
+    pub fn replicated(
+        backends: Vec<Arc<dyn Backend>>,
+        rules: Rules,
+        sharing: Option<PinSharing>,
+        fleet: Option<(Fleet, Fingerprints)>,
     ) -> Arc<Self> {
         let ids: Vec<BackendId> = backends.iter().map(|backend| backend.id()).collect();
         let order = BackendOrder::new(ids.iter().copied());
-        let store = CatalogStore::new(&ids, &rules);
-        let pins = Arc::new(Pins::new(Arc::clone(&store), ledger));
+        let (fleet, fingerprints) = fleet.unzip();
+        let shared = shared(&ids, fleet.as_ref(), fingerprints.unwrap_or_default());
+        let outboxes = shared.iter().map(|(of, _, share)| (*of, Arc::clone(&share.outbox)));
+        let store = CatalogStore::sharing(&ids, &rules, outboxes.collect());
+        let pins = Arc::new(Pins::new(Arc::clone(&store), sharing));
         let healths: Vec<_> = backends
             .iter()
             .map(|backend| Arc::new(BackendHealth::new(backend.id(), backend.contact())))
             .collect();
         let health = Arc::new(Health::new(healths.clone(), Arc::clone(&store), rules));
-        let decorated = backends.into_iter().zip(healths).map(|(backend, health)| {
+        let synced = backends.into_iter().zip(healths).map(|(backend, health)| {
+            let share = shared.iter().find(|(of, ..)| *of == backend.id());
+            let share = share.map(|(.., share)| Arc::clone(share));
             let recorded = RecordedBackend::new(backend, Arc::clone(&health));
-            (Arc::new(recorded) as Arc<dyn Backend>, health)
+            SyncedBackend { backend: Arc::new(recorded), health, share }
         });
-        let syncer = Arc::new(Syncer::new(decorated.collect(), &store, &pins, rules));
+        let syncer = Arc::new(Syncer::new(synced.collect(), &store, &pins, rules));
+        let replicator = fleet.map(|fleet| {
+            let handles = syncer.handles().iter();
+            let of_handle = handles.filter_map(|handle| {
+                let (_, fingerprint, share) = shared.iter().find(|(of, ..)| *of == handle.id())?;
+                Some((Arc::clone(handle), fingerprint.clone(), Arc::clone(share)))
+            });
+            Replicator::new(fleet, of_handle)
+        });
         let reader = Reader::new(
             Arc::clone(&store),
             Arc::clone(&health),
@@ -108,8 +143,45 @@ impl Catalog {
             order.clone(),
             rules,
         );
-        Arc::new(Self { backends: order, store, syncer, reader, explainer, pins, health, rules })
+        let backends = order;
+        Arc::new(Self {
+            backends,
+            store,
+            syncer,
+            replicator,
+            reader,
+            explainer,
+            pins,
+            health,
+            rules,
+        })
     }
+
+    /// Starts the tasks that keep the catalog current until the set is dropped.
+    #[must_use]
+    pub fn start(&self) -> JoinSet<()> {
+        let mut tasks = self.syncer.start();
+        if let Some(replicator) = &self.replicator {
+            replicator.start(&mut tasks);
+        }
+        tasks
+    }
+}
+
+/// Returns the backends that replicas share, each with its fingerprint.
+fn shared(
+    backends: &[BackendId],
+    fleet: Option<&Fleet>,
+    fingerprints: Fingerprints,
+) -> Vec<(BackendId, String, Arc<BackendShare>)> {
+    let Some(fleet) = fleet else { return Vec::new() };
+    let shared = backends.iter().filter(|of| of.kind() != BackendKind::Local).map(|of| {
+        let fingerprint = fingerprints.iter().find(|(one, _)| one == of);
+        let fingerprint = fingerprint.map(|(_, text)| text.clone()).unwrap_or_default();
+        let topic = Topic::of(*of, &fingerprint);
+        (*of, fingerprint, Arc::new(BackendShare::new(topic, fleet.engine.clone())))
+    });
+    shared.collect()
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ mod log;
 pub mod persister;
 mod record;
 mod restore;
-mod stored_backend;
+pub(crate) mod stored_backend;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 

@@ -21,6 +21,7 @@ use crate::index::delta::{BackendDelta, Delta};
 use crate::index::view::View;
 use crate::pins::pin_book::PinBook;
 use crate::rules::Rules;
+use crate::share::outbox::Outbox;
 use crate::store::capacity_gauge::CapacityGauge;
 use crate::store::publish_throttle::{PublishThrottle, PublishTurn};
 use crate::unsaved::{RecordKey, Unsaved};
@@ -34,7 +35,12 @@ pub struct CatalogStore {
     gauges: Vec<CapacityGauge>,
     unsaved: Arc<Unsaved>,
     pins: Arc<PinBook>,
+    /// Those of the backends that replicas share, in the order of the backends.
+    outboxes: Outboxes,
 }
+
+/// Outboxes with their backends.
+pub(crate) type Outboxes = Vec<(BackendId, Arc<Outbox>)>;
 
 struct StoreInner {
     index: Index,
@@ -48,6 +54,16 @@ pub struct IndexChange<'a> {
     inner: &'a mut StoreInner,
     /// `None` while a saved state is restored, which needs no other write.
     unsaved: Option<&'a Unsaved>,
+    origin: ChangeOrigin,
+}
+
+/// Source of a change of the index.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum ChangeOrigin {
+    /// This replica.
+    Own,
+    /// The state on disk, or the log of all replicas, which has the change already.
+    Shared,
 }
 
 impl Deref for IndexChange<'_> {
@@ -63,6 +79,11 @@ impl IndexChange<'_> {
     pub fn apply(&mut self, delta: Delta) {
         if let (Some(unsaved), Delta::Backend(of, change)) = (self.unsaved, &delta) {
             note(unsaved, *of, change);
+        }
+        if let (ChangeOrigin::Own, Delta::Backend(of, change)) = (self.origin, &delta)
+            && let Some((_, outbox)) = self.store.outboxes.iter().find(|(one, _)| one == of)
+        {
+            outbox.note(change);
         }
         let is_owners = matches!(delta, Delta::Owners(_));
         let (store, is_restored) = (self.store, self.unsaved.is_none());
@@ -137,6 +158,11 @@ impl CatalogStore {
     /// Creates an empty store for these backends.
     #[must_use]
     pub fn new(backends: &[BackendId], rules: &Rules) -> Arc<Self> {
+        Self::sharing(backends, rules, Vec::new())
+    }
+
+    /// Creates an empty store that notes changes of these backends in outboxes.
+    pub(crate) fn sharing(backends: &[BackendId], rules: &Rules, outboxes: Outboxes) -> Arc<Self> {
         let index = Index::new(backends, rules);
         let (view, _) = index.view(&View::default(), &BTreeSet::new());
         let unsaved = Arc::<Unsaved>::default();
@@ -148,6 +174,7 @@ impl CatalogStore {
             gauges: backends.iter().map(|backend| CapacityGauge::new(*backend)).collect(),
             unsaved,
             pins,
+            outboxes,
         })
     }
 
@@ -208,21 +235,27 @@ impl CatalogStore {
     /// Decides on deltas and applies them in one step. Publishes a new view at once, or as soon as
     /// the throttle allows.
     pub fn change<T>(self: &Arc<Self>, change: impl FnOnce(&mut IndexChange<'_>) -> T) -> T {
-        self.write(Some(&self.unsaved), change)
+        self.write(Some(&self.unsaved), ChangeOrigin::Own, change)
+    }
+
+    /// Applies deltas like [`CatalogStore::change`] that the log of all replicas has.
+    pub(crate) fn follow<T>(self: &Arc<Self>, change: impl FnOnce(&mut IndexChange<'_>) -> T) -> T {
+        self.write(Some(&self.unsaved), ChangeOrigin::Shared, change)
     }
 
     /// Applies deltas like [`CatalogStore::change`], but of a state that is saved already.
     pub fn restore<T>(self: &Arc<Self>, change: impl FnOnce(&mut IndexChange<'_>) -> T) -> T {
-        self.write(None, change)
+        self.write(None, ChangeOrigin::Shared, change)
     }
 
     fn write<T>(
         self: &Arc<Self>,
         unsaved: Option<&Unsaved>,
+        origin: ChangeOrigin,
         change: impl FnOnce(&mut IndexChange<'_>) -> T,
     ) -> T {
         let mut inner = self.inner.lock();
-        let outcome = change(&mut IndexChange { store: self, inner: &mut inner, unsaved });
+        let outcome = change(&mut IndexChange { store: self, inner: &mut inner, unsaved, origin });
         // Copied while the index is locked, so that `/health` need not take that lock.
         self.gauges.iter().for_each(|gauge| gauge.set_from(&inner.index));
         if inner.touched.is_some() {
@@ -255,6 +288,10 @@ impl CatalogStore {
             // The view shows these owners, so nothing is touched.
             let names = inner.index.apply(Delta::Owners(owners)).unwrap_or_default();
             for id in names {
+                // The writer of the first backend decides owners for all replicas.
+                if let Some((_, outbox)) = self.outboxes.first() {
+                    outbox.note_owner(&id);
+                }
                 self.unsaved.note(RecordKey::Owner(id));
             }
         }

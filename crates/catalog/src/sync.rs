@@ -8,14 +8,14 @@ mod cycle;
 pub(super) mod cycle_state;
 mod intake;
 mod lookup_budget;
-mod lookups;
+pub(super) mod lookups;
 mod probing;
 mod read_order;
 pub mod refresh_queue;
 mod refreshes;
 mod removal;
 mod sweep;
-mod tasks;
+pub(super) mod tasks;
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -41,12 +41,21 @@ use crate::lookup::Lookup;
 use crate::pins::Pins;
 use crate::pins::sharing::keep_shared;
 use crate::rules::Rules;
+use crate::share::BackendShare;
+use crate::share::requests::Subject;
 use crate::store::CatalogStore;
 use crate::sync::backend_handle::BackendHandle;
 use crate::sync::content::BackendContent;
 use crate::sync::lookups::Lookups;
 use crate::sync::probing::keep_watch;
-use crate::sync::tasks::{keep_current, keep_refreshing, sync_in_task};
+use crate::sync::tasks::{keep_current, keep_refreshing, sync_in_task, sync_once};
+
+/// A backend, and what its synchronization writes to beside the store.
+pub(super) struct SyncedBackend {
+    pub(super) backend: Arc<dyn Backend>,
+    pub(super) health: Arc<BackendHealth>,
+    pub(super) share: Option<Arc<BackendShare>>,
+}
 
 /// The backends, and everything that reads them.
 pub struct Syncer {
@@ -56,15 +65,15 @@ pub struct Syncer {
 impl Syncer {
     /// Creates a syncer over these backends, in the order in which they own names.
     pub(super) fn new(
-        backends: Vec<(Arc<dyn Backend>, Arc<BackendHealth>)>,
+        backends: Vec<SyncedBackend>,
         store: &Arc<CatalogStore>,
         pins: &Arc<Pins>,
         rules: Rules,
     ) -> Self {
-        let last = backends.last().map(|(backend, _)| backend.id());
-        let handles = backends.into_iter().map(|(backend, health)| {
+        let last = backends.last().map(|one| one.backend.id());
+        let handles = backends.into_iter().map(|SyncedBackend { backend, health, share }| {
             let is_last = last == Some(backend.id());
-            Arc::new(BackendHandle::new(backend, health, Arc::clone(store), rules, is_last))
+            Arc::new(BackendHandle::new(backend, health, Arc::clone(store), rules, share, is_last))
         });
         Self { lookups: Lookups::new(handles.collect(), Arc::clone(store), Arc::clone(pins)) }
     }
@@ -102,6 +111,13 @@ impl Syncer {
     /// release lacks its archive.
     pub fn notice(&self, backend: BackendId, ids: Vec<ExtensionId>) {
         let Some(handle) = self.lookups.handle(backend) else { return };
+        if let Some(share) = &handle.share {
+            // The writer reads them, which may be this replica.
+            for id in ids {
+                share.requests.notice(id);
+            }
+            return;
+        }
         let now = Instant::now();
         handle
             .refreshes
@@ -111,7 +127,7 @@ impl Syncer {
     /// Makes a cycle over each backend of a scope. Returns the backends whose cycle failed or was
     /// not over by the deadline; such a cycle continues in the background.
     pub async fn force_sync(&self, scope: Scope, deadline: Deadline) -> Vec<BackendId> {
-        let cycles = self.within(scope).map(|handle| (handle.id(), sync_in_task(handle)));
+        let cycles = self.within(scope).map(|handle| (handle.id(), sync_once(handle)));
         failing(cycles, deadline).await
     }
 
@@ -215,6 +231,9 @@ impl Lookup for Syncer {
 
     fn enqueue_stale(&self, id: &ExtensionId, backend: BackendId) {
         if let Some(handle) = self.lookups.handle(backend) {
+            if let Some(share) = handle.followed() {
+                return share.requests.hint(Subject::Stale(id.clone()));
+            }
             // The task reads a name once for all requests.
             let now = Instant::now();
             handle.refreshes.change(|queue| queue.enqueue_stale(id.clone(), now));

@@ -50,6 +50,23 @@ pub struct SharedHealthBody {
     pub replicas: usize,
     /// Number of replicas that use the same name with another secret.
     pub foreign_replicas: usize,
+    /// What this replica does about each backend that the replicas share.
+    pub backends: BTreeMap<String, SharedBackendBody>,
+}
+
+/// What this replica does about a backend that the replicas share.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[schema(as = SharedBackend)]
+pub struct SharedBackendBody {
+    /// `writer`: it reads the backend for all replicas; `follower`: it applies what the writer
+    /// publishes; `alone`: it reads the backend for itself, because the engine is away.
+    #[schema(example = "follower")]
+    pub role: String,
+    /// Seconds since the last entry in the log, or since the start. The writer adds one every 15
+    /// seconds at least.
+    pub log_age: u64,
+    /// True while entries of the log are missing and a snapshot is awaited.
+    pub gap: bool,
 }
 
 /// Health of the certificate of the listener.

@@ -5,8 +5,10 @@ pub mod backends;
 pub mod bucket;
 pub mod caches;
 pub mod certificate;
+pub mod counted_pins;
 mod engines;
 pub mod process;
+pub mod replication;
 pub mod shared;
 
 use std::sync::OnceLock;
@@ -24,6 +26,7 @@ use crate::metrics::caches::{CacheCounters, CacheFamilies};
 use crate::metrics::certificate::CertificateMetrics;
 use crate::metrics::engines::EngineSeries;
 use crate::metrics::process::ProcessMetrics;
+use crate::metrics::replication::ReplicationMetrics;
 use crate::metrics::shared::SharedMetrics;
 
 /// Route label of requests that no route matched.
@@ -54,6 +57,8 @@ pub struct Metrics {
     pub certificate: CertificateMetrics,
     /// Metrics of the engine that replicas share.
     pub shared: SharedMetrics,
+    /// Log that replicas share.
+    pub replication: ReplicationMetrics,
     refused: IntCounterVec,
     artifacts: ArtifactCounters,
 }
@@ -134,6 +139,7 @@ impl Metrics {
             process: ProcessMetrics::new(&registry)?,
             certificate: CertificateMetrics::new(&registry)?,
             shared: SharedMetrics::new(&registry, redis)?,
+            replication: ReplicationMetrics::new(&registry)?,
             artifacts: ArtifactCounters::register(&registry)?,
             registry,
         };

@@ -3,4 +3,6 @@
 pub mod buckets;
 pub mod conformance;
 pub mod connected;
+pub mod engine;
+pub mod fault;
 pub mod pins;

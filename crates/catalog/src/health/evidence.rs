@@ -152,6 +152,17 @@ impl EvidenceCell {
         self.0.read().listing.clone()
     }
 
+    /// Takes over what another replica reports, which reads the backend for all.
+    pub(crate) fn follow(
+        &self,
+        listing: Coverage,
+        incomplete: Vec<ExtensionId>,
+        faults: Vec<Fault>,
+    ) {
+        self.0.write().incomplete.clear();
+        self.restore(listing, incomplete, faults);
+    }
+
     pub(crate) fn restore(
         &self,
         listing: Coverage,

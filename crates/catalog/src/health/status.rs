@@ -44,19 +44,30 @@ pub struct Status {
     pub capacity: CapacityUse,
 }
 
+/// Failure of a backend as the replica reports it that reads the backend for all.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct SharedFailure {
+    pub(crate) kind: ErrorKind,
+    pub(crate) message: String,
+    pub(crate) report: String,
+}
+
+/// State of a backend as that replica reports it. Times that are missing stay as they are.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct SharedStatus {
+    pub(crate) current_as_of: Option<PersistentInstant>,
+    pub(crate) complete_as_of: Option<PersistentInstant>,
+    pub(crate) last_success: Option<Timestamp>,
+    /// `None` while the backend answers.
+    pub(crate) failure: Option<SharedFailure>,
+}
+
 /// Kind of a request to a backend. A success proves only what was requested.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Operation {
     Contact,
     Listing,
     Read,
-}
-
-#[derive(Clone, Debug)]
-struct LastFailure {
-    kind: ErrorKind,
-    message: String,
-    report: String,
 }
 
 #[derive(Default)]
@@ -66,22 +77,26 @@ pub(crate) struct StatusCell(RwLock<StatusFields>);
 struct StatusFields {
     status: Status,
     /// Failures that only a success of the same kind of request ends.
-    failures: BTreeMap<Operation, LastFailure>,
+    failures: BTreeMap<Operation, SharedFailure>,
     /// A failure that any response ends: the backend was unreachable.
-    outage: Option<LastFailure>,
+    outage: Option<SharedFailure>,
     /// True while a refused read has to be confirmed by a read of another extension.
     refusal_unchecked: bool,
     logged: Vec<Discriminant<ErrorKind>>,
 }
 
 impl StatusFields {
-    fn settle(&mut self) {
+    fn failure(&self) -> Option<&SharedFailure> {
         // The last kind in order is `Read`, whose failure says more than that of a probe.
-        let failure = self.outage.as_ref().or_else(|| self.failures.values().next_back());
+        self.outage.as_ref().or_else(|| self.failures.values().next_back())
+    }
+
+    fn settle(&mut self) {
+        let failure = self.failure().cloned();
+        self.status.last_failure =
+            failure.as_ref().map(|failure| (failure.kind, failure.message.clone()));
         self.status.healthy = failure.is_none();
-        self.status.last_error = failure.map(|failure| failure.report.clone());
-        self.status.last_failure = failure.map(|failure| (failure.kind, failure.message.clone()));
-        self.status.last_request = Some(Instant::now());
+        self.status.last_error = failure.map(|failure| failure.report);
     }
 }
 
@@ -133,6 +148,7 @@ impl StatusCell {
         }
         let was_healthy = inner.status.healthy;
         inner.settle();
+        inner.status.last_request = Some(Instant::now());
         inner.status.last_success = Some(now_in_seconds());
         // Kept while one kind of request still fails, so that its failure is not logged twice.
         if inner.status.healthy {
@@ -153,7 +169,7 @@ impl StatusCell {
         if is_new {
             inner.logged.push(kind);
         }
-        let failure = LastFailure {
+        let failure = SharedFailure {
             kind: error.kind(),
             message: error.message().to_owned(),
             report: error.report(),
@@ -170,6 +186,7 @@ impl StatusCell {
             inner.refusal_unchecked |= operation == Operation::Read && before.is_none();
         }
         inner.settle();
+        inner.status.last_request = Some(Instant::now());
         is_new
     }
 
@@ -188,6 +205,24 @@ impl StatusCell {
         if complete {
             status.complete_as_of = Some(begun.into());
         }
+    }
+
+    /// Returns the current failure; `None` while the backend answers.
+    pub(crate) fn shared_failure(&self) -> Option<SharedFailure> {
+        self.0.read().failure().cloned()
+    }
+
+    /// Takes over what another replica reports, which reads the backend for all.
+    pub(crate) fn follow(&self, shared: SharedStatus) {
+        let inner = &mut *self.0.write();
+        if shared.current_as_of.is_some() {
+            inner.status.current_as_of = shared.current_as_of;
+            inner.status.complete_as_of = shared.complete_as_of;
+        }
+        inner.status.last_success = shared.last_success.or(inner.status.last_success);
+        inner.failures.clear();
+        inner.outage = shared.failure;
+        inner.settle();
     }
 
     /// Restores the times unless a cycle was made since. Returns true if they were restored.

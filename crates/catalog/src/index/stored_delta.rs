@@ -21,7 +21,7 @@ use crate::stored::{backend_text, read_backend, read_id};
 /// A delta as JSON: `{"removed":["gitea","provider/aws"]}`.
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-enum StoredDelta<'a> {
+pub(crate) enum StoredDelta<'a> {
     Listed(#[serde(borrow)] Text<'a>),
     Put(#[serde(borrow)] Text<'a>, Vec<Named<'a>>),
     Read(Text<'a>, Text<'a>, Timestamp),
@@ -35,7 +35,7 @@ enum StoredDelta<'a> {
 }
 
 #[derive(Serialize, Deserialize)]
-struct Named<'a>(#[serde(borrow)] Text<'a>, #[serde(borrow)] StoredExtension<'a>);
+pub(crate) struct Named<'a>(#[serde(borrow)] Text<'a>, #[serde(borrow)] StoredExtension<'a>);
 
 impl<'a> Named<'a> {
     fn of(extension: &'a Extension, read: Timestamp) -> Self {
@@ -49,7 +49,8 @@ impl<'a> Named<'a> {
 }
 
 impl<'a> StoredDelta<'a> {
-    fn of(delta: &'a Delta, now: Timestamp) -> Self {
+    /// Converts a delta. Times are those of a clock that shows `now`.
+    pub(crate) fn of(delta: &'a Delta, now: Timestamp) -> Self {
         match delta {
             Delta::Backend(of, change) => Self::of_backend(backend_text(*of), change, now),
             Delta::Owners(changes) => Self::Owners(changes.iter().map(owner_text).collect()),
@@ -78,7 +79,8 @@ impl<'a> StoredDelta<'a> {
         }
     }
 
-    fn read(self, now: Timestamp) -> Result<Delta> {
+    /// Parses a delta, given a clock that shows `now`.
+    pub(crate) fn read(self, now: Timestamp) -> Result<Delta> {
         let (of, change) = match self {
             Self::Owners(names) => {
                 let changes = names.into_iter().map(read_owner).collect::<Result<_>>()?;

@@ -157,29 +157,40 @@ impl CatalogState {
         known: &BackendExtensions,
         now: Timestamp,
     ) -> Option<BackendState> {
-        let fingerprint = self.fingerprint_of(handle.id())?;
-        let (status, evidence) = (handle.health.status.get(), &handle.health.evidence);
-        let current = status.current_as_of?;
-        let current_as_of = current.to_wall_clock(now);
-        // With faults beyond the limit, absence is not proven: any name may have one.
-        let (faults, faults_beyond) = evidence.faults();
-        let complete = status.complete_as_of.filter(|_| faults_beyond == 0);
-        // Equal moments get equal times, because `restore` compares them.
-        let complete_as_of =
-            complete.map(|at| if at == current { current_as_of } else { at.to_wall_clock(now) });
-        Some(BackendState {
-            fingerprint: fingerprint.clone(),
-            current_as_of,
-            complete_as_of,
-            last_success: status.last_success,
-            cursor: position.cursor,
-            swept: position.swept.map(|at| at.to_wall_clock(now)),
-            identity: handle.backend.identity(),
-            listing: evidence.listing(),
-            faults,
-            unsettled: unsettled(handle, known),
-        })
+        backend_state(handle, position, known, self.fingerprint_of(handle.id())?, now)
     }
+}
+
+/// Returns the state of a backend, with times of a clock that shows `now`; `None` before its first
+/// cycle.
+pub(crate) fn backend_state(
+    handle: &BackendHandle,
+    position: CyclePosition,
+    known: &BackendExtensions,
+    fingerprint: &str,
+    now: Timestamp,
+) -> Option<BackendState> {
+    let (status, evidence) = (handle.health.status.get(), &handle.health.evidence);
+    let current = status.current_as_of?;
+    let current_as_of = current.to_wall_clock(now);
+    // With faults beyond the limit, absence is not proven: any name may have one.
+    let (faults, faults_beyond) = evidence.faults();
+    let complete = status.complete_as_of.filter(|_| faults_beyond == 0);
+    // Equal moments get equal times, because `restore` compares them.
+    let complete_as_of =
+        complete.map(|at| if at == current { current_as_of } else { at.to_wall_clock(now) });
+    Some(BackendState {
+        fingerprint: fingerprint.to_owned(),
+        current_as_of,
+        complete_as_of,
+        last_success: status.last_success,
+        cursor: position.cursor,
+        swept: position.swept.map(|at| at.to_wall_clock(now)),
+        identity: handle.backend.identity(),
+        listing: evidence.listing(),
+        faults,
+        unsettled: unsettled(handle, known),
+    })
 }
 
 /// Returns the extensions of a backend that was listed: state would present those before the first

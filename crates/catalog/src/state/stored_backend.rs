@@ -17,7 +17,7 @@ use crate::stored::text::Text;
 /// The state of a backend. Fields that are not written are those of version 2.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct StoredBackend<'a> {
+pub(crate) struct StoredBackend<'a> {
     #[serde(borrow, default, skip_serializing)]
     pub(super) source: Option<Text<'a>>,
     fingerprint: Text<'a>,
@@ -56,7 +56,7 @@ pub(super) struct StoredBackend<'a> {
 }
 
 impl<'a> StoredBackend<'a> {
-    pub(super) fn of(state: &'a BackendState) -> Self {
+    pub(crate) fn of(state: &'a BackendState) -> Self {
         let faults = state.faults.iter();
         Self {
             source: None,
@@ -82,7 +82,7 @@ impl<'a> StoredBackend<'a> {
         }
     }
 
-    pub(super) fn read(self) -> Result<BackendState> {
+    pub(crate) fn read(self) -> Result<BackendState> {
         let mut subjects = self.fault_subjects.into_iter();
         let faults = self.faults.into_iter().map(|(repository, reason)| {
             // Without subjects, every fault is about a repository.

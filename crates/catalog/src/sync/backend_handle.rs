@@ -20,6 +20,8 @@ use crate::index::backend_extensions::BackendExtensions;
 use crate::index::capacity::{CapacityUse, Refusals};
 use crate::index::delta::BackendDelta;
 use crate::rules::Rules;
+use crate::share::BackendShare;
+use crate::share::role::Role;
 use crate::store::CatalogStore;
 use crate::sync::cycle_state::CycleState;
 use crate::sync::lookup_budget::LookupBudget;
@@ -38,6 +40,8 @@ pub(crate) struct BackendHandle {
     pub(super) rules: Rules,
     pub(super) budget: LookupBudget,
     pub(super) reads: Arc<ReadOrder>,
+    /// `None` for a backend that this replica reads for itself alone.
+    pub(crate) share: Option<Arc<BackendShare>>,
     /// True if no backend comes after it that could take over its names.
     is_last: bool,
 }
@@ -48,6 +52,7 @@ impl BackendHandle {
         health: Arc<BackendHealth>,
         store: Arc<CatalogStore>,
         rules: Rules,
+        share: Option<Arc<BackendShare>>,
         is_last: bool,
     ) -> Self {
         Self {
@@ -59,12 +64,60 @@ impl BackendHandle {
             rules,
             budget: LookupBudget::default(),
             reads: Arc::default(),
+            share,
             is_last,
         }
     }
 
+    pub(crate) const fn ttl(&self) -> Duration {
+        self.rules.ttl
+    }
+
+    /// Takes one lookup from the budget. Returns false if it is used up.
+    pub(crate) fn takes_lookup(&self) -> bool {
+        self.budget.take()
+    }
+
+    pub(crate) const fn store(&self) -> &Arc<CatalogStore> {
+        &self.store
+    }
+
     pub(crate) fn id(&self) -> BackendId {
         self.backend.id()
+    }
+
+    /// Returns what this replica shares about the backend while another one reads it for all.
+    pub(super) fn followed(&self) -> Option<&BackendShare> {
+        self.share.as_deref().filter(|share| share.role() == Role::Follower)
+    }
+
+    /// Waits until this replica may make a cycle.
+    pub(super) async fn may_cycle(&self) {
+        if let Some(share) = &self.share {
+            let listed = self.store.read_backend(self.id(), BackendExtensions::is_listed);
+            share.may_cycle(listed.unwrap_or_default(), self.rules.ttl).await;
+        }
+    }
+
+    /// Waits until another replica reads the backend, which makes a cycle of this one useless.
+    pub(super) async fn is_revoked(&self) {
+        match &self.share {
+            Some(share) => share.is_revoked().await,
+            None => std::future::pending().await,
+        }
+    }
+
+    /// Waits until this replica begins to read the backend for all.
+    pub(super) async fn takes_over(&self) {
+        match &self.share {
+            Some(share) => share.takes_over().await,
+            None => std::future::pending().await,
+        }
+    }
+
+    /// Notes content from the log: a read that runs now may be older.
+    pub(crate) fn outdate_reads(&self, id: &ExtensionId) {
+        self.reads.begin().applied(id);
     }
 
     /// Returns the backend's listing; a complete and empty one while its place does not exist.

@@ -94,7 +94,8 @@ async fn read_changes(handle: &BackendHandle, changed: Vec<ExtensionId>) -> Cycl
     Ok(())
 }
 
-fn shared_outcome(handle: &BackendHandle) -> Result<()> {
+/// Returns the outcome of a cycle that another caller made.
+pub(super) fn shared_outcome(handle: &BackendHandle) -> Result<()> {
     if !handle.health.status.is_failing() {
         return Ok(());
     }

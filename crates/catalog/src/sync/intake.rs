@@ -12,6 +12,7 @@ use tokio::time::Instant;
 
 use crate::index::backend_extensions::{Absence, Assessment};
 use crate::index::delta::BackendDelta;
+use crate::share::inbox::Received;
 use crate::store::IndexChange;
 use crate::sync::backend_handle::BackendHandle;
 use crate::sync::read_order::ReadNumber;
@@ -24,6 +25,8 @@ pub(super) struct ReadResult {
     pub(super) id: ExtensionId,
     pub(super) outcome: Result<Extension>,
     pub(super) number: ReadNumber,
+    /// Requests of replicas that came before the read began.
+    pub(super) requests: Vec<Received>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -73,7 +76,10 @@ pub(super) fn take_in(
     // If every read failed, the failures concern the backend, not single repositories.
     let responds = reads.iter().any(|read| !read.outcome.as_ref().is_err_and(is_of_backend));
     handle.store.change(|change| {
-        for ReadResult { id, outcome, number } in reads {
+        for ReadResult { id, outcome, number, requests } in reads {
+            if outcome.as_ref().err().is_none_or(Error::is_not_found) {
+                answer(handle, &id, &requests);
+            }
             if number.is_outdated(&id) {
                 continue;
             }
@@ -194,8 +200,16 @@ pub(super) async fn read_all(handle: &BackendHandle, ids: Vec<ExtensionId>) -> V
     reads.buffer_unordered(READS_AT_ONCE).collect().await
 }
 
+/// Answers requests for a read. What the read found goes to the outbox in the same change.
+fn answer(handle: &BackendHandle, id: &ExtensionId, requests: &[Received]) {
+    if let Some(share) = &handle.share {
+        share.outbox.answer(Some(id), share.inbox.answer(id, requests));
+    }
+}
+
 pub(super) async fn read_one(handle: &BackendHandle, id: ExtensionId) -> ReadResult {
     let number = handle.reads.begin();
+    let requests = handle.share.as_ref().map(|share| share.inbox.begin_read(&id));
     let outcome = handle.extension(&id).await;
-    ReadResult { id, outcome, number }
+    ReadResult { id, outcome, number, requests: requests.unwrap_or_default() }
 }

@@ -18,6 +18,7 @@ use crate::deadline::Deadline;
 use crate::errors::{no_version, over_capacity, too_many_lookups};
 use crate::pins::Pins;
 use crate::retagged::{is_retagged, retagged};
+use crate::share::requests::{ANSWER_MAX, Answer, Subject};
 use crate::store::CatalogStore;
 use crate::sync::backend_handle::BackendHandle;
 use crate::sync::intake::{IntakeReport, ReadOrigin, ReadResult, read_one};
@@ -84,10 +85,7 @@ impl Lookups {
         let mut failure = None;
         for (handle, found) in join_all(reads).await {
             match found {
-                Ok(Some(read)) => {
-                    let report = apply(handle, vec![read], ReadOrigin::Caller).await;
-                    failure = failure.or(take_failure(handle, report));
-                }
+                Ok(Some(read)) => failure = failure.or(take_caller_read(handle, read).await),
                 // No request was sent: the listing proves an unknown name absent.
                 Ok(None) => {}
                 Err(error) => failure = failure.or(Some(error)),
@@ -110,8 +108,12 @@ impl Lookups {
             let number = handle.reads.begin();
             let outcome = handle.backend.releases(&id).await;
             handle.health.learn(&outcome);
-            let read = ReadResult { id, outcome, number };
+            let read = ReadResult { id: id.clone(), outcome, number, requests: Vec::new() };
             let report = apply(&handle, vec![read], ReadOrigin::Backend).await;
+            if let Some(share) = handle.followed() {
+                // More than the writer reads: others read it for themselves when they need it.
+                share.outbox.forget(&id);
+            }
             take_failure(&handle, report).map_or(Ok(()), Err)
         };
         self.whole.ask(&key, read).await
@@ -168,12 +170,35 @@ impl Lookups {
     }
 }
 
-/// Returns `None` if the budget is used up and a current listing stands in for the response.
+/// Reads an extension that a caller of another replica names.
+pub(crate) async fn look_up_for_caller(handle: &BackendHandle, id: ExtensionId) {
+    let read = read_one(handle, id).await;
+    handle.health.learn(&read.outcome);
+    // The other replica gets no answer then, and asks the backend itself.
+    let _ = take_caller_read(handle, read).await;
+}
+
+async fn take_caller_read(handle: &BackendHandle, read: ReadResult) -> Option<Error> {
+    let report = apply(handle, vec![read], ReadOrigin::Caller).await;
+    take_failure(handle, report)
+}
+
+/// Returns `None` if the budget is used up and a current listing stands in for the response, or if
+/// another replica reads the backend for all and has answered.
 async fn look_up(
     handle: &BackendHandle,
     id: &ExtensionId,
     budgeted: bool,
 ) -> Result<Option<ReadResult>> {
+    if let Some(share) = handle.followed() {
+        let subject = Subject::Lookup(id.clone(), budgeted);
+        match share.requests.ask(subject, ANSWER_MAX).await {
+            // The writer read it, and the index has what it found.
+            Some(Answer::Read) => return Ok(None),
+            Some(Answer::OverBudget) => return beyond_budget(handle, id).map(|()| None),
+            None => {}
+        }
+    }
     if budgeted && !handle.budget.take() {
         return beyond_budget(handle, id).map(|()| None);
     }

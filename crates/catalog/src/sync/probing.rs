@@ -8,7 +8,6 @@ use registry_core::error::{Error, ErrorKind};
 use registry_core::models::backend_id::BackendId;
 use tokio::time::{Instant, sleep, sleep_until};
 
-use crate::health::backend_health::BackendHealth;
 use crate::health::status::Operation;
 use crate::sync::backend_handle::BackendHandle;
 use crate::sync::canary::canary;
@@ -17,6 +16,8 @@ use crate::sync::removal::apply;
 
 /// Time without a request after which a backend is probed.
 const SILENCE: Duration = Duration::from_secs(15);
+/// Time without a report of the writer after which a follower probes a backend itself.
+const UNREPORTED: Duration = Duration::from_secs(45);
 const PROBE_PAUSE: Duration = Duration::from_millis(100);
 
 pub(super) async fn keep_watch(handle: Arc<BackendHandle>) {
@@ -32,7 +33,7 @@ pub(super) async fn keep_watch(handle: Arc<BackendHandle>) {
         if keeps_waiting {
             handle.health.failed(Operation::Contact, &unanswered(handle.id()));
         }
-        let due = due(&handle.health, now, begun);
+        let due = due(&handle, now, begun);
         if keeps_waiting || due.is_some_and(|at| at <= Instant::now()) {
             probe(&handle).await;
             // A probe may end before it was sent; without the pause the loop would spin.
@@ -71,7 +72,8 @@ async fn probe(handle: &BackendHandle) {
 }
 
 /// Returns the time of the next probe; `None` if only a change of contact can cause one.
-fn due(health: &BackendHealth, contact: Contact, begun: Instant) -> Option<Instant> {
+fn due(handle: &BackendHandle, contact: Contact, begun: Instant) -> Option<Instant> {
+    let health = &handle.health;
     match contact.breaker {
         BreakerState::Open { until } => Some(until),
         // The probe of the half-open breaker is under way, and its result changes the contact.
@@ -81,6 +83,9 @@ fn due(health: &BackendHealth, contact: Contact, begun: Instant) -> Option<Insta
         BreakerState::Closed => {
             let heard = [contact.last_heard, health.status.last_request()];
             let silent = heard.into_iter().flatten().max().unwrap_or(begun) + SILENCE;
+            // The writer probes for all replicas, and reports what it finds.
+            let followed = handle.followed().map(|share| share.progress().heard + UNREPORTED);
+            let silent = followed.map_or(silent, |from| silent.max(from));
             // A backend that limits our request rate is not probed before its pause ends.
             contact.paused_until.max(Some(silent))
         }

@@ -137,6 +137,14 @@ impl RefreshQueue {
         }
     }
 
+    /// Removes an extension, also if it is being read.
+    pub fn forget(&mut self, id: &ExtensionId) {
+        self.reading.remove(id);
+        if let Some(due) = self.waiting.remove(id) {
+            self.queue.remove(&(due.at, id.clone()));
+        }
+    }
+
     /// Returns the extensions that are read by the schedule, without merely old ones; ordered.
     pub fn scheduled(&self) -> impl Iterator<Item = &ExtensionId> {
         let all: BTreeMap<_, _> = self.reading.iter().chain(&self.waiting).collect();

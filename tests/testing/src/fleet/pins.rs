@@ -7,27 +7,14 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use async_trait::async_trait;
 use parking_lot::Mutex;
 use registry_fleet::DEADLINE;
-use registry_fleet::failure::{Away, AwayReason};
+use registry_fleet::failure::Away;
 use registry_fleet::pins::{PinKey, PinLedger, SharedPin};
-use tokio::time::sleep;
+
+use crate::fleet::fault::Fault;
 
 /// The pins of one fleet.
 #[derive(Default)]
 pub struct MemoryPins(Mutex<BTreeMap<PinKey, SharedPin>>);
-
-/// What happens to the calls of a connection.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Fault {
-    /// They are carried out and answered.
-    #[default]
-    None,
-    /// They fail at once.
-    Refused,
-    /// They are not carried out, and fail at their deadline.
-    Hanging,
-    /// They are carried out, and their answers are lost.
-    AnswersLost,
-}
 
 /// Connection of one replica, with a fault and a count of calls.
 pub struct PinConnection {
@@ -79,14 +66,8 @@ impl PinConnection {
 impl PinLedger for PinConnection {
     async fn pin(&self, key: &PinKey, offer: &SharedPin) -> Result<SharedPin, Away> {
         self.calls.fetch_add(1, Ordering::Relaxed);
-        let fault = *self.fault.lock();
-        match fault {
-            Fault::None => return Ok(self.ledger.pin(key, offer)),
-            Fault::Refused => return Err(Away::new(AwayReason::Unreachable, "refused")),
-            Fault::Hanging => {}
-            Fault::AnswersLost => drop(self.ledger.pin(key, offer)),
-        }
-        sleep(DEADLINE).await;
-        Err(Away::new(AwayReason::Late, "no answer"))
+        let (fault, ledger) = (*self.fault.lock(), Arc::clone(&self.ledger));
+        let (key, offer) = (key.clone(), offer.clone());
+        fault.call(DEADLINE, move || ledger.pin(&key, &offer)).await
     }
 }

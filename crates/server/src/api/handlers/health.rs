@@ -19,7 +19,7 @@ use crate::edge::rendered::Rendered;
 use crate::edge::representation::Representation;
 use registry_public::health::{
     BackendHealthBody, BucketHealthBody, CertificateHealthBody, FaultBody, HealthBody,
-    SharedHealthBody, StoreHealthBody,
+    SharedBackendBody, SharedHealthBody, StoreHealthBody,
 };
 
 // Maximum number of faults shown per backend; probes read this endpoint every few seconds.
@@ -46,7 +46,7 @@ pub async fn health(
         state_error: api.answers.catalog().health.persist_error().filter(|_| texts),
         artifact_store: store_health(api.artifacts.state(), texts),
         certificate: api.certificate.served().map(|served| certificate_health(served, texts)),
-        shared: shared.map(|report| shared_health(&report, texts)),
+        shared: shared.map(|report| shared_health(&api, &report, texts)),
     };
     Ok(Rendered::live(&health)?.into())
 }
@@ -179,7 +179,7 @@ fn backend_health(
     }
 }
 
-fn shared_health(report: &EngineReport, texts: bool) -> SharedHealthBody {
+fn shared_health(api: &ApiState, report: &EngineReport, texts: bool) -> SharedHealthBody {
     let failure = report.failure();
     SharedHealthBody {
         healthy: failure.is_none(),
@@ -188,7 +188,19 @@ fn shared_health(report: &EngineReport, texts: bool) -> SharedHealthBody {
         server: Some(report.server.clone()).filter(|server| texts && !server.is_empty()),
         replicas: report.presence.replicas,
         foreign_replicas: report.presence.foreign,
+        backends: shared_backends(api),
     }
+}
+
+fn shared_backends(api: &ApiState) -> BTreeMap<String, SharedBackendBody> {
+    let replicator = api.answers.catalog().replicator.as_ref();
+    let reports = replicator.iter().flat_map(|replicator| replicator.reports());
+    let backends = reports.map(|(backend, report)| {
+        let role = report.role.as_str().to_owned();
+        let log_age = report.heard.as_secs();
+        (backend.to_string(), SharedBackendBody { role, log_age, gap: report.has_gap })
+    });
+    backends.collect()
 }
 
 fn overall(

@@ -85,6 +85,10 @@ fn measure(api: &ApiState) {
         api.metrics.backends.known(backend.as_str(), known, age.as_secs_f64(), status.healthy);
         api.metrics.backends.held(backend.as_str(), status.capacity.bytes, status.capacity.refused);
     }
+    let replicator = api.answers.catalog().replicator.as_ref();
+    for (backend, report) in replicator.iter().flat_map(|replicator| replicator.reports()) {
+        api.metrics.replication.reported(backend.as_str(), &report);
+    }
 }
 
 /// This contract

@@ -1,0 +1,197 @@
+//! The task that takes the lease of a backend, renews it, and gives it back.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use registry_fleet::epoch::Epoch;
+use registry_fleet::leases::LeaseState;
+use tokio::time::{Instant, sleep};
+use tracing::warn;
+
+use crate::LOG_TARGET;
+use crate::replication::Replicator;
+use crate::replication::shared_backend::SharedBackend;
+use crate::share::role::Role;
+
+/// Pause between renewals.
+const RENEW_EVERY: Duration = Duration::from_secs(3);
+/// Pause between attempts to take a lease, with a tenth more or less.
+const TRY_EVERY: Duration = Duration::from_secs(2);
+/// Longer pause of a replica that holds another lease.
+const HOLDER_WAITS: Duration = Duration::from_millis(500);
+/// Time after the last renewal at which a writer steps down: two seconds before its lease ends.
+const DEADLINE: Duration = Duration::from_secs(8);
+/// Time after which a replica without the content of the backend tries for the lease.
+const EMPTY_TRIES_AFTER: Duration = Duration::from_secs(6);
+/// Time of failures after which a writer gives the lease to a replica that may reach the backend.
+const BLIND_MAX: Duration = Duration::from_secs(5);
+/// Time for which it does not try again.
+const BLIND_STAYS_AWAY: Duration = Duration::from_secs(30);
+
+/// State of the lease, as its keeper knows it.
+struct Keeper {
+    replicator: Arc<Replicator>,
+    backend: Arc<SharedBackend>,
+    held: Option<Epoch>,
+    deadline: Instant,
+    /// Time from which it tries without the content of the backend.
+    empty_tries_from: Instant,
+    /// Time from which it tries after it gave the lease away.
+    tries_from: Instant,
+    failing_since: Option<Instant>,
+}
+
+pub(super) async fn keep_lease(replicator: Arc<Replicator>, backend: Arc<SharedBackend>) {
+    let now = Instant::now();
+    let mut keeper = Keeper {
+        replicator,
+        backend,
+        held: None,
+        deadline: now,
+        empty_tries_from: now + EMPTY_TRIES_AFTER,
+        tries_from: now,
+        failing_since: None,
+    };
+    loop {
+        if let Role::Writer { epoch } = keeper.backend.share.role() {
+            keeper.renew(epoch).await;
+        }
+        // Also right after it stepped down, in a new epoch.
+        if keeper.backend.share.role() == Role::Follower {
+            keeper.attempt().await;
+        }
+        keeper.pause().await;
+    }
+}
+
+impl Keeper {
+    async fn pause(&self) {
+        let pause = if self.backend.share.role().is_writer() {
+            RENEW_EVERY
+        } else {
+            let tenth = TRY_EVERY / 10;
+            let jitter = tenth.mul_f64(2.0 * fastrand::f64());
+            let holder =
+                if self.replicator.holds_a_lease() { HOLDER_WAITS } else { Duration::ZERO };
+            TRY_EVERY - tenth + jitter + holder
+        };
+        let mut roles = self.backend.share.roles();
+        tokio::select! {
+            biased;
+            () = sleep(pause) => {}
+            // A writer that steps down gives its lease back at once.
+            _ = roles.changed() => {}
+            () = self.goes_blind() => {}
+        }
+    }
+
+    /// Waits until a writer has failed to reach the backend for too long.
+    async fn goes_blind(&self) {
+        match self.failing_since {
+            Some(since) => tokio::time::sleep_until(since + BLIND_MAX).await,
+            None => std::future::pending().await,
+        }
+    }
+
+    async fn renew(&mut self, epoch: Epoch) {
+        let asked = Instant::now();
+        let before = self.backend.share.progress();
+        let fleet = &self.replicator.fleet;
+        let nonce = fastrand::u16(..);
+        let taken =
+            fleet.leases.take(self.backend.topic(), &fleet.replica, before.seen, nonce).await;
+        match taken {
+            // An end before the own one: the engine lost entries.
+            Ok(LeaseState::Held { epoch: now, tail })
+                if now == epoch && tail >= before.position =>
+            {
+                self.deadline = asked + DEADLINE;
+            }
+            Ok(LeaseState::Held { epoch, .. }) => {
+                self.held = Some(epoch);
+                self.step_down();
+            }
+            Ok(LeaseState::Taken { epoch }) => {
+                self.backend.share.change_progress(|now| now.seen = now.seen.max(epoch));
+                self.forget();
+                self.step_down();
+            }
+            Err(_) if Instant::now() >= self.deadline => self.step_down(),
+            Err(_) => {}
+        }
+        self.give_way_if_blind().await;
+    }
+
+    /// Lets another replica take over while the backend fails: it may be the network of this one.
+    async fn give_way_if_blind(&mut self) {
+        let now = Instant::now();
+        let is_failing = self.backend.handle.health.status.is_failing();
+        let since = *self.failing_since.get_or_insert(now);
+        if !is_failing || self.backend.share.replicas() <= 1 {
+            self.failing_since = None;
+        } else if since + BLIND_MAX <= now {
+            warn!(target: LOG_TARGET, backend = %self.backend.handle.id(),
+                "shared: this replica does not reach the backend; another one reads it if it can");
+            self.failing_since = None;
+            self.tries_from = now + BLIND_STAYS_AWAY;
+            self.step_down();
+            let _ = self.release().await;
+        }
+    }
+
+    async fn attempt(&mut self) {
+        self.failing_since = None;
+        // While it has the old lease, the engine would renew the old epoch.
+        if !self.release().await {
+            return;
+        }
+        let now = Instant::now();
+        if now < self.tries_from || now < self.empty_tries_from && !self.backend.has_state() {
+            return;
+        }
+        let fleet = &self.replicator.fleet;
+        let seen = self.backend.share.progress().seen;
+        let nonce = fastrand::u16(..);
+        let taken = fleet.leases.take(self.backend.topic(), &fleet.replica, seen, nonce).await;
+        let (epoch, tail) = match taken {
+            Ok(LeaseState::Held { epoch, tail }) => (epoch, tail),
+            Ok(LeaseState::Taken { epoch }) => {
+                self.backend.share.change_progress(|now| now.seen = now.seen.max(epoch));
+                return;
+            }
+            Err(_) => return,
+        };
+        self.held = Some(epoch);
+        self.replicator.leases.fetch_add(1, Ordering::Relaxed);
+        self.backend.share.change_progress(|now| now.seen = now.seen.max(epoch));
+        self.deadline = now + DEADLINE;
+        if self.backend.take_over(fleet, epoch, tail).await {
+            // Requests that came before are still without an answer.
+            self.replicator.reread_requests();
+        } else {
+            let _ = self.release().await;
+        }
+    }
+
+    fn step_down(&self) {
+        self.backend.step_down();
+    }
+
+    /// Gives back a lease that this replica held before. Returns true if it holds none now.
+    async fn release(&mut self) -> bool {
+        let Some(epoch) = self.held else { return true };
+        let fleet = &self.replicator.fleet;
+        let released = fleet.leases.release(self.backend.topic(), &fleet.replica, epoch).await;
+        if released.is_ok() {
+            self.forget();
+        }
+        released.is_ok()
+    }
+
+    fn forget(&mut self) {
+        if self.held.take().is_some() {
+            self.replicator.leases.fetch_sub(1, Ordering::Relaxed);
+        }
+    }
+}

@@ -1,0 +1,188 @@
+//! Payloads of the log and of snapshots: JSON of the state on disk, compressed.
+
+use bytes::Bytes;
+use jiff::Timestamp;
+use registry_core::error::{ErrorKind, Result};
+use serde::{Deserialize, Serialize};
+
+use crate::health::status::SharedFailure;
+use crate::index::delta::Delta;
+use crate::index::stored_delta::StoredDelta;
+use crate::share::requests::{Answer, RequestId};
+use crate::state::BackendState;
+use crate::state::stored_backend::StoredBackend;
+use crate::stored::text::Text;
+use crate::stored::{damaged, from_json};
+
+/// First byte of a payload. A release reads its own form and that of the release before.
+const FORM: u8 = 1;
+const LEVEL: i32 = 1;
+/// Ages travel as times before this one: the clocks of two replicas may differ.
+pub(super) const REFERENCE: Timestamp = Timestamp::constant(4_000_000_000, 0);
+/// Maximum length of a payload in memory, in bytes.
+const LENGTH_MAX: usize = 128 * 1024 * 1024;
+/// Word of a failure that has no word of its own.
+const UNAVAILABLE: &str = "unavailable";
+
+/// Content of an entry, or of a segment of a snapshot.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(super) struct Payload {
+    /// Changes, in order.
+    pub(super) deltas: Vec<Delta>,
+    /// The state of the backend after the changes; `None` if it is as before.
+    pub(super) state: Option<SharedState>,
+    /// Requests that the changes answer.
+    pub(super) answered: Vec<(RequestId, Answer)>,
+}
+
+/// What a writer reports about a backend, beside its extensions.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct SharedState {
+    /// `None` before the first listing.
+    pub(super) backend: Option<BackendState>,
+    /// `None` while the backend answers.
+    pub(super) failure: Option<SharedFailure>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct StoredPayload<'a> {
+    #[serde(borrow, default, skip_serializing_if = "Vec::is_empty")]
+    deltas: Vec<StoredDelta<'a>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    state: Option<StoredState<'a>>,
+    /// Requests, and whether the budget of lookups was used up.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    answered: Vec<(u64, bool)>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct StoredState<'a> {
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
+    backend: Option<Box<StoredBackend<'a>>>,
+    /// Kind, message and report.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    failure: Option<(Text<'a>, Text<'a>, Text<'a>)>,
+}
+
+impl Payload {
+    /// Returns the payload as stored in the engine.
+    pub(super) fn encode(&self) -> Result<Bytes> {
+        let state = self.state.as_ref().map(|state| StoredState {
+            backend: state.backend.as_ref().map(|backend| Box::new(StoredBackend::of(backend))),
+            failure: state.failure.as_ref().map(|failure| {
+                let SharedFailure { kind, message, report } = failure;
+                (word_of(*kind).into(), message.as_str().into(), report.as_str().into())
+            }),
+        });
+        let stored = StoredPayload {
+            deltas: self.deltas.iter().map(|delta| StoredDelta::of(delta, REFERENCE)).collect(),
+            state,
+            answered: self.answered.iter().map(stored_answer).collect(),
+        };
+        let broken = |error: &dyn std::error::Error| damaged(format!("cannot be written: {error}"));
+        let json = serde_json::to_vec(&stored).map_err(|error| broken(&error))?;
+        let mut bytes = vec![FORM];
+        bytes.extend(zstd::bulk::compress(&json, LEVEL).map_err(|error| broken(&error))?);
+        Ok(bytes.into())
+    }
+
+    /// Parses a payload. Every value has to be valid in the domain.
+    pub(super) fn decode(bytes: &[u8]) -> Result<Self> {
+        let (form, packed) = bytes.split_first().ok_or_else(|| damaged("it is empty"))?;
+        if *form != FORM {
+            return Err(damaged(format!("its form is {form}, and this release reads {FORM}")));
+        }
+        let json = zstd::bulk::decompress(packed, LENGTH_MAX)
+            .map_err(|error| damaged("it cannot be unpacked").because(error))?;
+        let text =
+            str::from_utf8(&json).map_err(|error| damaged("it is no text").because(error))?;
+        let stored: StoredPayload<'_> = from_json(text)?;
+        let deltas = stored.deltas.into_iter().map(|delta| delta.read(REFERENCE));
+        Ok(Self {
+            deltas: deltas.collect::<Result<_>>()?,
+            state: stored.state.map(read_state).transpose()?,
+            answered: stored.answered.into_iter().map(read_answer).collect(),
+        })
+    }
+}
+
+fn read_state(stored: StoredState<'_>) -> Result<SharedState> {
+    let failure = stored.failure.map(|(word, message, report)| SharedFailure {
+        kind: kind_of(&word),
+        message: message.into(),
+        report: report.into(),
+    });
+    let backend = stored.backend.map(|backend| backend.read()).transpose()?;
+    Ok(SharedState { backend, failure })
+}
+
+fn stored_answer((request, answer): &(RequestId, Answer)) -> (u64, bool) {
+    (request.0, *answer == Answer::OverBudget)
+}
+
+const fn read_answer((request, over_budget): (u64, bool)) -> (RequestId, Answer) {
+    (RequestId(request), if over_budget { Answer::OverBudget } else { Answer::Read })
+}
+
+const fn word_of(kind: ErrorKind) -> &'static str {
+    match kind {
+        ErrorKind::BackendTimeout => "timeout",
+        ErrorKind::BackendRefused => "refused",
+        ErrorKind::BackendFaulty => "faulty",
+        _ => UNAVAILABLE,
+    }
+}
+
+fn kind_of(word: &str) -> ErrorKind {
+    let known = [ErrorKind::BackendTimeout, ErrorKind::BackendRefused, ErrorKind::BackendFaulty];
+    let kind = known.into_iter().find(|kind| word_of(*kind) == word);
+    kind.unwrap_or(ErrorKind::BackendUnavailable { retry_after: std::time::Duration::ZERO })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use registry_core::models::backend_id::BackendId;
+    use registry_core::models::extension::Extension;
+
+    use super::*;
+    use crate::index::delta::{BackendDelta, OwnerChange};
+    use crate::persistent_instant::PersistentInstant;
+
+    fn id(name: &str) -> registry_core::models::naming::ExtensionId {
+        name.parse().unwrap()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_payload_is_read_as_it_was_written_and_nothing_else_is_read() {
+        let read = PersistentInstant::ago(std::time::Duration::from_secs(90));
+        let extension = Arc::new(Extension::new(id("provider/aws"), Vec::new()));
+        let of = BackendId::GITEA;
+        let payload = Payload {
+            deltas: vec![
+                Delta::Backend(of, BackendDelta::Put(vec![(extension, read)])),
+                Delta::Backend(of, BackendDelta::Removed(id("provider/gcp"))),
+                Delta::Owners(vec![OwnerChange::Owned(id("provider/aws"), of)]),
+            ],
+            state: Some(SharedState {
+                backend: None,
+                failure: Some(SharedFailure {
+                    kind: ErrorKind::BackendRefused,
+                    message: "refused".to_owned(),
+                    report: "refused: 401".to_owned(),
+                }),
+            }),
+            answered: vec![(RequestId(u64::MAX), Answer::Read), (RequestId(1), Answer::OverBudget)],
+        };
+        let bytes = payload.encode().unwrap();
+        assert_eq!(Payload::decode(&bytes).unwrap(), payload);
+        let mut newer = bytes.to_vec();
+        newer[0] = FORM + 1;
+        for wrong in [&b""[..], b"\x01", b"\x01{}", &newer, &bytes[..bytes.len() - 1]] {
+            Payload::decode(wrong).unwrap_err();
+        }
+    }
+}

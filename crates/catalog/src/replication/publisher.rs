@@ -1,0 +1,208 @@
+//! The task that publishes what the writer found.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use registry_fleet::epoch::{Epoch, Position};
+use registry_fleet::log::{LogEntry, PAYLOAD_MAX, StreamPlace, WriteFailure};
+use tokio::time::{Instant, sleep};
+use tracing::warn;
+
+use crate::LOG_TARGET;
+use crate::index::delta::{BackendDelta, Delta, OwnerChange};
+use crate::replication::Fleet;
+use crate::replication::payload::{Payload, SharedState};
+use crate::replication::shared_backend::{SharedBackend, StateSummary};
+use crate::share::outbox::Batch;
+use crate::share::role::Role;
+
+/// Maximum number of names in an entry.
+const BATCH: usize = 500;
+/// Minimum time between two reports of the state.
+const STATE_EVERY: Duration = Duration::from_secs(1);
+/// Time after which a writer reports although nothing changed: a follower counts on it.
+const SILENCE_MAX: Duration = Duration::from_secs(15);
+/// Time between snapshots of content that changes.
+const SNAPSHOT_EVERY: Duration = Duration::from_mins(1);
+/// Entries after which a snapshot is written in any case.
+const ENTRIES_MAX: usize = 5000;
+/// Share of the time that goes into snapshots at most.
+const SNAPSHOT_SHARE: u32 = 10;
+
+/// What was published in an epoch.
+struct Published {
+    epoch: Epoch,
+    state: Option<StateSummary>,
+    state_at: Option<Instant>,
+    /// Entries since the last snapshot, and whether one of them has content.
+    entries: usize,
+    has_content: bool,
+    snapshot_from: Instant,
+}
+
+impl Published {
+    fn nothing(epoch: Epoch) -> Self {
+        let snapshot_from = Instant::now() + SNAPSHOT_EVERY;
+        let (state, state_at) = (None, None);
+        Self { epoch, state, state_at, entries: 0, has_content: false, snapshot_from }
+    }
+
+    fn is_state_due(&self, summary: &StateSummary) -> bool {
+        let Some(at) = self.state_at else { return true };
+        at.elapsed() >= SILENCE_MAX
+            || at.elapsed() >= STATE_EVERY && self.state.as_ref() != Some(summary)
+    }
+
+    fn is_snapshot_due(&self, wanted: bool) -> bool {
+        let is_time = self.snapshot_from <= Instant::now();
+        wanted && self.entries > 0 || is_time && self.has_content || self.entries > ENTRIES_MAX
+    }
+}
+
+pub(super) async fn publish(fleet: Fleet, backend: Arc<SharedBackend>) {
+    let mut published = Published::nothing(Epoch::default());
+    let mut roles = backend.share.roles();
+    loop {
+        let Role::Writer { epoch } = *roles.borrow_and_update() else {
+            // An error cannot come: the share lives as long as the backend.
+            let _ = roles.changed().await;
+            continue;
+        };
+        if published.epoch != epoch {
+            published = Published::nothing(epoch);
+        }
+        match backend.publish_all(&fleet, &mut published).await {
+            Ok(()) => {
+                tokio::select! {
+                    () = backend.share.outbox.changed() => {}
+                    () = sleep(STATE_EVERY) => {}
+                    _ = roles.changed() => {}
+                }
+            }
+            Err(failure) => {
+                // Not repeated: it may be carried out later. A new epoch makes sure that it is not.
+                if failure == WriteFailure::Fenced {
+                    backend.share.count(|counts| counts.fenced += 1);
+                }
+                backend.step_down();
+            }
+        }
+    }
+}
+
+impl SharedBackend {
+    async fn publish_all(
+        &self,
+        fleet: &Fleet,
+        published: &mut Published,
+    ) -> Result<(), WriteFailure> {
+        loop {
+            let summary = self.summary();
+            let is_state_due = published.is_state_due(&summary);
+            // Before the batch: what the state counts as read is then in the batch or before it.
+            let state = is_state_due.then(|| self.state());
+            let batch = self.share.outbox.batch(BATCH);
+            let state = state.filter(|_| batch.is_all);
+            if batch.is_empty() && state.is_none() {
+                break;
+            }
+            let has_state = state.is_some();
+            self.append(fleet, published.epoch, &batch, state).await?;
+            published.entries += 1;
+            published.has_content |= batch.extensions().next().is_some();
+            if has_state {
+                published.state = Some(summary);
+                published.state_at = Some(Instant::now());
+            }
+            if batch.is_all {
+                break;
+            }
+        }
+        if published.is_snapshot_due(self.share.is_snapshot_wanted()) {
+            let begun = Instant::now();
+            let position = self.share.progress().position;
+            if self.write_snapshot(fleet, position).await? {
+                self.share.snapshot_written();
+                let pause = SNAPSHOT_EVERY.max(begun.elapsed() * SNAPSHOT_SHARE);
+                published.snapshot_from = Instant::now() + pause;
+                published.entries = 0;
+                published.has_content = false;
+            }
+        }
+        Ok(())
+    }
+
+    async fn append(
+        &self,
+        fleet: &Fleet,
+        epoch: Epoch,
+        batch: &Batch,
+        state: Option<SharedState>,
+    ) -> Result<(), WriteFailure> {
+        let answered = batch.answered.iter().map(|one| (one.request, one.answer)).collect();
+        let payload = Payload { deltas: self.deltas(batch), state, answered };
+        let Some(bytes) = self.encoded(&payload) else {
+            // It would fail again, and hold up everything behind it.
+            self.share.outbox.confirm(batch);
+            return Ok(());
+        };
+        let previous = self.share.progress().position;
+        let position = if previous.epoch == epoch {
+            previous.next()
+        } else {
+            Position::first_of(epoch).next()
+        };
+        let topic = self.topic().clone();
+        let entry = LogEntry { topic, position, previous, payload: bytes };
+        let places: Vec<StreamPlace> = batch.answered.iter().map(|one| one.place).collect();
+        fleet.log.append(&fleet.replica, &entry, &places).await?;
+        self.share.outbox.confirm(batch);
+        self.share.change_progress(|now| {
+            now.position = now.position.max(position);
+            now.heard = Instant::now();
+        });
+        self.settle_requests(&payload.answered);
+        Ok(())
+    }
+
+    fn encoded(&self, payload: &Payload) -> Option<bytes::Bytes> {
+        let backend = self.handle.id();
+        match payload.encode() {
+            Ok(bytes) if bytes.len() <= PAYLOAD_MAX => Some(bytes),
+            Ok(bytes) => {
+                let length = bytes.len();
+                warn!(target: LOG_TARGET, %backend, length, "shared: a change is too large for the log; other replicas read the backend for it");
+                None
+            }
+            Err(error) => {
+                warn!(target: LOG_TARGET, %backend, "shared: a change {}", error.report());
+                None
+            }
+        }
+    }
+
+    /// Returns the present content of the names of a batch.
+    fn deltas(&self, batch: &Batch) -> Vec<Delta> {
+        let of = self.handle.id();
+        self.handle.store().read(|index| {
+            let Some(known) = index.backend(of) else { return Vec::new() };
+            let (mut read, mut deltas) = (Vec::new(), Vec::new());
+            for id in batch.extensions() {
+                match known.get(id) {
+                    Some(copy) => read.push((Arc::clone(&copy.reported), copy.read_at())),
+                    None => deltas.push(Delta::Backend(of, BackendDelta::Removed(id.clone()))),
+                }
+            }
+            if !read.is_empty() {
+                deltas.push(Delta::Backend(of, BackendDelta::Put(read)));
+            }
+            let owners = batch.owners().map(|id| match index.owner_of(id) {
+                Some(owner) => OwnerChange::Owned(id.clone(), owner),
+                None => OwnerChange::Lost(id.clone()),
+            });
+            let owners: Vec<OwnerChange> = owners.collect();
+            deltas.extend((!owners.is_empty()).then_some(Delta::Owners(owners)));
+            deltas
+        })
+    }
+}

@@ -1,0 +1,138 @@
+//! Snapshots: written by the writer, loaded by replicas that cannot apply the log.
+
+use bytes::Bytes;
+use registry_core::error::Result;
+use registry_core::models::backend_id::BackendId;
+use registry_fleet::epoch::Position;
+use registry_fleet::log::WriteFailure;
+use registry_fleet::snapshots::Snapshot;
+use tokio::task::yield_now;
+use tracing::warn;
+
+use crate::LOG_TARGET;
+use crate::index::backend_extensions::ReadCopy;
+use crate::index::delta::{BackendDelta, Delta, OwnerChange};
+use crate::replication::Fleet;
+use crate::replication::payload::{Payload, SharedState};
+use crate::replication::shared_backend::SharedBackend;
+
+/// Maximum numbers of extensions and of owners in a segment.
+const EXTENSIONS: usize = 1000;
+const OWNERS: usize = 10_000;
+/// Memory of extensions after which a segment ends, in bytes.
+const BYTES: usize = 4 * 1024 * 1024;
+
+/// The content of a backend at one moment.
+struct Content {
+    state: SharedState,
+    extensions: Vec<ReadCopy>,
+    owners: Vec<OwnerChange>,
+}
+
+impl SharedBackend {
+    /// Writes the content as a snapshot at a position. Returns false if the log lacks a part of the
+    /// content, or the content cannot be written.
+    ///
+    /// # Errors
+    ///
+    /// As [`registry_fleet::snapshots::Snapshots::write`].
+    pub(super) async fn write_snapshot(
+        &self,
+        fleet: &Fleet,
+        position: Position,
+    ) -> std::result::Result<bool, WriteFailure> {
+        // A snapshot that begins an epoch may have what the log lacks.
+        let begins = position.sequence == 0;
+        let all = self.share.outbox.batch(usize::MAX);
+        let Some(content) = self.content(begins) else { return Ok(false) };
+        let segments = match segments(self.handle.id(), content).await {
+            Ok(segments) => segments,
+            Err(error) => {
+                warn!(target: LOG_TARGET, backend = %self.handle.id(), "shared: a snapshot {}", error.report());
+                return Ok(false);
+            }
+        };
+        let snapshot = Snapshot { position, segments };
+        fleet.snapshots.write(&fleet.replica, self.topic(), &snapshot).await?;
+        if begins {
+            self.share.outbox.confirm(&all);
+        }
+        Ok(true)
+    }
+
+    fn content(&self, begins: bool) -> Option<Content> {
+        let state = self.state();
+        self.handle.store().read(|index| {
+            // Under the lock of the index, so that no change comes in between.
+            if !begins && !self.share.outbox.is_empty() {
+                return None;
+            }
+            let known = index.backend(self.handle.id())?;
+            let copies = known.all();
+            let extensions = copies.map(|copy| (copy.reported.clone(), copy.read_at())).collect();
+            let owners = if self.decides_owners { index.owners() } else { Default::default() };
+            let owners = owners.into_iter().map(|(id, owner)| OwnerChange::Owned(id, owner));
+            Some(Content { state, extensions, owners: owners.collect() })
+        })
+    }
+
+    /// Loads the snapshot in the engine if it is newer than what this replica has applied. Returns true
+    /// if it was loaded.
+    pub(super) async fn load_snapshot(&self, fleet: &Fleet) -> bool {
+        let known = self.share.progress().position;
+        // A failure is that of the engine, which the link reports.
+        let Ok(Some(snapshot)) = fleet.snapshots.read(self.topic(), known).await else {
+            return false;
+        };
+        let mut segments = Vec::with_capacity(snapshot.segments.len());
+        for segment in &snapshot.segments {
+            match Payload::decode(segment) {
+                Ok(payload) => segments.push(payload),
+                Err(error) => {
+                    warn!(target: LOG_TARGET, backend = %self.handle.id(),
+                        "shared: the snapshot cannot be used: {}", error.report());
+                    return false;
+                }
+            }
+            yield_now().await;
+        }
+        if self.share.role().is_writer() {
+            return false;
+        }
+        self.replace(segments);
+        self.share.change_progress(|progress| {
+            progress.position = progress.position.max(snapshot.position);
+            progress.seen = progress.seen.max(snapshot.position.epoch);
+            progress.has_gap = false;
+        });
+        true
+    }
+}
+
+/// Divides content into segments. The first one has the state.
+async fn segments(of: BackendId, content: Content) -> Result<Vec<Bytes>> {
+    let state = Payload { state: Some(content.state), ..Payload::default() };
+    let mut segments = vec![state.encode()?];
+    for part in content.owners.chunks(OWNERS) {
+        segments.push(segment(Delta::Owners(part.to_vec()))?);
+        // Requests are answered by the same threads.
+        yield_now().await;
+    }
+    let (mut part, mut bytes) = (Vec::new(), 0);
+    let mut extensions = content.extensions.into_iter().peekable();
+    while let Some(copy) = extensions.next() {
+        bytes += copy.0.weight();
+        part.push(copy);
+        if part.len() >= EXTENSIONS || bytes >= BYTES || extensions.peek().is_none() {
+            let put = BackendDelta::Put(std::mem::take(&mut part));
+            segments.push(segment(Delta::Backend(of, put))?);
+            bytes = 0;
+            yield_now().await;
+        }
+    }
+    Ok(segments)
+}
+
+fn segment(delta: Delta) -> Result<Bytes> {
+    Payload { deltas: vec![delta], ..Payload::default() }.encode()
+}

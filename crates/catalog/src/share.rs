@@ -1,0 +1,194 @@
+//! What this replica shares with others about one backend: its role, the changes that the log lacks,
+//! and the requests to the writer.
+
+pub(crate) mod inbox;
+pub(crate) mod outbox;
+pub(crate) mod requests;
+pub(crate) mod role;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use registry_fleet::epoch::{Epoch, Position};
+use registry_fleet::state::EngineState;
+use registry_fleet::topic::Topic;
+use tokio::sync::watch;
+use tokio::time::{Instant, sleep_until};
+
+use crate::share::inbox::Inbox;
+use crate::share::outbox::Outbox;
+use crate::share::requests::RequestBook;
+use crate::share::role::Role;
+
+/// Wait of a replica without any state for the engine, before it reads a backend for itself.
+const EMPTY_PATIENCE: Duration = Duration::from_secs(3);
+/// A replica that is alone waits for a third of the time to live for each replica, within these bounds.
+const REPLICAS_A_TTL: u32 = 3;
+const TTLS_MAX: u32 = 6;
+
+/// One backend as a replica shares it.
+pub(crate) struct BackendShare {
+    pub(crate) topic: Topic,
+    pub(crate) outbox: Arc<Outbox>,
+    pub(crate) requests: RequestBook,
+    pub(crate) inbox: Inbox,
+    engine: EngineState,
+    role: watch::Sender<Role>,
+    progress: watch::Sender<Progress>,
+    counts: Mutex<ShareCounts>,
+    snapshot_wanted: AtomicBool,
+}
+
+/// How far this replica has applied the log.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Progress {
+    pub(crate) position: Position,
+    /// Highest epoch of which this replica has learned.
+    pub(crate) seen: Epoch,
+    /// Time of the last entry; that of the start before the first one.
+    pub(crate) heard: Instant,
+    /// True if entries are missing between the position and what the log has.
+    pub(crate) has_gap: bool,
+}
+
+/// Events since the start.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ShareCounts {
+    /// Times at which entries were missing.
+    pub gaps: u64,
+    /// Times at which this replica became the writer.
+    pub takeovers: u64,
+    /// Writes that the engine refused because of another writer.
+    pub fenced: u64,
+}
+
+impl BackendShare {
+    pub(crate) fn new(topic: Topic, engine: EngineState) -> Self {
+        let now = Instant::now();
+        let progress = Progress {
+            position: Position::START,
+            seen: Epoch::default(),
+            heard: now,
+            has_gap: false,
+        };
+        Self {
+            topic,
+            outbox: Arc::default(),
+            requests: RequestBook::default(),
+            inbox: Inbox::default(),
+            engine,
+            role: watch::Sender::new(Role::Alone { since: now }),
+            progress: watch::Sender::new(progress),
+            counts: Mutex::default(),
+            snapshot_wanted: AtomicBool::default(),
+        }
+    }
+
+    pub(crate) fn role(&self) -> Role {
+        *self.role.borrow()
+    }
+
+    pub(crate) fn roles(&self) -> watch::Receiver<Role> {
+        self.role.subscribe()
+    }
+
+    /// Changes the role. Work of the role before that may not continue ends.
+    pub(crate) fn set_role(&self, role: Role) {
+        self.outbox.publishes(role.is_writer());
+        self.role.send_if_modified(|now| std::mem::replace(now, role) != role);
+    }
+
+    pub(crate) fn progress(&self) -> Progress {
+        *self.progress.borrow()
+    }
+
+    pub(crate) fn change_progress(&self, change: impl FnOnce(&mut Progress)) {
+        self.progress.send_modify(change);
+    }
+
+    /// Waits until the log is applied up to this position.
+    pub(crate) async fn reached(&self, position: Position) {
+        // Never an error: the sender lives as long as `self`.
+        let _ = self.progress.subscribe().wait_for(|now| now.position >= position).await;
+    }
+
+    /// Notes that a replica needs a snapshot.
+    pub(crate) fn want_snapshot(&self) {
+        self.snapshot_wanted.store(true, Ordering::Relaxed);
+    }
+
+    pub(crate) fn is_snapshot_wanted(&self) -> bool {
+        self.snapshot_wanted.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn snapshot_written(&self) {
+        self.snapshot_wanted.store(false, Ordering::Relaxed);
+    }
+
+    pub(crate) fn counts(&self) -> ShareCounts {
+        *self.counts.lock()
+    }
+
+    pub(crate) fn count(&self, change: impl FnOnce(&mut ShareCounts)) {
+        change(&mut self.counts.lock());
+    }
+
+    /// Waits until this replica may make cycles over the backend: at once as the writer, never as a
+    /// follower, and alone after a time that grows with the number of replicas, so that they do not
+    /// all ask the backend in a short outage of the engine.
+    pub(crate) async fn may_cycle(&self, is_listed: bool, ttl: Duration) {
+        let mut roles = self.roles();
+        loop {
+            let role = *roles.borrow_and_update();
+            let from = match role {
+                Role::Writer { .. } => return,
+                Role::Follower => None,
+                Role::Alone { since } if !is_listed => Some(since + EMPTY_PATIENCE),
+                Role::Alone { .. } => Some(self.progress().heard + self.patience(ttl)),
+            };
+            let permitted = async {
+                match from {
+                    Some(from) => sleep_until(from).await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                biased;
+                // An error cannot come: the sender lives as long as `self`.
+                _ = roles.changed() => {}
+                () = permitted => return,
+            }
+        }
+    }
+
+    fn patience(&self, ttl: Duration) -> Duration {
+        let replicas = u32::try_from(self.replicas()).unwrap_or(u32::MAX);
+        ttl * replicas.clamp(REPLICAS_A_TTL, REPLICAS_A_TTL * TTLS_MAX) / REPLICAS_A_TTL
+    }
+
+    /// Returns the number of replicas at the last report; 0 before the first one.
+    pub(crate) fn replicas(&self) -> usize {
+        self.engine.report().presence.replicas
+    }
+
+    /// Waits until this replica may no longer read the backend on its own account.
+    pub(crate) async fn is_revoked(&self) {
+        let before = self.role();
+        let ends = |now: &Role| match before {
+            Role::Writer { .. } => *now != before,
+            // It becomes the writer with what it read.
+            Role::Alone { .. } => *now == Role::Follower,
+            // Its caller waited for the writer in vain.
+            Role::Follower => false,
+        };
+        let _ = self.roles().wait_for(ends).await;
+    }
+
+    /// Waits until this replica becomes the writer in another epoch.
+    pub(crate) async fn takes_over(&self) {
+        let before = self.role();
+        let _ = self.roles().wait_for(|now| now.is_writer() && *now != before).await;
+    }
+}

@@ -1,0 +1,228 @@
+//! Requests of this replica to the writer of a backend.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use registry_core::models::naming::ExtensionId;
+use tokio::sync::{Notify, oneshot};
+use tokio::time::{Instant, timeout};
+
+/// Time for which a caller waits for the writer before this replica asks the backend itself.
+pub(crate) const ANSWER_MAX: Duration = Duration::from_millis(800);
+/// Pause after which an unanswered webhook is posted again.
+const POST_AGAIN: Duration = Duration::from_secs(5);
+/// Time after which a request is of no use to its caller.
+const OUTDATED: Duration = Duration::from_secs(5);
+/// Time for which an answer can get lost with the engine's last writes.
+const UNCERTAIN: Duration = Duration::from_mins(1);
+/// Maximum number of requests in memory.
+const REQUESTS_MAX: usize = 10_000;
+
+/// Name of a request: random, so that no two replicas give the same.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct RequestId(pub(crate) u64);
+
+/// What a replica asks the writer for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Subject {
+    /// A read of an extension, because a webhook names it or this replica has other content. It is
+    /// posted until it is answered.
+    Notice(ExtensionId),
+    /// A read of an extension that a caller waits for; `true` within the budget of lookups.
+    Lookup(ExtensionId, bool),
+    /// A read of an extension unless it was read lately.
+    Stale(ExtensionId),
+    /// A cycle.
+    Cycle,
+    /// A snapshot.
+    Snapshot,
+}
+
+/// What became of a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Answer {
+    /// The log has what the backend said after the request.
+    Read,
+    /// The budget of lookups is used up.
+    OverBudget,
+}
+
+/// The requests that are not answered yet.
+#[derive(Default)]
+pub(crate) struct RequestBook {
+    inner: Mutex<Requests>,
+    changed: Notify,
+}
+
+#[derive(Default)]
+struct Requests {
+    open: BTreeMap<RequestId, OpenRequest>,
+    /// Webhooks whose answer may be lost, with the time of the answer.
+    uncertain: Vec<(Instant, ExtensionId)>,
+}
+
+struct OpenRequest {
+    subject: Subject,
+    made: Instant,
+    posted: Option<Instant>,
+    /// True if it could not be posted once.
+    has_failed: bool,
+    waiting: Vec<oneshot::Sender<Answer>>,
+}
+
+impl Subject {
+    /// Returns true for a request that is posted until it is answered.
+    const fn is_kept(&self) -> bool {
+        matches!(self, Self::Notice(_))
+    }
+}
+
+impl RequestBook {
+    /// Asks for a read of an extension that has to happen. Returns the request.
+    pub(crate) fn notice(&self, id: ExtensionId) -> RequestId {
+        self.add(Subject::Notice(id), None)
+    }
+
+    /// Asks for something that nothing waits for.
+    pub(crate) fn hint(&self, subject: Subject) {
+        self.add(subject, None);
+    }
+
+    /// Asks, and waits for the answer; `None` if there is none in time.
+    pub(crate) async fn ask(&self, subject: Subject, wait: Duration) -> Option<Answer> {
+        let (sender, answer) = oneshot::channel();
+        self.add(subject, Some(sender));
+        timeout(wait, answer).await.ok()?.ok()
+    }
+
+    fn add(&self, subject: Subject, waiting: Option<oneshot::Sender<Answer>>) -> RequestId {
+        let mut requests = self.inner.lock();
+        let mut open = requests.open.iter_mut();
+        // A read that was requested earlier may have begun already, but for one not yet posted.
+        let same = open.find(|(_, one)| {
+            one.subject == subject && (one.posted.is_none() || matches!(subject, Subject::Stale(_)))
+        });
+        if let Some((id, one)) = same {
+            one.waiting.extend(waiting);
+            return *id;
+        }
+        if requests.open.len() >= REQUESTS_MAX {
+            requests.open.pop_first();
+        }
+        let id = RequestId(fastrand::u64(..));
+        let waiting = waiting.into_iter().collect();
+        let made = Instant::now();
+        requests
+            .open
+            .insert(id, OpenRequest { subject, made, posted: None, has_failed: false, waiting });
+        drop(requests);
+        self.changed.notify_one();
+        id
+    }
+
+    /// Returns the requests to post now, and forgets those that are of no use any more.
+    pub(crate) fn due(&self) -> Vec<(RequestId, Subject)> {
+        let now = Instant::now();
+        let mut requests = self.inner.lock();
+        requests.open.retain(|_, one| one.subject.is_kept() || one.made + OUTDATED > now);
+        requests.uncertain.retain(|(at, _)| *at + UNCERTAIN > now);
+        let due = requests.open.iter_mut().filter(|(_, one)| match one.posted {
+            None => true,
+            Some(at) => one.subject.is_kept() && at + POST_AGAIN <= now,
+        });
+        due.map(|(id, one)| (*id, one.subject.clone())).collect()
+    }
+
+    /// Notes that the engine has a request.
+    pub(crate) fn posted(&self, id: RequestId) {
+        if let Some(one) = self.inner.lock().open.get_mut(&id) {
+            one.posted = Some(Instant::now());
+        }
+    }
+
+    /// Notes that a request could not be posted. Returns true for the first time.
+    pub(crate) fn is_first_failure(&self, id: RequestId) -> bool {
+        let mut requests = self.inner.lock();
+        let one = requests.open.get_mut(&id);
+        one.is_some_and(|one| !std::mem::replace(&mut one.has_failed, true))
+    }
+
+    /// Notes an answer.
+    pub(crate) fn answered(&self, id: RequestId, answer: Answer) {
+        let mut requests = self.inner.lock();
+        let Some(one) = requests.open.remove(&id) else { return };
+        if let Subject::Notice(id) = one.subject {
+            requests.uncertain.push((Instant::now(), id));
+        }
+        for caller in one.waiting {
+            // A caller that left needs no answer.
+            let _ = caller.send(answer);
+        }
+    }
+
+    /// Asks again for what was answered lately: entries are missing, maybe with the answers.
+    pub(crate) fn after_gap(&self) {
+        let uncertain = std::mem::take(&mut self.inner.lock().uncertain);
+        for (_, id) in uncertain {
+            self.notice(id);
+        }
+    }
+
+    /// Waits until a request is made, or returns at once if one was since the last call.
+    pub(crate) async fn changed(&self) {
+        self.changed.notified().await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn id(name: &str) -> ExtensionId {
+        name.parse().unwrap()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_webhook_is_posted_until_it_is_answered_and_anything_else_once() {
+        let book = RequestBook::default();
+        let notice = book.notice(id("provider/one"));
+        assert_eq!(book.notice(id("provider/one")), notice, "it is not posted yet");
+        book.hint(Subject::Cycle);
+        assert_eq!(book.due().len(), 2);
+        book.due().into_iter().for_each(|(id, _)| book.posted(id));
+        assert_eq!(book.due(), []);
+        assert_ne!(book.notice(id("provider/one")), notice, "the read may have begun");
+        tokio::time::advance(POST_AGAIN).await;
+        let due = book.due();
+        assert_eq!(due.len(), 2, "{due:?}");
+        assert!(due.iter().all(|(_, subject)| *subject == Subject::Notice(id("provider/one"))));
+        due.iter().for_each(|(id, _)| book.answered(*id, Answer::Read));
+        assert_eq!(book.due(), []);
+        book.after_gap();
+        assert_eq!(book.due().len(), 1, "the answer may be lost");
+        book.after_gap();
+        assert_eq!(book.due().len(), 1);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn callers_wait_for_the_answer_and_not_for_ever() {
+        let book = RequestBook::default();
+        let lookup = Subject::Lookup(id("provider/one"), true);
+        let answer = async {
+            tokio::task::yield_now().await;
+            let due = book.due();
+            assert_eq!(due.len(), 1, "callers share a request");
+            book.answered(due[0].0, Answer::OverBudget);
+        };
+        let (one, other, ()) = tokio::join!(
+            book.ask(lookup.clone(), ANSWER_MAX),
+            book.ask(lookup.clone(), ANSWER_MAX),
+            answer,
+        );
+        assert_eq!((one, other), (Some(Answer::OverBudget), Some(Answer::OverBudget)));
+        let begun = Instant::now();
+        assert_eq!(book.ask(lookup, ANSWER_MAX).await, None);
+        assert_eq!(begun.elapsed(), ANSWER_MAX);
+    }
+}

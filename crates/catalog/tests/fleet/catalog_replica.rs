@@ -1,0 +1,99 @@
+//! One replica: a catalog, and its tasks.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use registry_catalog::index::view::View;
+use registry_catalog::replication::Fleet;
+use registry_catalog::{Catalog, Merge, Rules};
+use registry_core::backend::Backend;
+use registry_core::models::backend_id::BackendId;
+use registry_core::models::naming::ExtensionId;
+use registry_core::models::scope::Scope;
+use registry_fleet::leases::Leases;
+use registry_fleet::log::Log;
+use registry_fleet::replica::ReplicaId;
+use registry_fleet::state::{EnginePresence, EngineState};
+use registry_testing::fleet::engine::EngineConnection;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+/// Time to live of a backend's data, and so the time between two cycles.
+pub const TTL: Duration = Duration::from_mins(5);
+
+const RULES: Rules = Rules {
+    merge: Merge::Owner,
+    allow_takeover: false,
+    ttl: TTL,
+    stale_while_revalidate: TTL,
+    stale_if_error: Duration::from_hours(24),
+    full_sweep: Duration::from_hours(1),
+    negative_ttl: Duration::from_mins(1),
+    accept_changes: false,
+    max_bytes: usize::MAX,
+};
+
+/// A replica's place in a fleet.
+pub struct Membership {
+    pub connection: Arc<EngineConnection>,
+    pub replica: ReplicaId,
+    /// Number of replicas.
+    pub replicas: usize,
+}
+
+/// A running catalog. It ends with this value.
+pub struct CatalogReplica {
+    catalog: Arc<Catalog>,
+    tasks: JoinSet<()>,
+}
+
+impl Membership {
+    fn fleet(self) -> Fleet {
+        let Self { connection, replica, replicas } = self;
+        let engine = EngineState::default();
+        engine.present(EnginePresence { replicas, foreign: 0 });
+        let (leases, log): (Arc<dyn Leases>, Arc<dyn Log>) =
+            (Arc::clone(&connection) as _, Arc::clone(&connection) as _);
+        Fleet { leases, log, snapshots: connection, replica, engine }
+    }
+}
+
+impl CatalogReplica {
+    /// Starts a catalog, without others unless it is a member of a fleet.
+    pub fn start(backends: Vec<Arc<dyn Backend>>, membership: Option<Membership>) -> Self {
+        let fingerprints = backends.iter().map(|one| (one.id(), "configuration".to_owned()));
+        let fingerprints = fingerprints.collect();
+        let fleet = membership.map(|membership| (membership.fleet(), fingerprints));
+        let catalog = Catalog::replicated(backends, RULES, None, fleet);
+        let tasks = catalog.start();
+        Self { catalog, tasks }
+    }
+
+    /// Takes in a webhook.
+    pub fn notice(&self, backend: BackendId, id: ExtensionId) {
+        self.catalog.syncer.notice(backend, vec![id]);
+    }
+
+    /// Reads an extension as a client does.
+    pub fn read(&mut self, id: ExtensionId) {
+        while self.tasks.try_join_next().is_some() {}
+        let catalog = Arc::clone(&self.catalog);
+        self.tasks.spawn(async move {
+            // Unknown names are part of it, and backends that cannot be reached.
+            let _ = catalog.reader.find(&id, Scope::All).await;
+        });
+    }
+
+    pub fn view(&self) -> Arc<View> {
+        self.catalog.store.view()
+    }
+
+    pub fn views(&self) -> watch::Receiver<Arc<View>> {
+        self.catalog.store.subscribe()
+    }
+
+    /// Runs a task until the replica ends.
+    pub fn spawn(&mut self, task: impl Future<Output = ()> + Send + 'static) {
+        self.tasks.spawn(task);
+    }
+}

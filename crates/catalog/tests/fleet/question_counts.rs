@@ -1,0 +1,52 @@
+//! Number of questions that backends were asked.
+
+use std::fmt;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+/// What a backend is asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum QuestionKind {
+    Listing,
+    Changes,
+    Extension,
+    Version,
+    Content,
+    Probe,
+}
+
+impl QuestionKind {
+    const ALL: [(Self, &str); 6] = [
+        (Self::Listing, "listings"),
+        (Self::Changes, "changes"),
+        (Self::Extension, "extensions"),
+        (Self::Version, "versions"),
+        (Self::Content, "contents"),
+        (Self::Probe, "probes"),
+    ];
+}
+
+/// QuestionCounts of all replicas that reached a backend.
+#[derive(Debug, Default)]
+pub struct QuestionCounts([AtomicUsize; QuestionKind::ALL.len()]);
+
+impl QuestionCounts {
+    pub fn count(&self, question: QuestionKind) {
+        self.0[question as usize].fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub fn of(&self, question: QuestionKind) -> usize {
+        self.0[question as usize].load(Ordering::Relaxed)
+    }
+
+    pub fn all(&self) -> usize {
+        QuestionKind::ALL.iter().map(|(question, _)| self.of(*question)).sum()
+    }
+}
+
+impl fmt::Display for QuestionCounts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} questions", self.all())?;
+        let mut asked = QuestionKind::ALL.iter().filter(|(question, _)| self.of(*question) > 0);
+        asked.try_for_each(|(question, name)| write!(f, ", {} {name}", self.of(*question)))
+    }
+}

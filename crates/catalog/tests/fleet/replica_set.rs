@@ -1,0 +1,164 @@
+//! The replicas of a fleet, with their paths to the backends and to the engine.
+
+use std::sync::Arc;
+
+use fastrand::Rng;
+use registry_core::backend::Backend;
+use registry_core::models::backend_id::BackendId;
+use registry_core::models::naming::ExtensionId;
+use registry_testing::fleet::engine::{EngineConnection, MemoryEngine};
+use registry_testing::fleet::fault::Fault;
+use registry_testing::memory::MemoryBackend;
+
+use crate::backend_path::{BackendPath, Pace, PathState};
+use crate::catalog_replica::{CatalogReplica, Membership};
+use crate::contents::{Contents, shown};
+use crate::observer::{Backward, Observer};
+use crate::question_counts::QuestionCounts;
+use crate::scenario::Scenario;
+
+/// Replicas that share backends, and an engine unless there is one replica alone.
+pub struct ReplicaSet {
+    scenario: Scenario,
+    pub engine: Arc<MemoryEngine>,
+    pub questions: Arc<QuestionCounts>,
+    backends: Vec<Arc<MemoryBackend>>,
+    places: Vec<Place>,
+    rng: Rng,
+}
+
+/// A place of a replica, which may be restarted.
+#[derive(Default)]
+struct Place {
+    running: Option<RunningReplica>,
+    starts: usize,
+    /// Of the replicas that were here before.
+    backward: Vec<Backward>,
+}
+
+struct RunningReplica {
+    replica: CatalogReplica,
+    connection: Arc<EngineConnection>,
+    paths: Vec<Arc<BackendPath>>,
+    observer: Arc<Observer>,
+}
+
+impl ReplicaSet {
+    /// Starts every replica.
+    pub fn start(scenario: Scenario, backends: &[Arc<MemoryBackend>]) -> Self {
+        let places = (0..scenario.replicas).map(|_| Place::default());
+        let mut replicas = Self {
+            scenario,
+            engine: MemoryEngine::new(),
+            questions: Arc::default(),
+            backends: backends.to_vec(),
+            places: places.collect(),
+            rng: Rng::with_seed(scenario.seed),
+        };
+        (0..scenario.replicas).for_each(|at| replicas.start_at(at));
+        replicas
+    }
+
+    /// Starts a replica that knows nothing.
+    pub fn start_at(&mut self, at: usize) {
+        let connection = self.engine.connect();
+        let (paths, dynamic) = self.paths();
+        let Some(place) = self.places.get_mut(at) else { return };
+        place.starts += 1;
+        let membership = self.scenario.is_shared.then(|| Membership {
+            connection: Arc::clone(&connection),
+            replica: format!("replica-{at}-{}", place.starts).parse().unwrap(),
+            replicas: self.scenario.replicas,
+        });
+        let mut replica = CatalogReplica::start(dynamic, membership);
+        let observer = Observer::new();
+        let watch = Arc::clone(&observer).watch(replica.views(), self.scenario.backends.to_vec());
+        replica.spawn(watch);
+        place.running = Some(RunningReplica { replica, connection, paths, observer });
+    }
+
+    /// Ends a replica as a kill does: nothing that it began is carried out.
+    pub fn kill(&mut self, at: usize) {
+        self.set_connection(at, Fault::Refused);
+        self.set_path(at, PathState::Cut);
+        let place = self.places.get_mut(at);
+        if let Some((place, killed)) =
+            place.and_then(|place| place.running.take().map(|it| (place, it)))
+        {
+            place.backward.extend(killed.observer.backward());
+        }
+    }
+
+    pub fn set_connection(&self, at: usize, fault: Fault) {
+        if let Some(running) = self.running(at) {
+            running.connection.set_fault(fault);
+        }
+    }
+
+    pub fn set_path(&self, at: usize, state: PathState) {
+        if let Some(running) = self.running(at) {
+            running.paths.iter().for_each(|path| path.set_state(state));
+        }
+    }
+
+    /// Stops a replica, or lets it continue.
+    pub fn set_paused(&self, at: usize, is_paused: bool) {
+        self.set_path(at, if is_paused { PathState::Paused } else { PathState::Open });
+        if let Some(running) = self.running(at) {
+            running.connection.set_paused(is_paused);
+        }
+    }
+
+    /// Delivers a webhook to a replica.
+    pub fn notice(&self, at: usize, backend: BackendId, id: &ExtensionId) {
+        if let Some(running) = self.running(at) {
+            running.replica.notice(backend, id.clone());
+        }
+    }
+
+    /// Reads an extension from a replica.
+    pub fn read(&mut self, at: usize, id: ExtensionId) {
+        let place = self.places.get_mut(at);
+        if let Some(running) = place.and_then(|place| place.running.as_mut()) {
+            running.replica.read(id);
+        }
+    }
+
+    /// Returns the replicas that run.
+    pub fn running_places(&self) -> Vec<usize> {
+        (0..self.places.len()).filter(|at| self.running(*at).is_some()).collect()
+    }
+
+    /// Returns what each replica shows.
+    pub fn shown(&self) -> Vec<Contents> {
+        let running = self.places.iter().filter_map(|place| place.running.as_ref());
+        running.map(|it| shown(&it.replica.view(), self.scenario.backends)).collect()
+    }
+
+    /// Returns what was watched of the replicas that run.
+    pub fn observers(&self) -> Vec<Arc<Observer>> {
+        let running = self.places.iter().filter_map(|place| place.running.as_ref());
+        running.map(|it| Arc::clone(&it.observer)).collect()
+    }
+
+    /// Returns the older contents that any replica showed after newer ones.
+    pub fn backward(&self) -> Vec<Backward> {
+        let ended = self.places.iter().flat_map(|place| place.backward.clone());
+        ended.chain(self.observers().iter().flat_map(|it| it.backward())).collect()
+    }
+
+    fn running(&self, at: usize) -> Option<&RunningReplica> {
+        self.places.get(at)?.running.as_ref()
+    }
+
+    fn paths(&mut self) -> (Vec<Arc<BackendPath>>, Vec<Arc<dyn Backend>>) {
+        let paths = self.backends.iter().enumerate().map(|(at, backend)| {
+            let pace = Pace::new(self.rng.u64(..), self.scenario.has_tails);
+            BackendPath::new(Arc::clone(backend), at == 0, Arc::clone(&self.questions), pace)
+        });
+        let paths: Vec<_> = paths.collect();
+        let dynamic = paths.iter().map(|path| Arc::clone(path) as Arc<dyn Backend>);
+        let dynamic = dynamic.collect();
+        (paths, dynamic)
+    }
+}

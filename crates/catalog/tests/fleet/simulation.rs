@@ -1,0 +1,167 @@
+//! One simulation, in virtual time.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use fastrand::Rng;
+use parking_lot::Mutex;
+use tokio::runtime::Builder;
+use tokio::time::{Instant, sleep, sleep_until};
+
+use crate::contents::{Name, stored};
+use crate::incident::Incident;
+use crate::replica_set::ReplicaSet;
+use crate::report::Report;
+use crate::scenario::{Activity, Scenario};
+use crate::world::World;
+
+/// Mean time between two changes, and between two reads of clients.
+const BETWEEN_CHANGES: Duration = Duration::from_secs(6);
+const BETWEEN_READS: Duration = Duration::from_secs(2);
+/// Time between the starts of two incidents.
+const BETWEEN_INCIDENTS: Duration = Duration::from_mins(1);
+/// Share of changes that a webhook tells, in percent.
+const ANNOUNCED: u8 = 80;
+const LOOK_EVERY: Duration = Duration::from_millis(250);
+
+/// A webhook about a release.
+struct Webhook {
+    name: Name,
+    change: u64,
+    at: Instant,
+}
+
+struct Simulation {
+    scenario: Scenario,
+    world: Mutex<World>,
+    replicas: Mutex<ReplicaSet>,
+    ends_at: Instant,
+    notices: Mutex<Vec<Webhook>>,
+    incidents: Mutex<Vec<Incident>>,
+}
+
+/// Plays a scenario.
+pub fn play(scenario: Scenario) -> Report {
+    let runtime = Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
+    runtime.block_on(async {
+        let simulation = Simulation::start(scenario);
+        tokio::join!(
+            simulation.change(),
+            simulation.read(),
+            simulation.disturb(),
+            sleep_until(simulation.ends_at)
+        );
+        simulation.settle().await
+    })
+}
+
+impl Simulation {
+    fn start(scenario: Scenario) -> Self {
+        let world = World::new(scenario.seed, scenario.backends);
+        let replicas = ReplicaSet::start(scenario, &world.backends);
+        Self {
+            scenario,
+            world: Mutex::new(world),
+            replicas: Mutex::new(replicas),
+            ends_at: Instant::now() + scenario.duration,
+            notices: Mutex::default(),
+            incidents: Mutex::default(),
+        }
+    }
+
+    /// Changes extensions, and delivers webhooks about most changes.
+    async fn change(&self) {
+        while self.scenario.activity == Activity::Busy && self.pause(BETWEEN_CHANGES).await {
+            let running = self.replicas.lock().running_places();
+            let mut world = self.world.lock();
+            let Some(change) = world.change() else { continue };
+            if !world.happens(ANNOUNCED) {
+                continue;
+            }
+            let Some(at) = world.choose(&running) else { continue };
+            let (backend, id) = &change.name;
+            self.replicas.lock().notice(at, *backend, id);
+            let (name, at) = (change.name, Instant::now());
+            let notice = change.published.map(|change| Webhook { name, change, at });
+            self.notices.lock().extend(notice);
+        }
+    }
+
+    /// Reads extensions like clients.
+    async fn read(&self) {
+        while self.scenario.activity == Activity::Busy && self.pause(BETWEEN_READS).await {
+            let running = self.replicas.lock().running_places();
+            let mut world = self.world.lock();
+            let id = world.asked_name();
+            if let Some(at) = world.choose(&running) {
+                self.replicas.lock().read(at, id);
+            }
+        }
+    }
+
+    /// Waits for a random time. Returns false if the simulation ends before.
+    async fn pause(&self, mean: Duration) -> bool {
+        let until = Instant::now() + self.world.lock().pause(mean);
+        sleep_until(until.min(self.ends_at)).await;
+        until < self.ends_at
+    }
+
+    /// Lets incidents happen, one after the other.
+    async fn disturb(&self) {
+        if !self.scenario.has_incidents {
+            return;
+        }
+        let mut rng = Rng::with_seed(self.scenario.seed);
+        let mut next = Instant::now();
+        loop {
+            next += BETWEEN_INCIDENTS;
+            if next >= self.ends_at {
+                return;
+            }
+            sleep_until(next).await;
+            let incident = Incident::random(&mut rng, self.scenario.replicas);
+            self.incidents.lock().push(incident);
+            incident.happen(&self.replicas).await;
+        }
+    }
+
+    /// Waits until all replicas show what the backends have.
+    async fn settle(self) -> Report {
+        let begun = Instant::now();
+        let backends = self.world.lock().backends.clone();
+        let truth = stored(&backends).await;
+        let (mut agreed_after, mut right_after) = (None, None);
+        while begun.elapsed() <= self.scenario.right_within() && right_after.is_none() {
+            let shown = self.replicas.lock().shown();
+            let agree = shown.iter().all(|contents| Some(contents) == shown.first());
+            if agree && shown.len() == self.scenario.replicas {
+                agreed_after = agreed_after.or(Some(begun.elapsed()));
+                right_after = (shown.first() == Some(&truth)).then(|| begun.elapsed());
+            }
+            sleep(LOOK_EVERY).await;
+        }
+        self.report(agreed_after, right_after)
+    }
+
+    fn report(self, agreed_after: Option<Duration>, right_after: Option<Duration>) -> Report {
+        let (replicas, notices) = (self.replicas.into_inner(), self.notices.into_inner());
+        let observers = replicas.observers();
+        let delays = notices.iter().flat_map(|notice| {
+            let running = observers.iter().filter(|observer| observer.ran_at(notice.at));
+            let shown = running.map(|observer| observer.shown_at(&notice.name, notice.change));
+            shown.map(|at| at.map(|at| at - notice.at))
+        });
+        Report {
+            scenario: self.scenario,
+            incidents: self.incidents.into_inner(),
+            questions: Arc::clone(&replicas.questions),
+            entries: replicas.engine.appended(),
+            disordered: replicas.engine.disordered(),
+            notices: notices.len(),
+            delays: delays.collect(),
+            backward: replicas.backward(),
+            agreed_after,
+            right_after,
+        }
+    }
+}
