@@ -140,8 +140,14 @@ impl Replica {
 
     /// Reports itself under a name. Returns who is there.
     pub async fn presence(&self, name: &str) -> EnginePresence {
-        let members = EngineMembers::new(self.link.clone());
-        let replicas = members.present(&name.parse().unwrap()).await.unwrap();
+        let (members, name) = (EngineMembers::new(self.link.clone()), name.parse().unwrap());
+        // A busy machine may be late, and a replica may report itself again.
+        let replicas = loop {
+            match members.present(&name).await {
+                Ok(replicas) => break replicas,
+                Err(_) => sleep(Duration::from_millis(20)).await,
+            }
+        };
         let presence = self.link.state().report().presence;
         assert_eq!(presence.replicas, replicas);
         presence

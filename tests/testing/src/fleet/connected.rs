@@ -25,7 +25,13 @@ pub struct Connected<'a> {
     pub snapshots: &'a dyn Snapshots,
 }
 
-impl Connected<'_> {
+impl<'a> Connected<'a> {
+    /// A replica with one connection for everything.
+    pub fn of<C: Leases + Log + Snapshots>(name: &str, connection: &'a C) -> Self {
+        let replica = name.parse().unwrap();
+        Self { replica, leases: connection, log: connection, snapshots: connection }
+    }
+
     /// Takes or renews the lease of a topic.
     pub async fn take(&self, topic: &Topic, seen: Epoch, nonce: u16) -> LeaseState {
         loop {
