@@ -9,9 +9,9 @@ use tokio::runtime::Builder;
 use tokio::time::{Instant, sleep, sleep_until};
 
 use crate::contents::{Name, stored};
-use crate::incident::Incident;
+use crate::incident::{Incident, IncidentRecord, RECOVERY};
 use crate::replica_set::ReplicaSet;
-use crate::report::Report;
+use crate::report::{Delay, Report};
 use crate::scenario::{Activity, Scenario};
 use crate::world::World;
 
@@ -35,9 +35,10 @@ struct Simulation {
     scenario: Scenario,
     world: Mutex<World>,
     replicas: Mutex<ReplicaSet>,
+    begun: Instant,
     ends_at: Instant,
-    notices: Mutex<Vec<Webhook>>,
-    incidents: Mutex<Vec<Incident>>,
+    webhooks: Mutex<Vec<Webhook>>,
+    incidents: Mutex<Vec<IncidentRecord>>,
 }
 
 /// Plays a scenario.
@@ -63,8 +64,9 @@ impl Simulation {
             scenario,
             world: Mutex::new(world),
             replicas: Mutex::new(replicas),
+            begun: Instant::now(),
             ends_at: Instant::now() + scenario.duration,
-            notices: Mutex::default(),
+            webhooks: Mutex::default(),
             incidents: Mutex::default(),
         }
     }
@@ -82,8 +84,8 @@ impl Simulation {
             let (backend, id) = &change.name;
             self.replicas.lock().notice(at, *backend, id);
             let (name, at) = (change.name, Instant::now());
-            let notice = change.published.map(|change| Webhook { name, change, at });
-            self.notices.lock().extend(notice);
+            let webhook = change.published.map(|change| Webhook { name, change, at });
+            self.webhooks.lock().extend(webhook);
         }
     }
 
@@ -120,9 +122,25 @@ impl Simulation {
             }
             sleep_until(next).await;
             let incident = Incident::random(&mut rng, self.scenario.replicas);
-            self.incidents.lock().push(incident);
+            let begun = Instant::now();
             incident.happen(&self.replicas).await;
+            let ended = Instant::now();
+            let agreed_after = self.agree_before(next + BETWEEN_INCIDENTS).await;
+            self.incidents.lock().push(IncidentRecord { incident, begun, ended, agreed_after });
         }
+    }
+
+    /// Waits until all replicas show the same. Returns how long that took; `None` if they did not by
+    /// the deadline.
+    async fn agree_before(&self, deadline: Instant) -> Option<Duration> {
+        let begun = Instant::now();
+        while Instant::now() < deadline {
+            if self.replicas.lock().common_contents().is_some() {
+                return Some(begun.elapsed());
+            }
+            sleep(LOOK_EVERY).await;
+        }
+        None
     }
 
     /// Waits until all replicas show what the backends have.
@@ -130,37 +148,41 @@ impl Simulation {
         let begun = Instant::now();
         let backends = self.world.lock().backends.clone();
         let truth = stored(&backends).await;
-        let (mut agreed_after, mut right_after) = (None, None);
+        let mut right_after = None;
         while begun.elapsed() <= self.scenario.right_within() && right_after.is_none() {
-            let shown = self.replicas.lock().shown();
-            let agree = shown.iter().all(|contents| Some(contents) == shown.first());
-            if agree && shown.len() == self.scenario.replicas {
-                agreed_after = agreed_after.or(Some(begun.elapsed()));
-                right_after = (shown.first() == Some(&truth)).then(|| begun.elapsed());
-            }
+            let is_right = self.replicas.lock().common_contents().as_ref() == Some(&truth);
+            right_after = is_right.then(|| begun.elapsed());
             sleep(LOOK_EVERY).await;
         }
-        self.report(agreed_after, right_after)
+        self.report(right_after)
     }
 
-    fn report(self, agreed_after: Option<Duration>, right_after: Option<Duration>) -> Report {
-        let (replicas, notices) = (self.replicas.into_inner(), self.notices.into_inner());
+    fn report(self, right_after: Option<Duration>) -> Report {
+        let (replicas, webhooks) = (self.replicas.into_inner(), self.webhooks.into_inner());
+        let incidents = self.incidents.into_inner();
         let observers = replicas.observers();
-        let delays = notices.iter().flat_map(|notice| {
-            let running = observers.iter().filter(|observer| observer.ran_at(notice.at));
-            let shown = running.map(|observer| observer.shown_at(&notice.name, notice.change));
-            shown.map(|at| at.map(|at| at - notice.at))
+        let delays = webhooks.iter().flat_map(|webhook| {
+            // The first writer of all is found like one after an incident.
+            let is_disturbed = webhook.at < self.begun + RECOVERY
+                || incidents.iter().any(|one| one.disturbs(webhook.at));
+            let running = observers.iter().filter(|observer| observer.ran_at(webhook.at));
+            running.map(move |observer| {
+                let shown_at = observer.shown_at(&webhook.name, webhook.change);
+                let after = shown_at.map(|at| at - webhook.at);
+                let (replica, (_, id)) = (observer.replica, webhook.name.clone());
+                Delay { replica, id, at: webhook.at, after, is_disturbed }
+            })
         });
         Report {
             scenario: self.scenario,
-            incidents: self.incidents.into_inner(),
+            begun: self.begun,
             questions: Arc::clone(&replicas.questions),
             entries: replicas.engine.appended(),
             disordered: replicas.engine.disordered(),
-            notices: notices.len(),
+            webhooks: webhooks.len(),
             delays: delays.collect(),
             backward: replicas.backward(),
-            agreed_after,
+            incidents,
             right_after,
         }
     }
