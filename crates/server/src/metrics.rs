@@ -5,6 +5,7 @@ pub mod backends;
 pub mod bucket;
 pub mod caches;
 pub mod certificate;
+pub mod counted_pins;
 mod engines;
 pub mod process;
 pub mod replication;
