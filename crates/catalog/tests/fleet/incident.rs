@@ -11,11 +11,6 @@ use tokio::time::{Instant, sleep};
 use crate::backend_path::PathState;
 use crate::replica_set::ReplicaSet;
 
-/// Time in which a webhook is handled.
-const BRIEFLY: Duration = Duration::from_secs(1);
-/// Time after an incident in which another replica becomes the writer.
-pub const RECOVERY: Duration = Duration::from_secs(12);
-
 /// Something that goes wrong, and for how long.
 #[derive(Clone, Copy, Debug)]
 pub enum Incident {
@@ -51,13 +46,6 @@ pub struct IncidentRecord {
     pub ended: Instant,
     /// Time after which all replicas showed the same; `None` if they did not before the next one.
     pub agreed_after: Option<Duration>,
-}
-
-impl IncidentRecord {
-    /// Returns true if a webhook at this time may have to wait.
-    pub fn disturbs(&self, time: Instant) -> bool {
-        self.begun <= time + BRIEFLY && time <= self.ended + RECOVERY
-    }
 }
 
 impl Incident {

@@ -20,6 +20,7 @@ mod replica_set;
 mod report;
 mod scenario;
 mod simulation;
+mod webhook;
 mod world;
 
 use std::time::Duration;

@@ -4,29 +4,13 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use registry_core::models::naming::ExtensionId;
 use tokio::time::Instant;
 
 use crate::incident::IncidentRecord;
 use crate::observer::Backward;
 use crate::question_counts::QuestionCounts;
 use crate::scenario::Scenario;
-
-/// Time within which a webhook on any replica shows on all.
-const PROMPTLY: Duration = Duration::from_secs(1);
-
-/// How long a replica took to show the release of a webhook.
-#[derive(Clone, Debug)]
-pub struct Delay {
-    pub replica: usize,
-    pub id: ExtensionId,
-    /// Time of the webhook.
-    pub at: Instant,
-    /// `None` if it never showed it.
-    pub after: Option<Duration>,
-    /// True if an incident was near.
-    pub is_disturbed: bool,
-}
+use crate::webhook::Delay;
 
 /// What a simulation showed.
 pub struct Report {
@@ -56,9 +40,7 @@ impl Report {
         let right_within = self.scenario.right_within();
         assert!(self.right_after.is_some_and(|time| time <= right_within), "{self:#}");
         assert_eq!(self.disordered, 0, "{self:#}");
-        if !self.scenario.has_tails {
-            assert_eq!(self.late(false).len(), 0, "{self:#}");
-        }
+        assert_eq!(self.late().count(), 0, "{self:#}");
     }
 
     /// Returns the longest time from the end of an incident until all replicas showed the same.
@@ -67,10 +49,14 @@ impl Report {
         times.max().unwrap_or_default()
     }
 
-    /// Returns the delays of releases that a replica showed late, or never.
-    fn late(&self, is_disturbed: bool) -> Vec<&Delay> {
-        let delays = self.delays.iter().filter(|delay| delay.is_disturbed == is_disturbed);
-        delays.filter(|delay| delay.after.is_none_or(|after| after > PROMPTLY)).collect()
+    /// Returns the releases that a replica showed later than allowed.
+    fn late(&self) -> impl Iterator<Item = &Delay> {
+        self.delays.iter().filter(|delay| delay.is_late())
+    }
+
+    /// Returns how often a replica did not show a release promptly, for whatever reason.
+    fn delayed(&self) -> usize {
+        self.delays.iter().filter(|delay| !delay.is_prompt()).count()
     }
 
     /// Writes the times of what went wrong.
@@ -85,13 +71,10 @@ impl Report {
                 at(*ended)
             )?;
         }
-        for Delay { replica, id, at: time, after, .. } in self.late(false) {
-            write!(
-                f,
-                "\n{:.1}: replica {replica} shows {id} after {}",
-                at(*time),
-                seconds(*after)
-            )?;
+        for Delay { replica, webhook, after, allowed } in self.late() {
+            let (time, id, after) = (at(webhook.at), &webhook.name.1, seconds(*after));
+            let allowed = seconds(*allowed);
+            write!(f, "\n{time:.1}: replica {replica} shows {id} after {after}, not {allowed}")?;
         }
         for Backward { replica, id, at: time, from, to } in &self.backward {
             write!(
@@ -109,7 +92,7 @@ impl fmt::Display for Report {
         write!(
             f,
             "seed {}: {} replicas, {} incidents, agreed within {} after each, right {} after the \
-             end, {}, {} entries, {} webhooks (of {} times shown {} late, {} late by an incident), \
+             end, {}, {} entries, {} webhooks (of {} times shown {} delayed, {} too late), \
              {} backward",
             self.scenario.seed,
             self.scenario.replicas,
@@ -120,8 +103,8 @@ impl fmt::Display for Report {
             self.entries,
             self.webhooks,
             self.delays.len(),
-            self.late(false).len(),
-            self.late(true).len(),
+            self.delayed(),
+            self.late().count(),
             self.backward.len(),
         )?;
         if f.alternate() { self.write_events(f) } else { Ok(()) }

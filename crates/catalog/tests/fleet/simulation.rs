@@ -8,11 +8,12 @@ use parking_lot::Mutex;
 use tokio::runtime::Builder;
 use tokio::time::{Instant, sleep, sleep_until};
 
-use crate::contents::{Name, stored};
-use crate::incident::{Incident, IncidentRecord, RECOVERY};
+use crate::contents::stored;
+use crate::incident::{Incident, IncidentRecord};
 use crate::replica_set::ReplicaSet;
-use crate::report::{Delay, Report};
+use crate::report::Report;
 use crate::scenario::{Activity, Scenario};
+use crate::webhook::{Delay, Webhook};
 use crate::world::World;
 
 /// Mean time between two changes, and between two reads of clients.
@@ -23,13 +24,6 @@ const BETWEEN_INCIDENTS: Duration = Duration::from_mins(1);
 /// Share of changes that a webhook tells, in percent.
 const ANNOUNCED: u8 = 80;
 const LOOK_EVERY: Duration = Duration::from_millis(250);
-
-/// A webhook about a release.
-struct Webhook {
-    name: Name,
-    change: u64,
-    at: Instant,
-}
 
 struct Simulation {
     scenario: Scenario,
@@ -43,6 +37,8 @@ struct Simulation {
 
 /// Plays a scenario.
 pub fn play(scenario: Scenario) -> Report {
+    // The catalogs draw from the generator of the thread.
+    fastrand::seed(scenario.seed);
     let runtime = Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
     runtime.block_on(async {
         let simulation = Simulation::start(scenario);
@@ -77,15 +73,20 @@ impl Simulation {
             let running = self.replicas.lock().running_places();
             let mut world = self.world.lock();
             let Some(change) = world.change() else { continue };
+            if change.published.is_none() {
+                let mut webhooks = self.webhooks.lock();
+                let of_name = webhooks.iter_mut().filter(|webhook| webhook.name == change.name);
+                of_name.for_each(Webhook::is_removed);
+            }
             if !world.happens(ANNOUNCED) {
                 continue;
             }
-            let Some(at) = world.choose(&running) else { continue };
+            let Some(receiver) = world.choose(&running) else { continue };
             let (backend, id) = &change.name;
-            self.replicas.lock().notice(at, *backend, id);
-            let (name, at) = (change.name, Instant::now());
-            let webhook = change.published.map(|change| Webhook { name, change, at });
-            self.webhooks.lock().extend(webhook);
+            self.replicas.lock().notice(receiver, *backend, id);
+            if let Some(number) = change.published {
+                self.webhooks.lock().push(Webhook::new(change.name, number, receiver));
+            }
         }
     }
 
@@ -159,20 +160,16 @@ impl Simulation {
 
     fn report(self, right_after: Option<Duration>) -> Report {
         let (replicas, webhooks) = (self.replicas.into_inner(), self.webhooks.into_inner());
-        let incidents = self.incidents.into_inner();
-        let observers = replicas.observers();
-        let delays = webhooks.iter().flat_map(|webhook| {
-            // The first writer of all is found like one after an incident.
-            let is_disturbed = webhook.at < self.begun + RECOVERY
-                || incidents.iter().any(|one| one.disturbs(webhook.at));
-            let running = observers.iter().filter(|observer| observer.ran_at(webhook.at));
-            running.map(move |observer| {
+        let (incidents, observers) = (self.incidents.into_inner(), replicas.observers());
+        let mut delays = Vec::new();
+        for webhook in &webhooks {
+            let allowed = webhook.allowed(self.begun, &incidents, &self.scenario);
+            for observer in observers.iter().filter(|observer| observer.ran_at(webhook.at)) {
                 let shown_at = observer.shown_at(&webhook.name, webhook.change);
-                let after = shown_at.map(|at| at - webhook.at);
-                let (replica, (_, id)) = (observer.replica, webhook.name.clone());
-                Delay { replica, id, at: webhook.at, after, is_disturbed }
-            })
-        });
+                let (replica, after) = (observer.replica, shown_at.map(|at| at - webhook.at));
+                delays.push(Delay { replica, webhook: webhook.clone(), after, allowed });
+            }
+        }
         Report {
             scenario: self.scenario,
             begun: self.begun,
@@ -180,7 +177,7 @@ impl Simulation {
             entries: replicas.engine.appended(),
             disordered: replicas.engine.disordered(),
             webhooks: webhooks.len(),
-            delays: delays.collect(),
+            delays,
             backward: replicas.backward(),
             incidents,
             right_after,
