@@ -14,8 +14,6 @@ use registry_fleet::topic::Topic;
 use tokio::time::{Instant, advance, sleep};
 
 use super::*;
-use crate::fleet::conformance;
-use crate::fleet::connected::Connected;
 
 /// A replica, and how far it has read.
 struct Replica {
@@ -87,23 +85,6 @@ fn at(epoch: Epoch, sequence: u64) -> Position {
 
 fn reason<T: std::fmt::Debug>(outcome: Result<T, Away>) -> AwayReason {
     outcome.unwrap_err().reason
-}
-
-#[tokio::test(start_paused = true)]
-async fn it_does_what_every_engine_does() {
-    let engine = MemoryEngine::new();
-    let [one, other] = [engine.connect(), engine.connect()];
-    let [one, other] = [("one", &*one), ("other", &*other)].map(|(name, connection)| Connected {
-        replica: name.parse().unwrap(),
-        leases: connection,
-        log: connection,
-        snapshots: connection,
-    });
-    conformance::leases(&one, &other).await;
-    conformance::lease_ends(&one, &other).await;
-    conformance::log(&one, &other).await;
-    conformance::large_payloads(&one, &other).await;
-    conformance::snapshots(&one, &other).await;
 }
 
 #[tokio::test(start_paused = true)]
