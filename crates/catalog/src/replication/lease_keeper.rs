@@ -12,6 +12,7 @@ use tracing::warn;
 use crate::LOG_TARGET;
 use crate::replication::Replicator;
 use crate::replication::shared_backend::SharedBackend;
+use crate::replication::writer::{step_down, take_over};
 use crate::share::role::Role;
 
 /// Pause between renewals.
@@ -166,7 +167,7 @@ impl Keeper {
         self.replicator.leases.fetch_add(1, Ordering::Relaxed);
         self.backend.share.change_progress(|now| now.seen = now.seen.max(epoch));
         self.deadline = now + DEADLINE;
-        if self.backend.take_over(fleet, epoch, tail).await {
+        if take_over(&self.backend, fleet, epoch, tail).await {
             // Requests that came before are still without an answer.
             self.replicator.reread_requests();
         } else {
@@ -175,7 +176,7 @@ impl Keeper {
     }
 
     fn step_down(&self) {
-        self.backend.step_down();
+        step_down(&self.backend);
     }
 
     /// Gives back a lease that this replica held before. Returns true if it holds none now.
