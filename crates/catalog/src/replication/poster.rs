@@ -65,7 +65,11 @@ impl SharedBackend {
         if !is_alone && fleet.log.post(self.topic(), &payload).await.is_ok() {
             return self.share.requests.posted(id);
         }
-        // Alone, this replica reads it at once for itself. The request waits for the engine.
+        // A follower gives such a read to the writer, so it has to wait until it knows that it is alone.
+        if self.share.role() == Role::Follower {
+            return;
+        }
+        // Otherwise this replica reads it at once for itself. The request waits for the engine.
         if let Subject::Notice(extension) = subject
             && self.share.requests.is_first_failure(id)
         {
