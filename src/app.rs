@@ -177,9 +177,9 @@ async fn start(
     let mut fleet = SharedEngine::of(&config, &metrics)
         .map_err(|finding| io::Error::other(finding.to_string()))?;
     rotated.extend(fleet.iter_mut().flat_map(|fleet| fleet.rotated.drain(..)));
-    let ledger = fleet.as_ref().map(SharedEngine::pins);
+    let sharing = fleet.as_ref().map(|fleet| fleet.pins(config.downloads.certain_pins));
     let shared = fleet.as_ref().map(|fleet| (fleet.fleet(), state::fingerprints(&config)));
-    let catalog = Catalog::replicated(backends, rules::catalog_rules(&config), ledger, shared);
+    let catalog = Catalog::replicated(backends, rules::catalog_rules(&config), sharing, shared);
     let mut lifecycle = Lifecycle::begin()?;
     let bucket = if demo { None } else { built_bucket(&config, &metrics)? };
     let shared = bucket.clone().map(|bucket| bucket as Arc<dyn Bucket>);

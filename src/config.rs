@@ -126,6 +126,9 @@ pub fn read(sources: &Sources<'_>) -> (ConfigReader, Option<Config>) {
     if let Some(Config { artifacts: Some(artifacts), cache, .. }) = &mut config {
         artifacts.complete(&mut reader, cache, &sources.environment);
     }
+    if let Some(config) = &config {
+        config.downloads.check(&mut reader);
+    }
     reader.report_unknown();
     if reader.finish(config.as_ref(), &[]).is_ok_and(|config| config.backends.is_empty()) {
         let file = sources.file.map(|file| file.display().to_string());

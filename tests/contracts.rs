@@ -99,7 +99,7 @@ pub fn sampled_metrics() -> String {
     metrics.bucket.prepare(&OPERATIONS, &CallOutcome::LABELS);
     metrics.process.built("1.2.3", None);
     metrics.certificate.serves(Timestamp::UNIX_EPOCH);
-    metrics.shared.prepare();
+    metrics.shared.prepare(["gitea", "oci", "local"]);
     for key in ["gitea.token_path", "oci.auth_token_path"] {
         metrics.process.prepare_reloads(key);
     }
@@ -142,6 +142,7 @@ fn every_metric_is_named_here() {
             "extension_registry_ignored_prefixes_total counter",
             "extension_registry_log_lines_dropped_total counter",
             "extension_registry_panics_total counter",
+            "extension_registry_pin_conflicts_total counter",
             "extension_registry_refused_requests_total counter",
             "extension_registry_replicas gauge",
             "extension_registry_shared_request_duration_seconds histogram",

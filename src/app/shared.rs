@@ -6,14 +6,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use registry_backends::http::check_ca_file;
+use registry_catalog::pins::policy::{PinPolicy, PinSharing};
 use registry_catalog::replication::Fleet;
 use registry_core::files;
 use registry_fleet::members::Members as _;
-use registry_fleet::pins::PinLedger;
 use registry_fleet::replica::ReplicaId;
 use registry_fleet::state::{EnginePresence, EngineState};
 use registry_server::edge::admission::Admission;
 use registry_server::metrics::Metrics;
+use registry_server::metrics::counted_pins::CountedPins;
 use registry_server::metrics::shared::SharedMetrics;
 use registry_valkey::buckets::EngineBuckets;
 use registry_valkey::check::{Check, examine};
@@ -82,10 +83,11 @@ impl SharedFiles {
 impl SharedEngine {
     /// Builds the link to the engine; `None` without `[shared]`.
     pub(super) fn of(config: &Config, metrics: &Metrics) -> Result<Option<Self>, Finding> {
+        let backends = config.backends.iter().map(|backend| backend.id.as_str());
         let Some(config) = &config.shared else { return Ok(None) };
         let files = SharedFiles::read(config)?;
         let metrics = metrics.shared.clone();
-        metrics.prepare();
+        metrics.prepare(backends);
         let settings = files.settings(config);
         let link =
             EngineLink::new(settings, files.password, files.secrets, Arc::new(metrics.clone()));
@@ -104,9 +106,11 @@ impl SharedEngine {
         }
     }
 
-    /// Pins of all replicas.
-    pub(super) fn pins(&self) -> Arc<dyn PinLedger> {
-        Arc::new(EnginePins::new(self.link.clone()))
+    /// Pins of all replicas. With `certain`, no first archive is given out while the engine is away.
+    pub(super) fn pins(&self, certain: bool) -> PinSharing {
+        let pins = Arc::new(EnginePins::new(self.link.clone()));
+        let policy = if certain { PinPolicy::Certain(self.state()) } else { PinPolicy::Soon };
+        PinSharing { ledger: Arc::new(CountedPins::new(pins, self.metrics.clone())), policy }
     }
 
     pub(super) fn state(&self) -> EngineState {

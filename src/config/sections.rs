@@ -4,8 +4,8 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use registry_core::config_reader::Section;
 use registry_core::config_reader::form::{BYTES, Form};
+use registry_core::config_reader::{ConfigReader, Section};
 use registry_core::models::byte_size::bytes_of;
 
 use crate::config::BackendConfig;
@@ -44,6 +44,7 @@ pub struct CacheConfig {
 #[expect(missing_docs, reason = "each key is documented where it is read")]
 pub struct DownloadsConfig {
     pub accept_changes: bool,
+    pub certain_pins: bool,
 }
 
 impl CatalogConfig {
@@ -106,6 +107,18 @@ impl DownloadsConfig {
         let accept_changes = keys
             .key("on_change", Form::OneOf(&["refuse", "accept"]), |word| Ok(word == "accept"))
             .or("refuse", "What to serve when an archive differs from its pinned digest.")?;
-        Some(Self { accept_changes })
+        let certain_pins = keys
+            .key("pin", Form::OneOf(&["soon", "certain"]), |word| Ok(word == "certain"))
+            .or("soon", "What to do with a first archive while the server of [shared] is away: soon serves it, certain refuses it.")?;
+        Some(Self { accept_changes, certain_pins })
+    }
+
+    /// Reports a value that needs another section.
+    pub(super) fn check(&self, reader: &mut ConfigReader) {
+        if self.certain_pins && !reader.has("shared") {
+            let what =
+                "\"certain\" needs the server that replicas share: add [shared], or set \"soon\"";
+            reader.report("downloads.pin", what);
+        }
     }
 }

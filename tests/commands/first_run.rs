@@ -75,9 +75,9 @@ async fn a_directory_that_is_made_after_the_start_is_served() {
     let running = Running::start(dir.path(), &["--host", "127.0.0.1"]);
     assert_eq!(running.get("/extensions").await.text(), "[]");
     publish(&dir.path().join("extensions"), &id("provider/mine"), "1.0.0", "d", b"mine");
-    while running.get("/extensions").await.column("name") != ["mine"] {
-        tokio::task::yield_now().await;
-    }
+    running
+        .get_until("/extensions", |got| got.status == 200 && got.column("name") == ["mine"])
+        .await;
     assert_eq!(running.get("/extensions/provider/mine/1.0.0").await.body, b"mine");
 }
 

@@ -3,6 +3,7 @@
 use std::io::{Read as _, Write as _};
 use std::net::TcpListener;
 use std::sync::mpsc;
+use std::time::Duration;
 
 use reqwest::Method;
 use serde_json::Value;
@@ -29,8 +30,10 @@ fn nothing() -> (String, mpsc::Receiver<String>) {
                 head.push(byte[0]);
             }
             let head = String::from_utf8_lossy(&head).to_lowercase();
-            let _ = stream.write_all(answer(&head).as_bytes());
+            let answer = answer(&head);
+            // First, so that the head of an answered call is in the channel.
             let _ = sender.send(head);
+            let _ = stream.write_all(answer.as_bytes());
         }
     });
     (format!("http://{address}"), heads)
@@ -74,26 +77,16 @@ async fn request_unknown(running: &Running) {
     assert_eq!(answer.header("x-request-id"), "mine-1");
 }
 
-/// Waits until a call of the first cycle has ended; for a minute.
-async fn is_swept(running: &Running) {
-    let metrics = async || running.send(Method::GET, "/metrics", &[], "").await.text();
-    let is_of_cycle = |line: &str| {
-        let operations = ["organization", "repositories", "settings", "feed"];
-        line.starts_with("extension_registry_upstream_request_duration_seconds_count")
-            && operations.iter().any(|name| line.contains(&format!("operation=\"{name}\"")))
-            && !line.ends_with(" 0")
-    };
-    let swept = async {
-        while !metrics().await.lines().any(is_of_cycle) {
-            tokio::task::yield_now().await;
-        }
-    };
-    tokio::time::timeout(std::time::Duration::from_mins(1), swept).await.unwrap();
-}
-
 /// The span of this name that a line of the log belongs to.
 fn span<'a>(line: &'a Value, name: &str) -> Option<&'a Value> {
     line["spans"].as_array()?.iter().find(|span| span["name"] == name)
+}
+
+/// Returns true for a line about a call of a sweep.
+fn is_of_sweep(line: &str) -> bool {
+    let line: Value = serde_json::from_str(line).unwrap();
+    let is_sweep = span(&line, "catalog.sync").is_some_and(|cycle| cycle["kind"] == "sweep");
+    is_sweep && span(&line, "backend.call").is_some()
 }
 
 #[tokio::test]
@@ -102,9 +95,9 @@ async fn lines_of_calls_carry_the_request_or_the_cycle_that_they_belong_to() {
     let level = ["--log-level", "info,extension_registry::http=debug"];
     let (running, _dir) = over(&url, &level);
     request_unknown(&running).await;
-    is_swept(&running).await;
+    let mut log = running.lines_until(is_of_sweep);
     running.signal("-TERM");
-    let (_, log) = running.wait();
+    log.extend(running.wait().1);
     let lines: Vec<Value> = log.iter().map(|line| serde_json::from_str(line).unwrap()).collect();
     let calls: Vec<&Value> =
         lines.iter().filter(|line| span(line, "backend.call").is_some()).collect();
@@ -139,19 +132,22 @@ async fn a_backend_is_told_for_which_request_it_is_asked_and_for_rounds_nothing(
     // Backends get the ids also where all spans are off.
     let (running, _dir) = over(&url, &["--log-level", LINES_OF_REQUESTS]);
     request_unknown(&running).await;
+    let mut seen: Vec<String> = heads.try_iter().collect();
+    while seen.iter().all(|head| head.contains("traceparent: ")) {
+        seen.push(heads.recv_timeout(Duration::from_mins(1)).expect("a round asks the backend"));
+    }
     running.signal("-TERM");
     let (_, log) = running.wait();
-    let heads: Vec<String> = heads.try_iter().collect();
+    seen.extend(heads.try_iter());
     let (told, untold): (Vec<_>, Vec<_>) =
-        heads.iter().partition(|head| head.contains("traceparent: "));
-    assert!(!told.is_empty(), "{heads:#?}");
+        seen.iter().partition(|head| head.contains("traceparent: "));
+    assert!(!told.is_empty(), "{seen:#?}");
     for head in told {
         assert!(head.contains("x-request-id: mine-1\r\n"), "{head}");
         assert!(head.contains(&format!("traceparent: 00-{TRACE}-")), "{head}");
         assert!(head.contains("tracestate: congo=t61rcwkgmze\r\n"), "{head}");
         assert!(!head.contains("b7ad6b7169203331"), "our part has an id of its own: {head}");
     }
-    assert!(!untold.is_empty(), "rounds are made for nobody");
     assert!(untold.iter().all(|head| !head.contains("x-request-id")), "{untold:#?}");
     let line: Value = log
         .iter()

@@ -4,7 +4,9 @@
 use extension_registry::app::most_memory;
 use extension_registry::config::{Config, Sources, load};
 
-use super::{path, read, yaml_document};
+use super::kubernetes::{patched, resource};
+use super::shared::COMPONENT as SHARED;
+use super::{path, read};
 
 const MIB: usize = 1024 * 1024;
 
@@ -25,14 +27,19 @@ fn mebibytes(text: &str) -> usize {
 
 #[test]
 fn s01_the_shipped_limits_of_kubernetes_fit_into_the_pod() {
-    let file = path("deploy/kubernetes/config.toml");
-    let mut config = load(&Sources { file: Some(&file), ..Sources::default() }).unwrap();
-    config.server.workers = std::num::NonZeroUsize::new(8);
-    let pods = &yaml_document("deploy/kubernetes/deployment.yaml")["spec"]["template"]["spec"];
-    let limit = pods["containers"][0]["resources"]["limits"]["memory"].as_str().unwrap();
-    let (most, limit) = (sum(&config) / MIB, mebibytes(limit));
-    assert!(most <= limit, "{most} MiB may be held, {limit} may be taken");
-    assert!(most > limit / 2, "{most} MiB of {limit}: the sum leaves something out");
+    for (directory, deployment) in [
+        ("deploy/kubernetes", resource("deployment.yaml")),
+        ("deploy/kubernetes/shared", patched(SHARED, "deployment.yaml")),
+    ] {
+        let pods = &deployment["spec"]["template"]["spec"];
+        let limit = pods["containers"][0]["resources"]["limits"]["memory"].as_str().unwrap();
+        let file = path(directory).join("config.toml");
+        let mut config = load(&Sources { file: Some(&file), ..Sources::default() }).unwrap();
+        config.server.workers = std::num::NonZeroUsize::new(8);
+        let (most, limit) = (sum(&config) / MIB, mebibytes(limit));
+        assert!(most <= limit, "{most} MiB may be held, {limit} may be taken");
+        assert!(most > limit / 2, "{most} MiB of {limit}: the sum leaves something out");
+    }
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! deploy/compose: what is mounted is there, and the parts of the demo fit each other.
 
+use std::collections::BTreeSet;
+
 use serde_json::{Value, json};
 
 use super::{path, read, yaml_document};
@@ -14,8 +16,9 @@ fn compose_mounts_what_there_is_where_it_is_looked_for() {
     let mut mounts = Vec::new();
     for service in compose["services"].as_object().unwrap().values() {
         for mount in service["volumes"].as_array().unwrap() {
-            let mut parts = mount.as_str().unwrap().split(':');
-            let (from, to) = (parts.next().unwrap(), parts.next().unwrap());
+            // A mount without a source is a volume of one container.
+            let Some((from, to)) = mount.as_str().unwrap().split_once(':') else { continue };
+            let to = to.split(':').next().unwrap();
             let named = compose["volumes"].get(from).is_some();
             let exists = path("deploy/compose").join(from).exists();
             assert!(named != exists, "{from}");
@@ -43,23 +46,34 @@ fn compose_mounts_what_there_is_where_it_is_looked_for() {
 }
 
 #[test]
-fn the_demo_is_started_when_it_is_asked_for_and_beside_the_operators_own() {
+fn each_profile_is_started_when_it_is_asked_for_and_beside_the_operators_own() {
     let compose = yaml_document(COMPOSE);
     let services = compose["services"].as_object().unwrap();
     let mut ports = Vec::new();
     for (name, service) in services {
-        let demo = service["profiles"] == json!(["demo"]);
-        assert_eq!(demo, name.starts_with("demo"), "{name}");
+        let profiles = profiles_of(service);
+        for profile in ["demo", "shared"] {
+            assert!(!name.starts_with(profile) || profiles.contains(profile), "{name}");
+        }
         let published = service["ports"].as_array().into_iter().flatten();
         ports.extend(published.map(|port| port.as_str().unwrap().rsplit(':').nth(1).unwrap()));
-        // Without a profile nothing may wait for a service that has one.
-        let waits_for = service["depends_on"].to_string();
-        assert!(demo || !waits_for.contains("demo"), "{name} waits for {waits_for}");
+        // What a service waits for is started with it, by whatever profile.
+        for (awaited, other) in services {
+            let others = profiles_of(other);
+            let waits = service["depends_on"].to_string().contains(&format!("\"{awaited}\""));
+            let is_started =
+                others.is_empty() || !profiles.is_empty() && profiles.is_subset(&others);
+            assert!(!waits || is_started, "{name} waits for {awaited}");
+        }
     }
     let count = ports.len();
     ports.sort_unstable();
     ports.dedup();
     assert_eq!(ports.len(), count, "{ports:?}");
+}
+
+fn profiles_of(service: &Value) -> BTreeSet<&str> {
+    service["profiles"].as_array().into_iter().flatten().map(|one| one.as_str().unwrap()).collect()
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
+use extension_registry::config::{Sources, load};
 use registry_server::api::routes::templates;
 use serde_json::{Value, json};
 
@@ -14,7 +15,7 @@ const AUTH: &str = "deploy/kubernetes/auth/kustomization.yaml";
 const INGRESS: &str = "deploy/kubernetes/ingress/kustomization.yaml";
 const TLS: &str = "deploy/kubernetes/tls/kustomization.yaml";
 
-fn resource(name: &str) -> Value {
+pub fn resource(name: &str) -> Value {
     yaml_document(&format!("deploy/kubernetes/{name}"))
 }
 
@@ -99,6 +100,21 @@ fn the_pods_user_is_the_images_and_may_write_nothing_but_its_state() {
     assert_eq!(writable, [state.parent().unwrap().to_str().unwrap()]);
 }
 
+#[test]
+fn state_and_archives_fit_into_their_volume() {
+    let pods = &resource("deployment.yaml")["spec"]["template"]["spec"];
+    let volumes = pods["volumes"].as_array().unwrap();
+    let state = volumes.iter().find(|volume| volume["name"] == "state").unwrap();
+    assert_eq!(state["emptyDir"]["sizeLimit"], "1Gi");
+    for file in ["deploy/kubernetes/config.toml", "deploy/kubernetes/shared/config.toml"] {
+        let file = path(file);
+        let config = load(&Sources { file: Some(&file), ..Sources::default() }).unwrap();
+        // The state on disk is smaller than the extensions in memory, of which it is a log and a copy.
+        let state = 2 * config.backends.len() * config.catalog.max_bytes;
+        assert!(config.cache.artifact_bytes + state as u64 <= 1 << 30, "{}", file.display());
+    }
+}
+
 /// The operator's resource has no schema in what checks the others: its few fields are spelled here.
 #[test]
 fn the_monitor_scrapes_the_services_port() {
@@ -170,10 +186,10 @@ fn at<'a>(document: &'a mut Value, pointer: &str) -> &'a mut Value {
     document.pointer_mut(pointer).unwrap_or_else(|| panic!("{pointer} is not there"))
 }
 
-/// What the component `tls` makes of a resource.
-fn with_tls(name: &str) -> Value {
+/// What a component makes of a resource.
+pub fn patched(component: &str, name: &str) -> Value {
     let mut document = resource(name);
-    let component = yaml_document(TLS);
+    let component = yaml_document(component);
     let patches = component["patches"].as_array().unwrap();
     let kind = document["kind"].clone();
     let patch = patches.iter().find(|patch| patch["target"]["kind"] == kind).unwrap();
@@ -195,17 +211,17 @@ fn with_tls(name: &str) -> Value {
 
 #[test]
 fn the_component_tls_moves_probes_and_monitoring_to_the_port_for_health() {
-    let deployment = with_tls("deployment.yaml");
+    let deployment = patched(TLS, "deployment.yaml");
     let container = &deployment["spec"]["template"]["spec"]["containers"][0];
     let health = &container["ports"][1];
     for probe in ["startupProbe", "livenessProbe", "readinessProbe"] {
         assert_eq!(container[probe]["httpGet"]["port"], health["name"], "{probe}");
     }
-    let service = with_tls("service.yaml");
+    let service = patched(TLS, "service.yaml");
     let port = &service["spec"]["ports"][1];
     assert_eq!(port["targetPort"], health["containerPort"]);
-    assert_eq!(with_tls("servicemonitor.yaml")["spec"]["endpoints"][0]["port"], port["name"]);
-    let policy = with_tls("networkpolicy.yaml");
+    assert_eq!(patched(TLS, "servicemonitor.yaml")["spec"]["endpoints"][0]["port"], port["name"]);
+    let policy = patched(TLS, "networkpolicy.yaml");
     assert_eq!(policy["spec"]["ingress"][0]["ports"][1]["port"], health["containerPort"]);
     // The configuration that the component asks for is one that the service takes.
     let head = read(TLS);

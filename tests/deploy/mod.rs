@@ -7,6 +7,7 @@ mod files;
 mod kubernetes;
 mod monitoring;
 mod nginx;
+mod shared;
 mod specification;
 
 use std::fs;

@@ -30,24 +30,18 @@ async fn is_away(replica: &Replica, reason: &str) {
     replica.until(|shared| says(shared, reason)).await;
     let health = replica.running.get("/health").await.json();
     assert_eq!(health["status"], "degraded", "{health}");
-    assert_eq!(metric(replica, "extension_registry_shared_up{engine=\"redis\"}").await, 0);
+    assert_eq!(replica.metric("extension_registry_shared_up{engine=\"redis\"}").await, 0);
     serves(replica).await;
 }
 
 async fn is_back(replica: &Replica) {
     replica.until(|shared| shared["healthy"] == true).await;
     assert_eq!(replica.running.get("/health").await.json()["status"], "healthy");
-    assert_eq!(metric(replica, "extension_registry_shared_up{engine=\"redis\"}").await, 1);
+    assert_eq!(replica.metric("extension_registry_shared_up{engine=\"redis\"}").await, 1);
 }
 
 fn says(shared: &Value, reason: &str) -> bool {
     shared["last_error"].as_str().is_some_and(|error| error.starts_with(reason))
-}
-
-async fn metric(replica: &Replica, name: &str) -> u64 {
-    let text = replica.running.get("/metrics").await.text();
-    let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
-    line.unwrap_or_else(|| panic!("{name} is not in\n{text}")).parse().unwrap()
 }
 
 async fn play(server: &mut EngineServer, replica: &Replica) {
@@ -79,7 +73,7 @@ async fn play(server: &mut EngineServer, replica: &Replica) {
 async fn row_37_every_fault_of_the_engine_costs_no_answer_and_ends_by_itself() {
     for mut server in servers().await {
         let replica = Replica::start(&server, 's', NO_LIMIT).await;
-        assert_eq!(metric(&replica, "extension_registry_replicas").await, 1);
+        assert_eq!(replica.metric("extension_registry_replicas").await, 1);
         serves(&replica).await;
         play(&mut server, &replica).await;
     }
@@ -94,13 +88,8 @@ async fn a_replica_with_another_secret_is_told_and_shares_nothing() {
             replica.until(|shared| shared["foreign_replicas"] == 1).await;
             assert_eq!(replica.shared().await["replicas"], 1);
         }
-        let line = loop {
-            let line = ours.running.next_line();
-            if line.contains("another secret") {
-                break line;
-            }
-        };
-        assert!(line.contains("WARN"), "{line}");
+        let lines = ours.running.lines_until(|line| line.contains("another secret"));
+        assert!(lines.last().unwrap().contains("WARN"), "{lines:#?}");
         // The secret is replaced without a restart: then they are of one registry.
         std::fs::write(foreign.dir.path().join("secret-f"), "s".repeat(32)).unwrap();
         ours.until(|shared| shared["replicas"] == 2).await;

@@ -55,9 +55,20 @@ impl Replica {
 
     /// Starts one whose backend has other bytes.
     pub async fn serving(server: &EngineServer, secret: char, burst: u32, archive: &[u8]) -> Self {
+        Self::configured(server, secret, burst, archive, "").await
+    }
+
+    /// Starts one whose backend has other bytes, with further sections.
+    pub async fn configured(
+        server: &EngineServer,
+        secret: char,
+        burst: u32,
+        archive: &[u8],
+        sections: &str,
+    ) -> Self {
         let dir = tempfile::tempdir().unwrap();
         publish(&dir.path().join("layouts"), &id("provider/aws"), "1.0.0", "described", archive);
-        let text = config(dir.path(), server, secret, burst);
+        let text = config(dir.path(), server, secret, burst) + sections;
         std::fs::write(dir.path().join("config.toml"), text).unwrap();
         let replica = Self { running: Running::start(dir.path(), &[]), dir };
         replica.until(|shared| shared["healthy"] == true && shared["replicas"] != 0).await;
@@ -67,6 +78,13 @@ impl Replica {
     /// `shared` of its health.
     pub async fn shared(&self) -> Value {
         self.running.get("/health").await.json()["shared"].clone()
+    }
+
+    /// The value of a series of its metrics.
+    pub async fn metric(&self, name: &str) -> u64 {
+        let text = self.running.get("/metrics").await.text();
+        let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+        line.unwrap_or_else(|| panic!("{name} is not in\n{text}")).parse().unwrap()
     }
 
     /// Waits until `shared` of its health is such.

@@ -69,6 +69,34 @@ fn every_wrong_value_is_named_and_no_secret_is_shown() {
 }
 
 #[test]
+fn certain_pins_need_what_replicas_share() {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join("secret"), SECRET).unwrap();
+    let shared = "[shared]\nredis_url = \"redis://127.0.0.1:1\"\nsecret_path = \"secret\"\n";
+    let wrong = shared.replace("redis://", "http://");
+    for (pin, shared, expected) in [
+        ("soon", "", None),
+        ("certain", shared, None),
+        ("certain", "", Some("4: downloads.pin: \"certain\" needs")),
+        ("certain", &wrong, Some("6: shared.redis_url: ")),
+        ("sure", "", Some("4: downloads.pin: must be one of soon, certain")),
+    ] {
+        let text = format!("[local]\npath = \"x\"\n[downloads]\npin = \"{pin}\"\n{shared}");
+        std::fs::write(dir.path().join("config.toml"), text).unwrap();
+        let output = run(dir.path(), &["config", "check"]);
+        let said = stderr(&output);
+        let told: Vec<_> =
+            said.lines().filter_map(|line| line.split_once("config.toml:")).collect();
+        assert_eq!(told.len(), usize::from(expected.is_some()), "{said}");
+        assert!(
+            told.iter().zip(expected).all(|((_, line), part)| line.starts_with(part)),
+            "{said}"
+        );
+        assert_eq!(output.status.code(), Some(if expected.is_some() { 2 } else { 0 }), "{said}");
+    }
+}
+
+#[test]
 fn credentials_in_an_address_are_not_shown_by_config_show() {
     let dir = tempfile::tempdir().unwrap();
     std::fs::write(dir.path().join("secret"), SECRET).unwrap();

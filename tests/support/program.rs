@@ -5,6 +5,7 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::sync::mpsc;
+use std::time::Duration;
 
 use registry_testing::canary;
 use reqwest::Method;
@@ -13,6 +14,8 @@ use serde_json::Value;
 use crate::support::served::Got;
 
 pub const PROGRAM: &str = env!("CARGO_BIN_EXE_extension-registry");
+/// Longer than anything that a test waits for takes on a busy machine.
+const WAIT_MAX: Duration = Duration::from_mins(1);
 
 /// The program in an empty environment and this directory.
 pub fn program(dir: &Path) -> Command {
@@ -99,9 +102,18 @@ impl Running {
         assert!(Command::new("kill").args([signal, &id]).status().unwrap().success());
     }
 
-    /// Waits for the next line of its log.
+    /// Waits for the next line of its log, for a minute.
     pub fn next_line(&self) -> String {
-        self.log.recv().unwrap()
+        self.log.recv_timeout(WAIT_MAX).expect("the log has no further line")
+    }
+
+    /// Waits for a line of its log that `is_awaited`. Returns the lines up to this one.
+    pub fn lines_until(&self, is_awaited: impl Fn(&str) -> bool) -> Vec<String> {
+        let mut lines = Vec::new();
+        while !lines.last().is_some_and(|line: &String| is_awaited(line)) {
+            lines.push(self.next_line());
+        }
+        lines
     }
 
     /// Waits for its end; how it ended, and the rest of its log.
@@ -113,6 +125,21 @@ impl Running {
     /// Asks for a path below `/api/v1`.
     pub async fn get(&self, path: &str) -> Got {
         self.send(Method::GET, path, &[], "").await
+    }
+
+    /// Asks for a path below `/api/v1` until a response `is_awaited`, for a minute.
+    pub async fn get_until(&self, path: &str, is_awaited: impl Fn(&Got) -> bool) -> Got {
+        let asked = async {
+            loop {
+                let got = self.get(path).await;
+                if is_awaited(&got) {
+                    break got;
+                }
+                tokio::task::yield_now().await;
+            }
+        };
+        let got = tokio::time::timeout(WAIT_MAX, asked).await;
+        got.unwrap_or_else(|_| panic!("{path} never gave the awaited response"))
     }
 
     /// Sends a request below `/api/v1`.

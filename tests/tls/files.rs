@@ -199,12 +199,8 @@ async fn the_running_program_takes_renewed_files_and_keeps_the_old_ones_while_th
     served_by(&running, &old).await;
     // A tool that died between its two files: the chain is new, the key is old.
     fs::write(dir.path().join("tls.crt"), cut.certificate().chain).unwrap();
-    let told = loop {
-        let line = running.next_line();
-        if line.contains("the previous certificate stays in use") {
-            break line;
-        }
-    };
+    let lines = running.lines_until(|line| line.contains("the previous certificate stays in use"));
+    let told = lines.last().unwrap();
     assert!(told.contains("tls.key is not the key of the certificate"), "{told}");
     served_by(&running, &old).await;
     new.certificate().write(dir.path());

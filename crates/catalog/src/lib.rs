@@ -29,7 +29,6 @@ use std::sync::Arc;
 use registry_core::backend::Backend;
 use registry_core::models::backend_id::BackendId;
 use registry_core::models::backend_kind::BackendKind;
-use registry_fleet::pins::PinLedger;
 use registry_fleet::topic::Topic;
 use tokio::task::JoinSet;
 
@@ -40,6 +39,7 @@ use crate::health::backend_health::BackendHealth;
 use crate::health::recorded_backend::RecordedBackend;
 use crate::lookup::Lookup;
 use crate::pins::Pins;
+use crate::pins::policy::PinSharing;
 use crate::read::Reader;
 use crate::replication::{Fleet, Replicator};
 use crate::share::BackendShare;
@@ -82,14 +82,14 @@ impl Catalog {
         Self::sharing_pins(backends, rules, None)
     }
 
-    /// Creates a catalog like [`Catalog::new`]. With a `ledger`, its pins are those of all replicas.
+    /// Creates a catalog like [`Catalog::new`]. With `sharing`, its pins are those of all replicas.
     #[must_use]
     pub fn sharing_pins(
         backends: Vec<Arc<dyn Backend>>,
         rules: Rules,
-        ledger: Option<Arc<dyn PinLedger>>,
+        sharing: Option<PinSharing>,
     ) -> Arc<Self> {
-        Self::replicated(backends, rules, ledger, None)
+        Self::replicated(backends, rules, sharing, None)
     }
 
     /// Creates a catalog like [`Catalog::sharing_pins`]. With a fleet, it equals those of the other
@@ -98,16 +98,16 @@ impl Catalog {
     pub fn replicated(
         backends: Vec<Arc<dyn Backend>>,
         rules: Rules,
-        ledger: Option<Arc<dyn PinLedger>>,
+        sharing: Option<PinSharing>,
         fleet: Option<(Fleet, Fingerprints)>,
     ) -> Arc<Self> {
         let ids: Vec<BackendId> = backends.iter().map(|backend| backend.id()).collect();
         let order = BackendOrder::new(ids.iter().copied());
         let (fleet, fingerprints) = fleet.unzip();
-        let shared = shared(&ids, fleet.as_ref(), fingerprints.unwrap_or_default());
+        let shared = shared(&ids, fleet.as_ref(), &fingerprints.unwrap_or_default());
         let outboxes = shared.iter().map(|(of, _, share)| (*of, Arc::clone(&share.outbox)));
         let store = CatalogStore::sharing(&ids, &rules, outboxes.collect());
-        let pins = Arc::new(Pins::new(Arc::clone(&store), ledger));
+        let pins = Arc::new(Pins::new(Arc::clone(&store), sharing));
         let healths: Vec<_> = backends
             .iter()
             .map(|backend| Arc::new(BackendHealth::new(backend.id(), backend.contact())))
@@ -172,7 +172,7 @@ impl Catalog {
 fn shared(
     backends: &[BackendId],
     fleet: Option<&Fleet>,
-    fingerprints: Fingerprints,
+    fingerprints: &Fingerprints,
 ) -> Vec<(BackendId, String, Arc<BackendShare>)> {
     let Some(fleet) = fleet else { return Vec::new() };
     let shared = backends.iter().filter(|of| of.kind() != BackendKind::Local).map(|of| {

@@ -7,6 +7,7 @@ pub mod digest_origin;
 pub(super) mod pin;
 pub(super) mod pin_book;
 pub mod pinned_file;
+pub mod policy;
 pub(super) mod sharing;
 pub(super) mod stored;
 
@@ -27,6 +28,7 @@ use crate::pins::digest_origin::{DigestOrigin, KnownDigest};
 use crate::pins::pin::{Pin, VersionPins};
 use crate::pins::pin_book::PinBook;
 use crate::pins::pinned_file::{PinnedFile, newest_first};
+use crate::pins::policy::{PinSharing, undecided};
 use crate::pins::sharing::{Agreement, agree, key_of};
 use crate::store::CatalogStore;
 use crate::unsaved::RecordKey;
@@ -35,7 +37,7 @@ use crate::unsaved::RecordKey;
 pub struct Pins {
     book: Arc<PinBook>,
     store: Arc<CatalogStore>,
-    ledger: Option<Arc<dyn PinLedger>>,
+    sharing: Option<PinSharing>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,15 +49,15 @@ enum Learned {
 }
 
 impl Pins {
-    /// Pairs the pins of a store with it. With a `ledger`, replicas share them.
+    /// Pairs the pins of a store with it. With `sharing`, they are those of all replicas.
     #[must_use]
-    pub(super) fn new(store: Arc<CatalogStore>, ledger: Option<Arc<dyn PinLedger>>) -> Self {
-        Self { book: Arc::clone(store.pins()), store, ledger }
+    pub(super) fn new(store: Arc<CatalogStore>, sharing: Option<PinSharing>) -> Self {
+        Self { book: Arc::clone(store.pins()), store, sharing }
     }
 
     /// Returns the ledger that replicas share; `None` if this process is alone.
-    pub(super) const fn ledger(&self) -> Option<&Arc<dyn PinLedger>> {
-        self.ledger.as_ref()
+    pub(super) fn ledger(&self) -> Option<&Arc<dyn PinLedger>> {
+        self.sharing.as_ref().map(|sharing| &sharing.ledger)
     }
 
     pub(super) fn restore(&self, backend: BackendId, pins: BackendPins) {
@@ -91,11 +93,18 @@ impl Pins {
     /// is not a version.
     #[must_use]
     pub fn of_archive(&self, id: &ExtensionId, release: &Release) -> Option<PinnedFile> {
+        let (name, pin) = self.pin_of(id, release)?;
+        Some(PinnedFile::new(release.backend, &name, &pin?))
+    }
+
+    /// Returns the name that the archive of a release is pinned under, and its pin; `None` for a tag
+    /// that is not a version.
+    fn pin_of(&self, id: &ExtensionId, release: &Release) -> Option<(String, Option<Pin>)> {
         let entry = self.known_of(release.backend, id);
         let name = pinned_name(release, entry.as_ref().map(|entry| &*entry.extension))?;
-        let backends = self.book.lock();
-        let pins = backends.get(&release.backend)?.versions.get(id)?.get(name)?;
-        Some(PinnedFile::new(release.backend, name, pins.of_archive(release)?))
+        let pins = self.pins_of(release.backend, id, name);
+        let pin = pins.and_then(|pins| pins.of_archive(release).cloned());
+        Some((name.to_owned(), pin))
     }
 
     /// Returns every pin of an extension's versions at one backend, newest version first.
@@ -117,13 +126,29 @@ impl Pins {
         self.store.view().get(id, backend.into()).cloned()
     }
 
+    /// Checks, before its bytes are fetched, that the archive of a release can be given out.
+    ///
+    /// # Errors
+    ///
+    /// `BackendUnavailable` if the ledger has to name the first archive and is away.
+    pub fn check_decidable(&self, id: &ExtensionId, release: &Release) -> Result<()> {
+        let obstacle = self.sharing.as_ref().and_then(PinSharing::obstacle);
+        let Some(why) = obstacle else { return Ok(()) };
+        let Some((_, pin)) = self.pin_of(id, release) else { return Ok(()) };
+        if pin.is_some_and(|pin| pin.confirmed) {
+            return Ok(());
+        }
+        Err(undecided(id, release.version.as_str(), why))
+    }
+
     /// Records the digest of a whole file of a release, before its last byte is passed on. The first
     /// archive of a version is pinned; the ledger is asked which one is the first.
     ///
     /// # Errors
     ///
     /// `BackendFaulty` if another archive is pinned, unless changes are accepted or the release shows
-    /// the change: its replacement is then read to be compared, not for a caller.
+    /// the change: its replacement is then read to be compared, not for a caller. `BackendUnavailable`
+    /// if the ledger has to name the first archive and is away.
     pub async fn decide(
         &self,
         id: &ExtensionId,
@@ -138,8 +163,15 @@ impl Pins {
         } else {
             Agreement::Unopposed
         };
-        if let Agreement::Opposed(key, first) = &agreement {
-            self.adopt(key, first);
+        match &agreement {
+            Agreement::Opposed(key, first) => self.adopt(key, first),
+            Agreement::Undecided(why)
+                if self.sharing.as_ref().is_some_and(PinSharing::is_certain) =>
+            {
+                return Err(undecided(id, release.version.as_str(), why.clone()));
+            }
+            // Without an answer the pin is proposed again later.
+            Agreement::Undecided(_) | Agreement::Unopposed | Agreement::Confirmed(_) => {}
         }
         // Only what responses show makes a new view; a pin alone changes no response.
         if self.learn(id, release, file, is_archive, digest) == Learned::Shown {
@@ -168,18 +200,14 @@ impl Pins {
         file: &Artifact,
         digest: &Digest,
     ) -> Agreement {
-        let Some(ledger) = &self.ledger else { return Agreement::Unopposed };
-        let entry = self.known_of(release.backend, id);
-        let name = pinned_name(release, entry.as_ref().map(|entry| &*entry.extension));
-        let Some(name) = name else { return Agreement::Unopposed };
-        let mut key = key_of(id, release, name, file);
-        let mine = self.pins_of(release.backend, id, name);
-        let mine = mine.as_ref().and_then(|pins| pins.of_archive(release));
+        let Some(ledger) = self.ledger() else { return Agreement::Unopposed };
+        let Some((name, mine)) = self.pin_of(id, release) else { return Agreement::Unopposed };
+        let mut key = key_of(id, release, &name, file);
         // The file may lie in the place of a pinned one with another name.
-        if let Some(file_name) = mine.and_then(|pin| pin.file_name.as_deref()) {
+        if let Some(file_name) = mine.as_ref().and_then(|pin| pin.file_name.as_deref()) {
             file_name.clone_into(&mut key.file_name);
         }
-        agree(&**ledger, key, mine.map(Pin::shared), digest, file.size).await
+        agree(&**ledger, key, mine.as_ref().map(Pin::shared), digest, file.size).await
     }
 
     /// Takes over the first bytes of a file from the ledger.

@@ -146,6 +146,12 @@ impl ConfigReader {
         }
     }
 
+    /// Returns true if a section was typed, whatever is wrong with it.
+    #[must_use]
+    pub fn has(&self, section: &str) -> bool {
+        !self.typed.tables(section).is_empty()
+    }
+
     /// Reports a problem at the place of the value; the key is given with its section or entry.
     pub fn report(&mut self, key: &str, what: &str) {
         let (path, name) = key.rsplit_once('.').unwrap_or_default();

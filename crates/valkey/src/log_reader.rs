@@ -17,9 +17,11 @@ use crate::script::PLACES;
 use crate::stream::{StreamItems, id_of, place_of};
 use crate::unsigned::UnsignedItems;
 
+/// Maximum time for a look at the places of a cursor.
+const CHECK_MAX: Duration = Duration::from_secs(1);
 /// Time for which the server waits for an item.
 const BLOCK: Duration = Duration::from_secs(1);
-/// Maximum time for an answer, the wait for an item included.
+/// Maximum time for items, the wait for the first one included.
 const ANSWER_MAX: Duration = Duration::from_secs(3);
 /// Maximum number of items of each stream in an answer.
 const ITEMS_MAX: usize = 100;
@@ -59,12 +61,11 @@ impl LogReader {
             Err(_) => self.items.load(Ordering::Relaxed),
         };
         self.items.store(items, Ordering::Relaxed);
-        let (streams, _) = result?;
-        Ok(self.heard(streams, cursor))
+        let (behind, _) = result?;
+        Ok(self.heard(behind, cursor))
     }
 
-    /// Returns the items behind a cursor, the cursor they follow, and the time that passed before the
-    /// wait for them.
+    /// Returns the items behind a cursor, and the time that passed before the wait for them.
     async fn answered(&self, cursor: Cursor) -> Result<(Behind, Duration), Away> {
         let begun = Instant::now();
         let mut connection = self.connection.open().await?;
@@ -88,7 +89,7 @@ impl LogReader {
         let mut script = PLACES.prepare_invoke();
         script.key(&self.keys.log).key(&self.keys.requests);
         script.arg(cursor.entries.map(id_of).unwrap_or_default());
-        let (is_there, last): (bool, String) = connection.invoke(&script, ANSWER_MAX).await?;
+        let (is_there, last): (bool, String) = connection.invoke(&script, CHECK_MAX).await?;
         if !is_there {
             return Ok(Cursor::default());
         }

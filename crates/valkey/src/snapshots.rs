@@ -17,9 +17,9 @@ use tokio::time::Instant;
 
 use crate::link::EngineLink;
 use crate::log_keys::{LogKeys, holder};
-use crate::manifest::Manifest;
 use crate::own_connection::{OpenConnection, OwnConnection};
 use crate::script::WRITE_SNAPSHOT;
+use crate::snapshot_manifest::SnapshotManifest;
 
 /// Maximum time for one segment or manifest.
 const STEP_MAX: Duration = Duration::from_secs(5);
@@ -64,7 +64,7 @@ impl EngineSnapshots {
             self.store(&mut connection, &digest, segment).await?;
             segments.push(digest);
         }
-        let manifest = Manifest { position: snapshot.position, segments };
+        let manifest = SnapshotManifest { position: snapshot.position, segments };
         let key = self.keys.snapshot(topic);
         let mut script = WRITE_SNAPSHOT.prepare_invoke();
         script.key(self.keys.lease(topic)).key(&self.keys.tails).key(&key);
@@ -97,7 +97,7 @@ impl EngineSnapshots {
         let mut connection = self.connection.open().await?;
         let key = self.keys.snapshot(topic);
         let value: Option<Vec<u8>> = connection.query(cmd("GET").arg(&key), STEP_MAX).await?;
-        let manifest = value.and_then(|value| Manifest::opened(&self.link, &key, &value));
+        let manifest = value.and_then(|value| SnapshotManifest::opened(&self.link, &key, &value));
         let snapshot = match manifest.filter(|manifest| manifest.position > known) {
             Some(manifest) => self.segments(&mut connection, manifest).await?,
             None => None,
@@ -110,7 +110,7 @@ impl EngineSnapshots {
     async fn segments(
         &self,
         connection: &mut OpenConnection,
-        manifest: Manifest,
+        manifest: SnapshotManifest,
     ) -> Result<Option<Snapshot>, Away> {
         let mut segments = Vec::new();
         for digest in &manifest.segments {

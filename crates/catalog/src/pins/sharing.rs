@@ -24,12 +24,14 @@ const ALL_EVERY: Duration = Duration::from_mins(10);
 
 /// What the ledger says about the bytes of a download.
 pub(super) enum Agreement {
-    /// They are the first ones, or the ledger cannot tell now.
+    /// They are not compared, or the ledger has named them before.
     Unopposed,
     /// They are the first ones.
     Confirmed(PinKey),
     /// Others are.
     Opposed(PinKey, SharedPin),
+    /// The ledger is away.
+    Undecided(Away),
 }
 
 /// Asks the ledger which bytes of an archive are the first ones. `mine` is the own pin.
@@ -48,8 +50,7 @@ pub(super) async fn agree(
     match ledger.pin(&key, &offer).await {
         Ok(standing) if standing.digest == *digest => Agreement::Confirmed(key),
         Ok(standing) => Agreement::Opposed(key, standing),
-        // Proposed again by `keep_shared`.
-        Err(_) => Agreement::Unopposed,
+        Err(away) => Agreement::Undecided(away),
     }
 }
 
@@ -108,6 +109,7 @@ mod tests {
 
     use super::*;
     use crate::index::delta::{BackendDelta, Delta};
+    use crate::pins::policy::{PinPolicy, PinSharing};
     use crate::rules::Rules;
     use crate::store::CatalogStore;
 
@@ -142,7 +144,8 @@ mod tests {
             let rules = Rules { accept_changes, ..Rules::for_tests() };
             let store = CatalogStore::new(&[OF], &rules);
             let ledger: Arc<dyn PinLedger> = Arc::clone(&connection) as _;
-            let pins = Arc::new(Pins::new(Arc::clone(&store), Some(ledger)));
+            let sharing = PinSharing { ledger, policy: PinPolicy::Soon };
+            let pins = Arc::new(Pins::new(Arc::clone(&store), Some(sharing)));
             Self { store, pins, connection }
         }
 

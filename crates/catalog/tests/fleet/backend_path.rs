@@ -21,7 +21,7 @@ use registry_testing::memory::MemoryBackend;
 use tokio::sync::watch;
 use tokio::time::sleep;
 
-use crate::questions::{Question, Questions};
+use crate::question_counts::{QuestionCounts, QuestionKind};
 
 /// Time until a question on a cut path fails.
 const FAILS_AFTER: Duration = Duration::from_millis(50);
@@ -52,7 +52,7 @@ pub struct BackendPath {
     backend: Arc<MemoryBackend>,
     /// False for a backend that has to be listed each time.
     tells_changes: bool,
-    questions: Arc<Questions>,
+    questions: Arc<QuestionCounts>,
     pace: Mutex<Pace>,
     state: watch::Sender<PathState>,
 }
@@ -75,7 +75,7 @@ impl BackendPath {
     pub fn new(
         backend: Arc<MemoryBackend>,
         tells_changes: bool,
-        questions: Arc<Questions>,
+        questions: Arc<QuestionCounts>,
         pace: Pace,
     ) -> Arc<Self> {
         let (pace, state) = (Mutex::new(pace), watch::Sender::default());
@@ -88,7 +88,7 @@ impl BackendPath {
 
     async fn ask<T>(
         &self,
-        question: Question,
+        question: QuestionKind,
         answer: impl Future<Output = Result<T>> + Send,
     ) -> Result<T> {
         let (before, after) = self.pace.lock().next();
@@ -121,15 +121,15 @@ impl Backend for BackendPath {
     }
 
     async fn listing(&self) -> Result<Listing> {
-        self.ask(Question::Listing, self.backend.listing()).await
+        self.ask(QuestionKind::Listing, self.backend.listing()).await
     }
 
     async fn extension(&self, id: &ExtensionId) -> Result<Extension> {
-        self.ask(Question::Extension, self.backend.extension(id)).await
+        self.ask(QuestionKind::Extension, self.backend.extension(id)).await
     }
 
     async fn version(&self, id: &ExtensionId, tag: &Tag) -> Result<Release> {
-        self.ask(Question::Version, self.backend.version(id, tag)).await
+        self.ask(QuestionKind::Version, self.backend.version(id, tag)).await
     }
 
     async fn open(
@@ -138,21 +138,21 @@ impl Backend for BackendPath {
         artifact: &Artifact,
         range: Option<Range<u64>>,
     ) -> Result<Download> {
-        self.ask(Question::Content, self.backend.open(id, artifact, range)).await
+        self.ask(QuestionKind::Content, self.backend.open(id, artifact, range)).await
     }
 
     async fn readme(&self, id: &ExtensionId, release: &Release) -> Result<Readme> {
-        self.ask(Question::Content, self.backend.readme(id, release)).await
+        self.ask(QuestionKind::Content, self.backend.readme(id, release)).await
     }
 
     async fn changes(&self, since: Option<&ChangeCursor>) -> Result<Changes> {
         if !self.tells_changes {
             return Ok(Changes::CannotTell);
         }
-        self.ask(Question::Changes, self.backend.changes(since)).await
+        self.ask(QuestionKind::Changes, self.backend.changes(since)).await
     }
 
     async fn probe(&self) -> Result<()> {
-        self.ask(Question::Probe, self.backend.probe()).await
+        self.ask(QuestionKind::Probe, self.backend.probe()).await
     }
 }

@@ -6,10 +6,10 @@ use std::time::Duration;
 use fastrand::Rng;
 use parking_lot::Mutex;
 use registry_testing::fleet::fault::Fault;
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 
 use crate::backend_path::PathState;
-use crate::fleet::Fleet;
+use crate::replica_set::ReplicaSet;
 
 /// Something that goes wrong, and for how long.
 #[derive(Clone, Copy, Debug)]
@@ -38,6 +38,16 @@ pub enum Incident {
     Restarted(usize, Duration),
 }
 
+/// An incident that is over.
+#[derive(Clone, Copy, Debug)]
+pub struct IncidentRecord {
+    pub incident: Incident,
+    pub begun: Instant,
+    pub ended: Instant,
+    /// Time after which all replicas showed the same; `None` if they did not before the next one.
+    pub agreed_after: Option<Duration>,
+}
+
 impl Incident {
     pub fn random(rng: &mut Rng, replicas: usize) -> Self {
         let at = rng.usize(0..replicas);
@@ -63,8 +73,8 @@ impl Incident {
     }
 
     /// Lets the incident happen, and ends it.
-    pub async fn happen(self, fleet: &Mutex<Fleet>) {
-        let engine = Arc::clone(&fleet.lock().engine);
+    pub async fn happen(self, replicas: &Mutex<ReplicaSet>) {
+        let engine = Arc::clone(&replicas.lock().engine);
         match self {
             Self::Engine(fault, lasts) => {
                 engine.set_fault(fault);
@@ -92,24 +102,24 @@ impl Incident {
             Self::LogTrimmed => engine.trim(1),
             Self::ClockJumped(millis) => engine.jump_clock(millis),
             Self::Connection(at, fault, lasts) => {
-                fleet.lock().set_connection(at, fault);
+                replicas.lock().set_connection(at, fault);
                 sleep(lasts).await;
-                fleet.lock().set_connection(at, Fault::None);
+                replicas.lock().set_connection(at, Fault::None);
             }
             Self::BackendsCut(at, lasts) => {
-                fleet.lock().set_path(at, PathState::Cut);
+                replicas.lock().set_path(at, PathState::Cut);
                 sleep(lasts).await;
-                fleet.lock().set_path(at, PathState::Open);
+                replicas.lock().set_path(at, PathState::Open);
             }
             Self::Paused(at, lasts) => {
-                fleet.lock().set_paused(at, true);
+                replicas.lock().set_paused(at, true);
                 sleep(lasts).await;
-                fleet.lock().set_paused(at, false);
+                replicas.lock().set_paused(at, false);
             }
             Self::Restarted(at, lasts) => {
-                fleet.lock().kill(at);
+                replicas.lock().kill(at);
                 sleep(lasts).await;
-                fleet.lock().start_at(at);
+                replicas.lock().start_at(at);
             }
         }
     }

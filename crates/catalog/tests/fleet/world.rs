@@ -31,7 +31,7 @@ pub struct World {
 
 /// A change of one extension.
 #[derive(Clone, Debug)]
-pub struct Change {
+pub struct WorldChange {
     pub name: Name,
     /// Number in the tag; `None` for a removal.
     pub published: Option<u64>,
@@ -69,7 +69,7 @@ impl World {
     }
 
     /// Changes an extension. Returns `None` if all were changed just before.
-    pub fn change(&mut self) -> Option<Change> {
+    pub fn change(&mut self) -> Option<WorldChange> {
         let now = Instant::now();
         let rested = self.names.iter().filter(|(_, state)| {
             state.changed_at.is_none_or(|at| now.duration_since(at) >= MIN_INTERVAL)
@@ -85,7 +85,7 @@ impl World {
         };
         let state = NameState { is_published: published.is_some(), changed_at: Some(now) };
         self.names.insert(name.clone(), state);
-        Some(Change { name, published })
+        Some(WorldChange { name, published })
     }
 
     /// Returns the time until the next change, whose mean is given.
@@ -121,7 +121,7 @@ impl World {
         if replaces {
             backend.remove(id);
         }
-        let text = format!("Change {number}");
+        let text = format!("WorldChange {number}");
         backend.publish(id, tag(&format!("{TAG_PREFIX}{number}")), about(&text, &[]), text.clone());
         self.names.entry(name.clone()).or_default().is_published = true;
         number

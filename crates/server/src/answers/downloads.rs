@@ -148,8 +148,13 @@ impl Downloads {
         Err(error)
     }
 
-    /// Opens a file, or a nonempty part, and counts its bytes. Fails if it cannot be read.
+    /// Opens a file, or a nonempty part, and counts its bytes. Fails if it cannot be read, or may not
+    /// be given out.
     pub async fn open(&self, file: &RequestedFile, part: Option<Range<u64>>) -> Result<Opened> {
+        if file.is_archive() {
+            // The witness comes too late for the status of a large archive.
+            self.catalog.pins.check_decidable(&file.id, &file.release)?;
+        }
         let opened = self.artifacts.open(self.request(file, part)).await;
         let mut opened = opened.inspect_err(|error| file.report(&self.catalog, error))?;
         self.metrics.extensions_served(1);

@@ -1,10 +1,12 @@
 //! Metrics of the Redis or Valkey that replicas share. Without `[shared]` there are none.
 
-use prometheus::{IntGaugeVec, Opts, Registry};
+use prometheus::{IntCounterVec, IntGaugeVec, Opts, Registry};
 use registry_fleet::failure::AwayReason;
 use registry_fleet::metrics::{EngineCall, EngineMetrics, EngineOperation};
 
+use crate::metrics::counters;
 use crate::metrics::engines::EngineSeries;
+use crate::metrics::replication::ReplicationMetrics;
 
 const OK: &str = "ok";
 
@@ -13,6 +15,9 @@ const OK: &str = "ok";
 pub struct SharedMetrics {
     calls: EngineSeries,
     replicas: IntGaugeVec,
+    pin_conflicts: IntCounterVec,
+    /// The log.
+    pub replication: ReplicationMetrics,
 }
 
 impl SharedMetrics {
@@ -26,11 +31,22 @@ impl SharedMetrics {
             &[],
         )?;
         registry.register(Box::new(replicas.clone()))?;
-        Ok(Self { calls, replicas })
+        let pin_conflicts = counters(
+            "extension_registry_pin_conflicts_total",
+            "Archives of a backend whose digest differs from the first one of all replicas",
+            &["backend"],
+        )?;
+        registry.register(Box::new(pin_conflicts.clone()))?;
+        let replication = ReplicationMetrics::new(registry)?;
+        Ok(Self { calls, replicas, pin_conflicts, replication })
     }
 
-    /// Creates every series at 0.
-    pub fn prepare(&self) {
+    /// Creates every series at 0, also those of these backends.
+    pub fn prepare<'a>(&self, backends: impl IntoIterator<Item = &'a str>) {
+        // Created at 0: `increase()` misses the first event of a series that appears with it.
+        for backend in backends {
+            self.pin_conflicts.with_label_values(&[backend]);
+        }
         let operations = EngineOperation::ALL.map(EngineOperation::as_str);
         let mut outcomes = vec![OK];
         outcomes.extend(AwayReason::ALL.map(AwayReason::as_str));
@@ -43,6 +59,11 @@ impl SharedMetrics {
     pub fn replicas(&self, count: usize) {
         let count = i64::try_from(count).unwrap_or(i64::MAX);
         self.replicas.with_label_values::<&str>(&[]).set(count);
+    }
+
+    /// Counts an archive of a backend that is not the first one of all replicas.
+    pub(super) fn pin_conflict(&self, backend: &str) {
+        self.pin_conflicts.with_label_values(&[backend]).inc();
     }
 }
 

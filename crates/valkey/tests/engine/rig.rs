@@ -6,6 +6,7 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use registry_fleet::buckets::{BucketUse, Buckets as _, SharedLimit};
 use registry_fleet::failure::{Away, AwayReason};
+use registry_fleet::log::{Cursor, Heard, Log as _};
 use registry_fleet::members::Members as _;
 use registry_fleet::metrics::{EngineCall, EngineMetrics};
 use registry_fleet::state::EnginePresence;
@@ -22,7 +23,7 @@ use registry_valkey::secrets::FleetSecrets;
 use registry_valkey::settings::EngineSettings;
 use registry_valkey::snapshots::EngineSnapshots;
 use tokio::task::JoinSet;
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout};
 
 pub const CAPACITY: Duration = Duration::from_secs(20);
 /// Far more than anything here takes on a busy machine.
@@ -139,8 +140,16 @@ impl Replica {
 
     /// Reports itself under a name. Returns who is there.
     pub async fn presence(&self, name: &str) -> EnginePresence {
-        let members = EngineMembers::new(self.link.clone());
-        let replicas = members.present(&name.parse().unwrap()).await.unwrap();
+        let (members, name) = (EngineMembers::new(self.link.clone()), name.parse().unwrap());
+        // A busy machine may be late, and a replica may report itself again.
+        let begun = Instant::now();
+        let replicas = loop {
+            match members.present(&name).await {
+                Ok(replicas) => break replicas,
+                Err(away) => assert!(begun.elapsed() < PATIENCE, "{away}"),
+            }
+            sleep(Duration::from_millis(20)).await;
+        };
         let presence = self.link.state().report().presence;
         assert_eq!(presence.replicas, replicas);
         presence
@@ -160,5 +169,19 @@ impl Replica {
             }
         });
         taken.await.unwrap_or_else(|_| panic!("{:?}", self.link.state().report()));
+    }
+
+    /// Follows the log until something came.
+    pub async fn heard(&self, cursor: &mut Cursor) -> Heard {
+        let waited = timeout(PATIENCE, async {
+            loop {
+                match self.log.follow(cursor).await {
+                    Ok(heard) if heard != Heard::default() => return heard,
+                    Ok(_) => {}
+                    Err(_) => sleep(Duration::from_millis(20)).await,
+                }
+            }
+        });
+        waited.await.unwrap_or_else(|_| panic!("{:?}", self.link.state().report()))
     }
 }

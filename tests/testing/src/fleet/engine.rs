@@ -2,9 +2,9 @@
 
 mod append_record;
 mod connection;
+mod data;
+mod item_stream;
 mod journaled_map;
-mod state;
-mod stream;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,7 +13,7 @@ use parking_lot::Mutex;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use self::state::EngineState;
+use self::data::EngineData;
 use crate::fleet::fault::Fault;
 
 pub use self::connection::EngineConnection;
@@ -26,7 +26,7 @@ pub struct MemoryEngine {
     begun: Instant,
     /// Milliseconds by which the clock was set forward.
     clock_jumps: Mutex<i64>,
-    state: Mutex<EngineState>,
+    data: Mutex<EngineData>,
     fault: Mutex<Fault>,
     /// Wakes readers of the log.
     changes: watch::Sender<()>,
@@ -38,7 +38,7 @@ impl MemoryEngine {
         Arc::new(Self {
             begun: Instant::now(),
             clock_jumps: Mutex::default(),
-            state: Mutex::default(),
+            data: Mutex::default(),
             fault: Mutex::default(),
             changes: watch::Sender::default(),
         })
@@ -57,30 +57,30 @@ impl MemoryEngine {
 
     /// Deletes everything.
     pub fn flush(&self) {
-        self.change(|state, _| state.flush());
+        self.change(|data, _| data.flush());
         self.wake();
     }
 
     /// Loses the writes of the last `lost`, at most five seconds, as a replica of the engine that
     /// takes over does.
     pub fn fail_over(&self, lost: Duration) {
-        self.change(|state, _| state.undo(lost));
+        self.change(|data, _| data.undo(lost));
         self.wake();
     }
 
     /// Loses the highest numbers of epochs.
     pub fn lose_counters(&self) {
-        self.change(|state, _| state.lose_counters());
+        self.change(|data, _| data.lose_counters());
     }
 
     /// Ends every lease.
     pub fn lose_leases(&self) {
-        self.change(|state, _| state.lose_leases());
+        self.change(|data, _| data.lose_leases());
     }
 
     /// Deletes the log but for its last entries.
     pub fn trim(&self, kept: usize) {
-        self.change(|state, _| state.keep_entries(kept));
+        self.change(|data, _| data.keep_entries(kept));
         self.wake();
     }
 
@@ -91,12 +91,12 @@ impl MemoryEngine {
 
     /// Number of entries that were appended.
     pub fn appended(&self) -> usize {
-        self.state.lock().appends.entries
+        self.data.lock().appends.entries
     }
 
     /// Number of entries that were appended although an entry of a higher position was there.
     pub fn disordered(&self) -> usize {
-        self.state.lock().appends.disordered
+        self.data.lock().appends.disordered
     }
 
     fn fault(&self) -> Fault {
@@ -112,13 +112,13 @@ impl MemoryEngine {
     }
 
     /// Makes one step, at the engine's time in milliseconds.
-    fn change<T>(&self, step: impl FnOnce(&mut EngineState, u64) -> T) -> T {
+    fn change<T>(&self, step: impl FnOnce(&mut EngineData, u64) -> T) -> T {
         let millis = CLOCK_AT_START + self.begun.elapsed().as_millis() as u64;
         let millis = millis.saturating_add_signed(*self.clock_jumps.lock());
-        let mut state = self.state.lock();
-        let before = state.ends();
-        let outcome = step(&mut state, millis);
-        if state.ends() != before {
+        let mut data = self.data.lock();
+        let before = data.ends();
+        let outcome = step(&mut data, millis);
+        if data.ends() != before {
             self.wake();
         }
         outcome

@@ -18,7 +18,7 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep, timeout_at};
 
 use super::MemoryEngine;
-use super::state::EngineState;
+use super::data::EngineData;
 use crate::fleet::fault::Fault;
 
 /// Time that a call takes in each direction.
@@ -69,7 +69,7 @@ impl EngineConnection {
     async fn call<T: Send + 'static>(
         &self,
         deadline: Duration,
-        step: impl FnOnce(&mut EngineState, u64) -> T + Send + 'static,
+        step: impl FnOnce(&mut EngineData, u64) -> T + Send + 'static,
     ) -> Result<T, Away> {
         self.runs().await;
         let fault = self.fault();
@@ -94,12 +94,12 @@ impl Leases for EngineConnection {
         nonce: u16,
     ) -> Result<LeaseState, Away> {
         let (topic, replica) = (topic.clone(), replica.clone());
-        self.call(DEADLINE, move |state, _| state.take(&topic, &replica, seen, nonce)).await
+        self.call(DEADLINE, move |data, _| data.take(&topic, &replica, seen, nonce)).await
     }
 
     async fn release(&self, topic: &Topic, replica: &ReplicaId, epoch: Epoch) -> Result<(), Away> {
         let (topic, replica) = (topic.clone(), replica.clone());
-        self.call(DEADLINE, move |state, _| state.release(&topic, &replica, epoch)).await
+        self.call(DEADLINE, move |data, _| data.release(&topic, &replica, epoch)).await
     }
 }
 
@@ -112,13 +112,13 @@ impl Log for EngineConnection {
         answered: &[StreamPlace],
     ) -> Result<(), WriteFailure> {
         let (replica, entry, answered) = (replica.clone(), entry.clone(), answered.to_vec());
-        self.call(DEADLINE, move |state, millis| state.append(&replica, entry, &answered, millis))
+        self.call(DEADLINE, move |data, millis| data.append(&replica, entry, &answered, millis))
             .await?
     }
 
     async fn post(&self, topic: &Topic, payload: &Bytes) -> Result<(), Away> {
         let (topic, payload) = (topic.clone(), payload.clone());
-        self.call(DEADLINE, move |state, millis| state.post(topic, payload, millis)).await
+        self.call(DEADLINE, move |data, millis| data.post(topic, payload, millis)).await
     }
 
     async fn follow(&self, cursor: &mut Cursor) -> Result<Heard, Away> {
@@ -130,7 +130,7 @@ impl Log for EngineConnection {
             let until = match self.fault() {
                 Fault::None | Fault::Late(_) => {
                     let mut moved = *cursor;
-                    let heard = self.engine.change(|state, _| state.read_after(&mut moved));
+                    let heard = self.engine.change(|data, _| data.read_after(&mut moved));
                     if heard != Heard::default() || begun.elapsed() >= WAIT {
                         sleep(LATENCY).await;
                         self.runs().await;
@@ -160,14 +160,12 @@ impl Snapshots for EngineConnection {
         snapshot: &Snapshot,
     ) -> Result<(), WriteFailure> {
         let (replica, topic, snapshot) = (replica.clone(), topic.clone(), snapshot.clone());
-        self.call(SNAPSHOT_DEADLINE, move |state, _| {
-            state.write_snapshot(&replica, &topic, snapshot)
-        })
-        .await?
+        self.call(SNAPSHOT_DEADLINE, move |data, _| data.write_snapshot(&replica, &topic, snapshot))
+            .await?
     }
 
     async fn read(&self, topic: &Topic, known: Position) -> Result<Option<Snapshot>, Away> {
         let topic = topic.clone();
-        self.call(SNAPSHOT_DEADLINE, move |state, _| state.read_snapshot(&topic, known)).await
+        self.call(SNAPSHOT_DEADLINE, move |data, _| data.read_snapshot(&topic, known)).await
     }
 }

@@ -11,17 +11,17 @@ use registry_testing::fleet::fault::Fault;
 use registry_testing::memory::MemoryBackend;
 
 use crate::backend_path::{BackendPath, Pace, PathState};
+use crate::catalog_replica::{CatalogReplica, Membership};
 use crate::contents::{Contents, shown};
 use crate::observer::{Backward, Observer};
-use crate::questions::Questions;
-use crate::replica::{Membership, Replica};
+use crate::question_counts::QuestionCounts;
 use crate::scenario::Scenario;
 
 /// Replicas that share backends, and an engine unless there is one replica alone.
-pub struct Fleet {
+pub struct ReplicaSet {
     scenario: Scenario,
     pub engine: Arc<MemoryEngine>,
-    pub questions: Arc<Questions>,
+    pub questions: Arc<QuestionCounts>,
     backends: Vec<Arc<MemoryBackend>>,
     places: Vec<Place>,
     rng: Rng,
@@ -37,17 +37,17 @@ struct Place {
 }
 
 struct RunningReplica {
-    replica: Replica,
+    replica: CatalogReplica,
     connection: Arc<EngineConnection>,
     paths: Vec<Arc<BackendPath>>,
     observer: Arc<Observer>,
 }
 
-impl Fleet {
+impl ReplicaSet {
     /// Starts every replica.
     pub fn start(scenario: Scenario, backends: &[Arc<MemoryBackend>]) -> Self {
         let places = (0..scenario.replicas).map(|_| Place::default());
-        let mut fleet = Self {
+        let mut replicas = Self {
             scenario,
             engine: MemoryEngine::new(),
             questions: Arc::default(),
@@ -55,8 +55,8 @@ impl Fleet {
             places: places.collect(),
             rng: Rng::with_seed(scenario.seed),
         };
-        (0..scenario.replicas).for_each(|at| fleet.start_at(at));
-        fleet
+        (0..scenario.replicas).for_each(|at| replicas.start_at(at));
+        replicas
     }
 
     /// Starts a replica that knows nothing.
@@ -70,8 +70,8 @@ impl Fleet {
             replica: format!("replica-{at}-{}", place.starts).parse().unwrap(),
             replicas: self.scenario.replicas,
         });
-        let mut replica = Replica::start(dynamic, membership);
-        let observer = Observer::new();
+        let mut replica = CatalogReplica::start(dynamic, membership);
+        let observer = Observer::new(at);
         let watch = Arc::clone(&observer).watch(replica.views(), self.scenario.backends.to_vec());
         replica.spawn(watch);
         place.running = Some(RunningReplica { replica, connection, paths, observer });
@@ -129,10 +129,13 @@ impl Fleet {
         (0..self.places.len()).filter(|at| self.running(*at).is_some()).collect()
     }
 
-    /// Returns what each replica shows.
-    pub fn shown(&self) -> Vec<Contents> {
-        let running = self.places.iter().filter_map(|place| place.running.as_ref());
-        running.map(|it| shown(&it.replica.view(), self.scenario.backends)).collect()
+    /// Returns what all replicas show; `None` if they differ, or if one does not run.
+    pub fn common_contents(&self) -> Option<Contents> {
+        let running = self.places.iter().map(|place| place.running.as_ref());
+        let mut contents = running
+            .map(|running| running.map(|one| shown(&one.replica.view(), self.scenario.backends)));
+        let first = contents.next().flatten()?;
+        contents.all(|contents| contents.as_ref() == Some(&first)).then_some(first)
     }
 
     /// Returns what was watched of the replicas that run.

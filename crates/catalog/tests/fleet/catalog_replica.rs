@@ -4,12 +4,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use registry_catalog::index::view::View;
+use registry_catalog::replication::Fleet;
 use registry_catalog::{Catalog, Merge, Rules};
 use registry_core::backend::Backend;
 use registry_core::models::backend_id::BackendId;
 use registry_core::models::naming::ExtensionId;
 use registry_core::models::scope::Scope;
+use registry_fleet::leases::Leases;
+use registry_fleet::log::Log;
 use registry_fleet::replica::ReplicaId;
+use registry_fleet::state::{EnginePresence, EngineState};
 use registry_testing::fleet::engine::EngineConnection;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
@@ -30,7 +34,6 @@ const RULES: Rules = Rules {
 };
 
 /// A replica's place in a fleet.
-#[expect(dead_code, reason = "until catalogs are replicated")]
 pub struct Membership {
     pub connection: Arc<EngineConnection>,
     pub replica: ReplicaId,
@@ -39,16 +42,30 @@ pub struct Membership {
 }
 
 /// A running catalog. It ends with this value.
-pub struct Replica {
+pub struct CatalogReplica {
     catalog: Arc<Catalog>,
     tasks: JoinSet<()>,
 }
 
-impl Replica {
+impl Membership {
+    fn fleet(self) -> Fleet {
+        let Self { connection, replica, replicas } = self;
+        let engine = EngineState::default();
+        engine.present(EnginePresence { replicas, foreign: 0 });
+        let (leases, log): (Arc<dyn Leases>, Arc<dyn Log>) =
+            (Arc::clone(&connection) as _, Arc::clone(&connection) as _);
+        Fleet { leases, log, snapshots: connection, replica, engine }
+    }
+}
+
+impl CatalogReplica {
     /// Starts a catalog, without others unless it is a member of a fleet.
-    pub fn start(backends: Vec<Arc<dyn Backend>>, _membership: Option<Membership>) -> Self {
-        let catalog = Catalog::new(backends, RULES);
-        let tasks = catalog.syncer.start();
+    pub fn start(backends: Vec<Arc<dyn Backend>>, membership: Option<Membership>) -> Self {
+        let fingerprints = backends.iter().map(|one| (one.id(), "configuration".to_owned()));
+        let fingerprints = fingerprints.collect();
+        let fleet = membership.map(|membership| (membership.fleet(), fingerprints));
+        let catalog = Catalog::replicated(backends, RULES, None, fleet);
+        let tasks = catalog.start();
         Self { catalog, tasks }
     }
 

@@ -14,17 +14,18 @@ use registry_fleet::topic::Topic;
 use tokio::time::Instant;
 
 use super::append_record::AppendRecord;
+use super::item_stream::ItemStream;
 use super::journaled_map::JournaledMap;
-use super::stream::Stream;
 
 /// Number of items of each stream that a reader gets at once.
 const READ_MAX: usize = 100;
-/// Number of entries that the log keeps.
+/// Number of entries, and of requests, that the engine keeps.
 const ENTRIES_MAX: usize = 20_000;
+const REQUESTS_MAX: usize = 10_000;
 
 /// Leases, streams and snapshots.
 #[derive(Default)]
-pub(super) struct EngineState {
+pub(super) struct EngineData {
     leases: JournaledMap<Topic, HeldLease>,
     /// Highest number of an epoch.
     counters: JournaledMap<Topic, u64>,
@@ -33,8 +34,8 @@ pub(super) struct EngineState {
     snapshots: JournaledMap<Topic, Snapshot>,
     /// End of the log when the snapshot was written.
     marks: JournaledMap<Topic, StreamPlace>,
-    entries: Stream<LogEntry>,
-    requests: Stream<PostedRequest>,
+    entries: ItemStream<LogEntry>,
+    requests: ItemStream<PostedRequest>,
     pub(super) appends: AppendRecord,
 }
 
@@ -45,7 +46,7 @@ pub(super) struct HeldLease {
     ends_at: Instant,
 }
 
-impl EngineState {
+impl EngineData {
     pub(super) fn take(
         &mut self,
         topic: &Topic,
@@ -54,15 +55,19 @@ impl EngineState {
         nonce: u16,
     ) -> LeaseState {
         let tail = self.tail(topic);
-        let held = self.leases.get(topic).filter(|lease| Instant::now() < lease.ends_at);
+        let seen = seen.max(tail.epoch);
+        let counted = self.counters.get(topic).copied().unwrap_or_default();
+        let held = self.leases.get(topic).filter(|lease| {
+            let is_void = lease.epoch < seen || lease.epoch.number < counted;
+            !is_void && Instant::now() < lease.ends_at
+        });
         let epoch = match held {
             Some(lease) if lease.replica != *replica => {
                 return LeaseState::Taken { epoch: lease.epoch };
             }
             Some(lease) => lease.epoch,
             None => {
-                let counted = self.counters.get(topic).copied().unwrap_or_default();
-                let number = counted.max(tail.epoch.number).max(seen.number) + 1;
+                let number = counted.max(seen.number) + 1;
                 self.counters.insert(topic.clone(), number);
                 Epoch { number, nonce }
             }
@@ -105,6 +110,7 @@ impl EngineState {
     pub(super) fn post(&mut self, topic: Topic, payload: Bytes, millis: u64) {
         assert!(payload.len() <= PAYLOAD_MAX, "{} bytes", payload.len());
         self.requests.push(millis, |place| PostedRequest { place, topic, payload });
+        self.requests.keep_last(REQUESTS_MAX);
     }
 
     /// Returns what follows the cursor, and moves it.
@@ -113,7 +119,8 @@ impl EngineState {
             *cursor = Cursor::default();
         }
         // Answered requests are deleted one by one, so a missing place alone says nothing.
-        if cursor.requests > self.requests.last_place() {
+        let last = self.requests.keys().next_back();
+        if last.is_some_and(|last| Some(*last) < cursor.requests) {
             cursor.requests = None;
         }
         let mut heard = Heard::default();
@@ -137,7 +144,8 @@ impl EngineState {
         let longest = snapshot.segments.iter().map(Bytes::len).max().unwrap_or_default();
         assert!(longest <= SEGMENT_MAX, "{longest} bytes");
         let position = snapshot.position;
-        let fits = position.sequence == 0 || position == self.tail(topic);
+        let tail = self.tail(topic);
+        let fits = position == tail || position.sequence == 0 && position > tail;
         if !fits || !self.is_writer(topic, replica, position.epoch) {
             return Err(WriteFailure::Fenced);
         }

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// What a backend is asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Question {
+pub enum QuestionKind {
     Listing,
     Changes,
     Extension,
@@ -14,7 +14,7 @@ pub enum Question {
     Probe,
 }
 
-impl Question {
+impl QuestionKind {
     const ALL: [(Self, &str); 6] = [
         (Self::Listing, "listings"),
         (Self::Changes, "changes"),
@@ -25,28 +25,28 @@ impl Question {
     ];
 }
 
-/// Questions of all replicas that reached a backend.
+/// Counts of the questions of all replicas that reached a backend.
 #[derive(Debug, Default)]
-pub struct Questions([AtomicUsize; Question::ALL.len()]);
+pub struct QuestionCounts([AtomicUsize; QuestionKind::ALL.len()]);
 
-impl Questions {
-    pub fn count(&self, question: Question) {
+impl QuestionCounts {
+    pub fn count(&self, question: QuestionKind) {
         self.0[question as usize].fetch_add(1, Ordering::Relaxed);
     }
 
-    pub fn of(&self, question: Question) -> usize {
+    pub fn of(&self, question: QuestionKind) -> usize {
         self.0[question as usize].load(Ordering::Relaxed)
     }
 
     pub fn all(&self) -> usize {
-        Question::ALL.iter().map(|(question, _)| self.of(*question)).sum()
+        QuestionKind::ALL.iter().map(|(question, _)| self.of(*question)).sum()
     }
 }
 
-impl fmt::Display for Questions {
+impl fmt::Display for QuestionCounts {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} questions", self.all())?;
-        let mut asked = Question::ALL.iter().filter(|(question, _)| self.of(*question) > 0);
+        let mut asked = QuestionKind::ALL.iter().filter(|(question, _)| self.of(*question) > 0);
         asked.try_for_each(|(question, name)| write!(f, ", {} {name}", self.of(*question)))
     }
 }

@@ -7,14 +7,14 @@ use crate::link::EngineLink;
 
 /// What a snapshot consists of.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Manifest {
+pub(crate) struct SnapshotManifest {
     /// Position of the last entry that the snapshot includes.
     pub(crate) position: Position,
     /// Digests of its segments, in order.
     pub(crate) segments: Vec<Digest>,
 }
 
-impl Manifest {
+impl SnapshotManifest {
     /// Returns the value that is stored under a key.
     pub(crate) fn sealed(&self, link: &EngineLink, key: &str) -> String {
         let mut words = self.position.to_string();

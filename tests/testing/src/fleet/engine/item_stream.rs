@@ -8,18 +8,18 @@ use registry_fleet::log::StreamPlace;
 use super::journaled_map::JournaledMap;
 
 /// Items, and the last place that was given out.
-pub(super) struct Stream<T> {
+pub(super) struct ItemStream<T> {
     items: JournaledMap<StreamPlace, T>,
     last: JournaledMap<(), StreamPlace>,
 }
 
-impl<T> Default for Stream<T> {
+impl<T> Default for ItemStream<T> {
     fn default() -> Self {
         Self { items: JournaledMap::default(), last: JournaledMap::default() }
     }
 }
 
-impl<T> Deref for Stream<T> {
+impl<T> Deref for ItemStream<T> {
     type Target = JournaledMap<StreamPlace, T>;
 
     fn deref(&self) -> &JournaledMap<StreamPlace, T> {
@@ -27,7 +27,7 @@ impl<T> Deref for Stream<T> {
     }
 }
 
-impl<T> Stream<T> {
+impl<T> ItemStream<T> {
     /// Adds an item at the engine's time. The place is above the last one also if the clock is not.
     pub(super) fn push(&mut self, millis: u64, item: impl FnOnce(StreamPlace) -> T) {
         let first = StreamPlace { millis, number: 0 };
