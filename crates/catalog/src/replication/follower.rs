@@ -1,6 +1,7 @@
 //! The task that reads the log and the requests, and applies what other replicas published.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use registry_fleet::failure::Away;
@@ -139,13 +140,15 @@ impl SharedBackend {
     }
 
     fn follows(&self) {
-        if matches!(self.share.role(), Role::Alone { .. }) {
+        let is_alone = matches!(self.share.role(), Role::Alone { .. });
+        // An engine that takes no lease, such as a full one, gets no writer to follow.
+        if is_alone && !self.lease_is_refused.load(Ordering::Relaxed) {
             self.share.set_role(Role::Follower);
         }
     }
 
     /// The lease of a writer ends by itself: a short outage need not change the writer.
-    fn lose_engine(&self) {
+    pub(super) fn lose_engine(&self) {
         if self.share.role() == Role::Follower {
             self.share.set_role(Role::Alone { since: Instant::now() });
         }
