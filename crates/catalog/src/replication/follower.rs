@@ -1,6 +1,7 @@
 //! The task that reads the log and the requests, and applies what other replicas published.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use registry_fleet::failure::Away;
@@ -141,13 +142,15 @@ async fn mend_gap(backend: &SharedBackend, fleet: &Fleet) -> bool {
 }
 
 fn follows(backend: &SharedBackend) {
-    if matches!(backend.share.role(), Role::Alone { .. }) {
+    let is_alone = matches!(backend.share.role(), Role::Alone { .. });
+    // An engine that takes no lease, such as a full one, gets no writer to follow.
+    if is_alone && !backend.lease_is_refused.load(Ordering::Relaxed) {
         backend.share.set_role(Role::Follower);
     }
 }
 
 /// The lease of a writer ends by itself: a short outage need not change the writer.
-fn lose_engine(backend: &SharedBackend) {
+pub(super) fn lose_engine(backend: &SharedBackend) {
     if backend.share.role() == Role::Follower {
         backend.share.set_role(Role::Alone { since: Instant::now() });
     }

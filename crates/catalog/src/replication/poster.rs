@@ -65,7 +65,11 @@ async fn post(backend: &SharedBackend, fleet: &Fleet, id: RequestId, subject: Su
     if !is_alone && fleet.log.post(backend.topic(), &payload).await.is_ok() {
         return backend.share.requests.posted(id);
     }
-    // Alone, this replica reads it at once for itself. The request waits for the engine.
+    // A follower gives such a read to the writer, so it has to wait until it knows that it is alone.
+    if backend.share.role() == Role::Follower {
+        return;
+    }
+    // Otherwise this replica reads it at once for itself. The request waits for the engine.
     if let Subject::Notice(extension) = subject
         && backend.share.requests.is_first_failure(id)
     {

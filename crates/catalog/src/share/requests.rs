@@ -68,7 +68,7 @@ struct OpenRequest {
     subject: Subject,
     made: Instant,
     posted: Option<Instant>,
-    /// True if it could not be posted once.
+    /// True if it could not be posted the last time.
     has_failed: bool,
     waiting: Vec<oneshot::Sender<Answer>>,
 }
@@ -110,6 +110,10 @@ impl RequestBook {
             && let Some(one) = requests.open.get_mut(&id)
         {
             one.waiting.extend(waiting);
+            // While the engine is away, a read for the earlier request may have begun, too.
+            if std::mem::take(&mut one.has_failed) {
+                self.changed.notify_one();
+            }
             return id;
         }
         if requests.open.len() >= REQUESTS_MAX {
@@ -148,13 +152,15 @@ impl RequestBook {
         let Requests { open, joinable, .. } = &mut *requests;
         let Some(one) = open.get_mut(&id) else { return };
         one.posted = Some(Instant::now());
+        one.has_failed = false;
         // The read may begin before the next caller asks.
         if !one.subject.is_joinable_later() {
             joinable.remove(&one.subject);
         }
     }
 
-    /// Notes that a request could not be posted. Returns true for the first time.
+    /// Notes that a request could not be posted. Returns true for the first time since it was made or
+    /// posted.
     pub(crate) fn is_first_failure(&self, id: RequestId) -> bool {
         let mut requests = self.inner.lock();
         let one = requests.open.get_mut(&id);
@@ -219,6 +225,18 @@ mod tests {
         assert_eq!(book.due().len(), 1, "the answer may be lost");
         book.after_gap();
         assert_eq!(book.due().len(), 1);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_request_fails_for_the_first_time_in_each_outage_and_after_each_webhook() {
+        let book = RequestBook::default();
+        let notice = book.notice(id("provider/one"));
+        assert!(book.is_first_failure(notice));
+        assert!(!book.is_first_failure(notice));
+        assert_eq!(book.notice(id("provider/one")), notice, "it is not posted yet");
+        assert!(book.is_first_failure(notice), "the read may have begun before the webhook");
+        book.posted(notice);
+        assert!(book.is_first_failure(notice), "the engine is away again");
     }
 
     #[tokio::test(start_paused = true)]
