@@ -95,7 +95,7 @@ impl Catalog {
         let ids: Vec<BackendId> = backends.iter().map(|backend| backend.id()).collect();
         let order = BackendOrder::new(ids.iter().copied());
         let (fleet, fingerprints) = fleet.unzip();
-        let shared = shared(&ids, fleet.as_ref(), fingerprints.unwrap_or_default());
+        let shared = shared(&ids, fleet.as_ref(), &fingerprints.unwrap_or_default());
         let outboxes = shared.iter().map(|(of, _, share)| (*of, Arc::clone(&share.outbox)));
         let store = CatalogStore::sharing(&ids, &rules, outboxes.collect());
         let pins = Arc::new(Pins::new(Arc::clone(&store), sharing));
@@ -163,7 +163,7 @@ impl Catalog {
 fn shared(
     backends: &[BackendId],
     fleet: Option<&Fleet>,
-    fingerprints: Fingerprints,
+    fingerprints: &Fingerprints,
 ) -> Vec<(BackendId, String, Arc<BackendShare>)> {
     let Some(fleet) = fleet else { return Vec::new() };
     let shared = backends.iter().filter(|of| of.kind() != BackendKind::Local).map(|of| {

@@ -33,7 +33,8 @@ pub enum LeaseState {
 #[async_trait]
 pub trait Leases: Send + Sync {
     /// Takes the lease of a topic, or renews it for its holder. A new epoch has this nonce, and a
-    /// number one above the highest of the engine's counter, the topic's last entry, and `seen`.
+    /// number one above the highest of the engine's counter, the topic's last entry, and `seen`. A lease
+    /// of an epoch below one of these is void: followers ignore what its holder writes.
     async fn take(
         &self,
         topic: &Topic,

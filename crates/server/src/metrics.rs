@@ -26,7 +26,6 @@ use crate::metrics::caches::{CacheCounters, CacheFamilies};
 use crate::metrics::certificate::CertificateMetrics;
 use crate::metrics::engines::EngineSeries;
 use crate::metrics::process::ProcessMetrics;
-use crate::metrics::replication::ReplicationMetrics;
 use crate::metrics::shared::SharedMetrics;
 
 /// Route label of requests that no route matched.
@@ -57,8 +56,6 @@ pub struct Metrics {
     pub certificate: CertificateMetrics,
     /// Metrics of the engine that replicas share.
     pub shared: SharedMetrics,
-    /// Log that replicas share.
-    pub replication: ReplicationMetrics,
     refused: IntCounterVec,
     artifacts: ArtifactCounters,
 }
@@ -139,7 +136,6 @@ impl Metrics {
             process: ProcessMetrics::new(&registry)?,
             certificate: CertificateMetrics::new(&registry)?,
             shared: SharedMetrics::new(&registry, redis)?,
-            replication: ReplicationMetrics::new(&registry)?,
             artifacts: ArtifactCounters::register(&registry)?,
             registry,
         };

@@ -61,12 +61,11 @@ impl LogReader {
             Err(_) => self.items.load(Ordering::Relaxed),
         };
         self.items.store(items, Ordering::Relaxed);
-        let (streams, _) = result?;
-        Ok(self.heard(streams, cursor))
+        let (behind, _) = result?;
+        Ok(self.heard(behind, cursor))
     }
 
-    /// Returns the items behind a cursor, the cursor they follow, and the time that passed before the
-    /// wait for them.
+    /// Returns the items behind a cursor, and the time that passed before the wait for them.
     async fn answered(&self, cursor: Cursor) -> Result<(Behind, Duration), Away> {
         let begun = Instant::now();
         let mut connection = self.connection.open().await?;

@@ -175,8 +175,10 @@ local lowest
 for _, topic in ipairs(redis.call('HKEYS', KEYS[2])) do
   local mark = redis.call('HGET', KEYS[4], topic) or ''
   local millis, number = string.match(mark, '^(%d+)-(%d+)$')
-  if not millis or #millis > 15 or #number > 15 then return 1 end
-  local place = {tonumber(millis), tonumber(number), 0}
+  local place = {0, 0, 0}
+  if millis and #millis <= 15 and #number <= 15 then
+    place = {tonumber(millis), tonumber(number), 0}
+  end
   if not lowest or is_below(place, lowest) then lowest = place end
 end
 redis.call('XTRIM', KEYS[5], 'MINID', string.format('%.0f-%.0f', lowest[1], lowest[2]))

@@ -11,8 +11,10 @@
 mod engine {
     mod checks;
     mod conformance;
+    mod cursors;
     mod followers;
     mod forged;
+    mod forged_leases;
     mod forged_log;
     mod forged_pins;
     mod forged_snapshots;

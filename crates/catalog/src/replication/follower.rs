@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use registry_fleet::failure::Away;
 use registry_fleet::log::{Cursor, Heard, LogEntry};
 use tokio::time::{Instant, sleep};
 use tracing::{info, warn};
@@ -21,32 +22,34 @@ const RETRY: Duration = Duration::from_millis(500);
 const MANY: usize = 50;
 
 pub(super) async fn follow(replicator: Arc<Replicator>) {
-    let fleet = &replicator.fleet;
-    for backend in &replicator.backends {
-        backend.load_snapshot(fleet).await;
-    }
-    let mut cursor = Cursor::default();
+    let (mut is_started, mut cursor) = (false, Cursor::default());
     loop {
+        // The log may begin after what this replica has.
+        is_started = is_started || replicator.load_snapshots().await.is_ok();
         if replicator.takes_reread() {
             cursor.requests = None;
         }
-        match fleet.log.follow(&mut cursor).await {
-            Ok(heard) => {
-                let has_more = heard.entries.len() >= MANY;
-                if replicator.hear(heard, has_more).await {
-                    // A snapshot was loaded: entries after it were skipped.
-                    cursor.entries = None;
-                }
-            }
-            Err(_) => {
-                replicator.backends.iter().for_each(|backend| backend.lose_engine());
-                sleep(RETRY).await;
-            }
+        let Ok(heard) = replicator.fleet.log.follow(&mut cursor).await else {
+            replicator.backends.iter().for_each(|backend| backend.lose_engine());
+            sleep(RETRY).await;
+            continue;
+        };
+        let has_more = heard.entries.len() >= MANY;
+        if replicator.hear(heard, has_more).await {
+            // A snapshot was loaded: entries after it were skipped.
+            cursor.entries = None;
         }
     }
 }
 
 impl Replicator {
+    async fn load_snapshots(&self) -> Result<(), Away> {
+        for backend in &self.backends {
+            backend.load_snapshot(&self.fleet).await?;
+        }
+        Ok(())
+    }
+
     /// Returns true if the log has to be read again.
     async fn hear(&self, heard: Heard, has_more: bool) -> bool {
         let mut again = false;
@@ -55,9 +58,11 @@ impl Replicator {
                 again |= backend.hear(&self.fleet, entry).await;
             }
         }
+        // The engine's clock: that of a replica may differ.
+        let now = heard.requests.last().map(|request| request.place.millis).unwrap_or_default();
         for request in heard.requests {
             if let Some(backend) = self.backends.iter().find(|one| *one.topic() == request.topic) {
-                backend.receive(&request);
+                backend.receive(&request, now);
             }
         }
         for backend in &self.backends {
@@ -125,7 +130,8 @@ impl SharedBackend {
         if !self.share.progress().has_gap || self.share.role().is_writer() {
             return false;
         }
-        if self.load_snapshot(fleet).await {
+        // A failure is that of the engine, which its link reports.
+        if self.load_snapshot(fleet).await.unwrap_or_default() {
             return true;
         }
         self.share.requests.hint(Subject::Snapshot);

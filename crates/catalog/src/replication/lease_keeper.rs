@@ -16,8 +16,9 @@ use crate::share::role::Role;
 
 /// Pause between renewals.
 const RENEW_EVERY: Duration = Duration::from_secs(3);
-/// Pause between attempts to take a lease, with a tenth more or less.
-const TRY_EVERY: Duration = Duration::from_secs(2);
+/// Pause between attempts to take a lease, and what is added at random: two seconds, a tenth more or less.
+const TRY_EVERY: Duration = Duration::from_millis(1800);
+const JITTER_MAX: Duration = Duration::from_millis(400);
 /// Longer pause of a replica that holds another lease.
 const HOLDER_WAITS: Duration = Duration::from_millis(500);
 /// Time after the last renewal at which a writer steps down: two seconds before its lease ends.
@@ -70,11 +71,10 @@ impl Keeper {
         let pause = if self.backend.share.role().is_writer() {
             RENEW_EVERY
         } else {
-            let tenth = TRY_EVERY / 10;
-            let jitter = tenth.mul_f64(2.0 * fastrand::f64());
+            let jitter = JITTER_MAX.mul_f64(fastrand::f64());
             let holder =
                 if self.replicator.holds_a_lease() { HOLDER_WAITS } else { Duration::ZERO };
-            TRY_EVERY - tenth + jitter + holder
+            TRY_EVERY + jitter + holder
         };
         let mut roles = self.backend.share.roles();
         tokio::select! {

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use registry_fleet::epoch::Position;
 use tokio::time::{Instant, sleep};
 use tracing::warn;
 
@@ -43,7 +44,7 @@ impl SharedBackend {
             // The content of the other replicas replaces all of it.
             outbox.clear();
             self.share.change_progress(|now| {
-                now.position = Default::default();
+                now.position = Position::START;
                 now.has_gap = true;
             });
             return;

@@ -4,6 +4,7 @@ use bytes::Bytes;
 use registry_core::error::Result;
 use registry_core::models::backend_id::BackendId;
 use registry_fleet::epoch::Position;
+use registry_fleet::failure::Away;
 use registry_fleet::log::WriteFailure;
 use registry_fleet::snapshots::Snapshot;
 use tokio::task::yield_now;
@@ -70,19 +71,22 @@ impl SharedBackend {
             let known = index.backend(self.handle.id())?;
             let copies = known.all();
             let extensions = copies.map(|copy| (copy.reported.clone(), copy.read_at())).collect();
-            let owners = if self.decides_owners { index.owners() } else { Default::default() };
-            let owners = owners.into_iter().map(|(id, owner)| OwnerChange::Owned(id, owner));
+            let owners = self.decides_owners.then(|| index.owners()).into_iter().flatten();
+            let owners = owners.map(|(id, owner)| OwnerChange::Owned(id, owner));
             Some(Content { state, extensions, owners: owners.collect() })
         })
     }
 
     /// Loads the snapshot in the engine if it is newer than what this replica has applied. Returns true
     /// if it was loaded.
-    pub(super) async fn load_snapshot(&self, fleet: &Fleet) -> bool {
+    ///
+    /// # Errors
+    ///
+    /// As [`registry_fleet::snapshots::Snapshots::read`].
+    pub(super) async fn load_snapshot(&self, fleet: &Fleet) -> std::result::Result<bool, Away> {
         let known = self.share.progress().position;
-        // A failure is that of the engine, which the link reports.
-        let Ok(Some(snapshot)) = fleet.snapshots.read(self.topic(), known).await else {
-            return false;
+        let Some(snapshot) = fleet.snapshots.read(self.topic(), known).await? else {
+            return Ok(false);
         };
         let mut segments = Vec::with_capacity(snapshot.segments.len());
         for segment in &snapshot.segments {
@@ -91,13 +95,13 @@ impl SharedBackend {
                 Err(error) => {
                     warn!(target: LOG_TARGET, backend = %self.handle.id(),
                         "shared: the snapshot cannot be used: {}", error.report());
-                    return false;
+                    return Ok(false);
                 }
             }
             yield_now().await;
         }
         if self.share.role().is_writer() {
-            return false;
+            return Ok(false);
         }
         self.replace(segments);
         self.share.change_progress(|progress| {
@@ -105,7 +109,7 @@ impl SharedBackend {
             progress.seen = progress.seen.max(snapshot.position.epoch);
             progress.has_gap = false;
         });
-        true
+        Ok(true)
     }
 }
 

@@ -22,6 +22,8 @@ use crate::sync::tasks::sync_in_task;
 
 /// Maximum wait for the end of the log.
 const READ_MAX: Duration = Duration::from_secs(3);
+/// Age of a request whose caller no longer waits, in milliseconds.
+const OUTDATED: u64 = 5000;
 /// Names that the log lacks, from which on a snapshot is cheaper than entries.
 const ENTRIES_MAX: usize = 1000;
 
@@ -61,8 +63,8 @@ impl SharedBackend {
         }
     }
 
-    /// Takes a request of any replica.
-    pub(super) fn receive(self: &Arc<Self>, posted: &PostedRequest) {
+    /// Takes a request of any replica, given the time of the latest one in milliseconds.
+    pub(super) fn receive(self: &Arc<Self>, posted: &PostedRequest, latest: u64) {
         if !self.share.role().is_writer() {
             return;
         }
@@ -76,7 +78,12 @@ impl SharedBackend {
         };
         let received = (posted.place, request);
         let now = Instant::now();
+        let is_outdated = posted.place.millis + OUTDATED < latest;
         match subject {
+            // Its caller has asked the backend by itself.
+            Subject::Stale(_) | Subject::Lookup(..) | Subject::Cycle if is_outdated => {
+                self.answer(received, None, Answer::Read);
+            }
             Subject::Notice(id) if self.share.inbox.receive(&id, received) => {
                 self.handle.refreshes.change(|queue| queue.enqueue_notice(id, now));
             }
@@ -85,7 +92,7 @@ impl SharedBackend {
             {
                 self.handle.refreshes.change(|queue| queue.enqueue_stale(id, now));
             }
-            Subject::Stale(id) => self.answer(received, Some(id), Answer::Read),
+            Subject::Stale(id) => self.answer(received, Some(&id), Answer::Read),
             Subject::Lookup(_, true) if !self.handle.takes_lookup() => {
                 self.answer(received, None, Answer::OverBudget);
             }
@@ -110,8 +117,8 @@ impl SharedBackend {
         }
     }
 
-    fn answer(&self, (place, request): Received, id: Option<ExtensionId>, answer: Answer) {
-        self.share.outbox.answer(id.as_ref(), vec![Answered { place, request, answer }]);
+    fn answer(&self, (place, request): Received, id: Option<&ExtensionId>, answer: Answer) {
+        self.share.outbox.answer(id, vec![Answered { place, request, answer }]);
     }
 
     /// Returns true for an extension that was read within the time to live.

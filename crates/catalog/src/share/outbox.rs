@@ -249,7 +249,7 @@ mod tests {
             RequestId(7)
         });
         outbox.unrequested(Instant::now(), |_| unreachable!("it is requested"));
-        assert_eq!(requested, [one.clone()]);
+        assert_eq!(requested, std::slice::from_ref(&one));
         outbox.answered(RequestId(8));
         assert!(outbox.has(&one));
         outbox.answered(RequestId(7));

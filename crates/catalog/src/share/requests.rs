@@ -197,7 +197,9 @@ mod tests {
         let due = book.due();
         assert_eq!(due.len(), 2, "{due:?}");
         assert!(due.iter().all(|(_, subject)| *subject == Subject::Notice(id("provider/one"))));
-        due.iter().for_each(|(id, _)| book.answered(*id, Answer::Read));
+        for (id, _) in due {
+            book.answered(id, Answer::Read);
+        }
         assert_eq!(book.due(), []);
         book.after_gap();
         assert_eq!(book.due().len(), 1, "the answer may be lost");

@@ -25,7 +25,7 @@ impl QuestionKind {
     ];
 }
 
-/// QuestionCounts of all replicas that reached a backend.
+/// Counts of the questions of all replicas that reached a backend.
 #[derive(Debug, Default)]
 pub struct QuestionCounts([AtomicUsize; QuestionKind::ALL.len()]);
 

@@ -6,6 +6,7 @@ use registry_fleet::metrics::{EngineCall, EngineMetrics, EngineOperation};
 
 use crate::metrics::counters;
 use crate::metrics::engines::EngineSeries;
+use crate::metrics::replication::ReplicationMetrics;
 
 const OK: &str = "ok";
 
@@ -15,6 +16,8 @@ pub struct SharedMetrics {
     calls: EngineSeries,
     replicas: IntGaugeVec,
     pin_conflicts: IntCounterVec,
+    /// The log.
+    pub replication: ReplicationMetrics,
 }
 
 impl SharedMetrics {
@@ -34,7 +37,8 @@ impl SharedMetrics {
             &["backend"],
         )?;
         registry.register(Box::new(pin_conflicts.clone()))?;
-        Ok(Self { calls, replicas, pin_conflicts })
+        let replication = ReplicationMetrics::new(registry)?;
+        Ok(Self { calls, replicas, pin_conflicts, replication })
     }
 
     /// Creates every series at 0, also those of these backends.

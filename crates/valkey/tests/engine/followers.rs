@@ -1,17 +1,16 @@
-//! Followers of a log that is trimmed, emptied, or whose server fails.
+//! Followers of a log whose server fails, is slow, or is another one.
 
 use std::time::Duration;
 
-use bytes::Bytes;
 use registry_fleet::epoch::Position;
 use registry_fleet::failure::{Away, AwayReason};
-use registry_fleet::log::{Cursor, Heard, Log as _, LogEntry};
-use registry_fleet::metrics::EngineOperation;
+use registry_fleet::log::{Cursor, Heard, Log as _};
+use registry_fleet::metrics::{EngineCall, EngineOperation};
 use registry_fleet::topic::Topic;
 use registry_testing::engine_proxy::Way;
-use registry_testing::fleet::conformance::{entry, first, snapshot};
-use registry_testing::fleet::connected::Connected;
+use registry_testing::engine_server::EngineServer;
 use tokio::join;
+use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout};
 
 use crate::engine::rig::{PATIENCE, Replica, servers};
@@ -22,36 +21,6 @@ const FOLLOW_MAX: Duration = Duration::from_secs(8);
 
 fn topic(text: &str) -> Topic {
     text.parse().unwrap()
-}
-
-/// Appends entries of a new epoch behind each other.
-async fn appended(one: &Connected<'_>, topic: &Topic, payloads: &[&'static str]) -> Vec<LogEntry> {
-    let (epoch, tail) = one.hold(topic).await;
-    let mut entries: Vec<LogEntry> = Vec::new();
-    for payload in payloads {
-        let next = match entries.last() {
-            Some(last) => entry(topic, last.position, *payload),
-            None if tail.epoch == epoch => entry(topic, tail, *payload),
-            None => first(topic, epoch, tail, *payload),
-        };
-        assert!(one.append(&next, &[]).await);
-        entries.push(next);
-    }
-    entries
-}
-
-/// Follows until something came.
-async fn heard(replica: &Replica, cursor: &mut Cursor) -> Heard {
-    let waited = timeout(PATIENCE, async {
-        loop {
-            match replica.log.follow(cursor).await {
-                Ok(heard) if heard != Heard::default() => return heard,
-                Ok(_) => {}
-                Err(_) => sleep(Duration::from_millis(20)).await,
-            }
-        }
-    });
-    waited.await.unwrap()
 }
 
 /// Follows until that fails.
@@ -69,65 +38,56 @@ async fn failed(replica: &Replica, cursor: &mut Cursor) -> Away {
     waited.await.unwrap()
 }
 
+/// Number that the server gave to the connection that read the log.
+async fn reader(server: &EngineServer) -> String {
+    let clients = server.command(&["CLIENT", "LIST"]).await;
+    let reader = clients.lines().find(|client| client.contains("cmd=xread")).unwrap();
+    reader.split(' ').find(|word| word.starts_with("id=")).unwrap().to_owned()
+}
+
 #[tokio::test]
-async fn a_cursor_whose_entry_was_trimmed_reads_the_log_from_its_beginning() {
-    let [one_topic, other_topic] = ["one", "other"].map(topic);
+async fn the_connection_is_kept_until_the_link_has_connected_again() {
     for server in servers("").await {
         let replica = Replica::of(&server, "a").await;
-        let one = replica.named("one");
-        let mut early = Cursor::default();
-        let ours = appended(&one, &one_topic, &["1", "2"]).await;
-        assert_eq!(heard(&replica, &mut early).await.entries, ours);
-        let theirs = appended(&one, &other_topic, &["3"]).await;
-        let tail = ours[1].position;
-        assert!(one.write(&one_topic, &snapshot(tail, &[b"state"])).await);
-        let all = [&ours[..], &theirs[..]].concat();
-        assert_eq!(
-            heard(&replica, &mut Cursor::default()).await.entries,
-            all,
-            "a topic has no snapshot"
-        );
-        let mut late = early;
-        assert_eq!(heard(&replica, &mut late).await.entries, theirs);
-        assert!(one.write(&other_topic, &snapshot(theirs[0].position, &[b"state"])).await);
-        // The last entry stays: whoever has read it has missed nothing.
-        assert_eq!(heard(&replica, &mut Cursor::default()).await.entries, theirs);
-        let more = appended(&one, &one_topic, &["4"]).await;
-        assert_eq!(heard(&replica, &mut late).await.entries, more);
-        assert_eq!(heard(&replica, &mut early).await.entries, [theirs, more].concat());
+        let mut cursor = Cursor::default();
+        replica.log.follow(&mut cursor).await.unwrap();
+        let first = reader(&server).await;
+        replica.log.follow(&mut cursor).await.unwrap();
+        assert_eq!(reader(&server).await, first);
+        // The link finds out by itself. Another server may answer afterwards.
+        server.signal("-STOP");
+        replica.away(AwayReason::Late).await;
+        server.signal("-CONT");
+        replica.connected().await;
+        while replica.log.follow(&mut cursor).await.is_err() {
+            sleep(Duration::from_millis(20)).await;
+        }
+        assert_ne!(reader(&server).await, first);
     }
 }
 
 #[tokio::test]
-async fn a_cursor_reads_both_streams_from_their_beginning_after_a_flush() {
-    let topic = topic("topic");
+async fn more_than_a_slow_network_carries_in_time_comes_in_smaller_parts() {
+    let mut checks = JoinSet::new();
     for server in servers("").await {
-        let replica = Replica::of(&server, "a").await;
-        let one = replica.named("one");
-        let mut cursor = Cursor::default();
-        one.post(&topic, b"before").await;
-        appended(&one, &topic, &["1", "2"]).await;
-        heard(&replica, &mut cursor).await;
-        // The clock of the server may have gone back, too.
-        let ahead = ["9999999999999-1", "9999999999999-2"];
-        for (stream, id) in ["er:{a}:log", "er:{a}:requests"].into_iter().zip(ahead) {
-            server.command(&["XADD", stream, id, "name", "value"]).await;
-        }
-        assert_eq!(replica.log.follow(&mut cursor).await.unwrap(), Heard::default());
-        assert_eq!(cursor.entries.map(|place| place.millis), Some(9_999_999_999_999));
-        server.command(&["FLUSHALL"]).await;
-        let again = appended(&one, &topic, &["3"]).await;
-        one.post(&topic, b"after").await;
-        let heard = heard(&replica, &mut cursor).await;
-        assert_eq!(heard.entries, again);
-        assert_eq!(heard.requests.first().map(|r| r.payload.clone()), Some(Bytes::from("after")));
-        // A stream of requests that ends before the cursor is another one.
-        server.command(&["DEL", "er:{a}:requests"]).await;
-        server.command(&["XADD", "er:{a}:requests", "5-0", "name", "value"]).await;
-        assert_eq!(replica.log.follow(&mut cursor).await.unwrap(), Heard::default());
-        assert_eq!(cursor.requests.map(|place| place.millis), Some(5));
-        assert!(cursor.entries.is_some_and(|place| place.millis > 5), "the log is the same");
+        checks.spawn(async move {
+            let replica = Replica::of(&server, "a").await;
+            let large: &'static str = "x".repeat(200_000).leak();
+            let entries = replica.named("one").append_all(&topic("topic"), &[large; 100]).await;
+            replica.calls.take();
+            // 20 MB by 64 kB every 20 ms take six seconds, and an answer may take three.
+            server.proxy.set(Way::Slow(Duration::from_millis(20)));
+            let one = replica.named("one");
+            let mut following = one.following(&topic("topic"));
+            let all = timeout(2 * PATIENCE, following.until(entries[99].position)).await;
+            assert!(all.is_ok_and(|all| all == entries));
+            let calls = replica.calls.take();
+            let is_late = |call: &EngineCall| call.failure == Some(AwayReason::Late);
+            let mut follows = calls.iter().filter(|call| call.operation == EngineOperation::Follow);
+            assert!(follows.any(is_late));
+        });
     }
+    checks.join_all().await;
 }
 
 #[tokio::test]
@@ -152,7 +112,7 @@ async fn a_wait_holds_up_no_call_and_counts_as_no_duration() {
         let durations: Vec<Duration> = follows.map(|call| call.duration).collect();
         assert!(durations.len() == 1 && durations[0] < waited / 2, "{durations:?}");
         replica.named("one").post(&topic, b"asked").await;
-        assert_eq!(heard(&replica, &mut cursor).await.requests[0].payload, "asked");
+        assert_eq!(replica.heard(&mut cursor).await.requests[0].payload, "asked");
     }
 }
 
@@ -163,8 +123,8 @@ async fn a_killed_server_ends_a_wait_and_is_followed_again_from_its_beginning() 
         let replica = Replica::of(&server, "a").await;
         let one = replica.named("one");
         let mut cursor = Cursor::default();
-        appended(&one, &topic, &["1"]).await;
-        heard(&replica, &mut cursor).await;
+        one.append_all(&topic, &["1"]).await;
+        replica.heard(&mut cursor).await;
         let before = cursor;
         let (away, ()) = join!(failed(&replica, &mut cursor), server.kill());
         assert_eq!(away.reason, AwayReason::Unreachable, "{away}");
@@ -177,8 +137,8 @@ async fn a_killed_server_ends_a_wait_and_is_followed_again_from_its_beginning() 
         }
         assert!(begun.elapsed() < Duration::from_millis(500), "{:?}", begun.elapsed());
         server.restart().await;
-        let again = appended(&one, &topic, &["2"]).await;
-        assert_eq!(heard(&replica, &mut cursor).await.entries, again);
+        let again = one.append_all(&topic, &["2"]).await;
+        assert_eq!(replica.heard(&mut cursor).await.entries, again);
     }
 }
 
@@ -189,20 +149,20 @@ async fn a_stopped_and_a_silent_server_end_a_wait_within_its_bound() {
         let replica = Replica::of(&server, "a").await;
         let one = replica.named("one");
         let mut cursor = Cursor::default();
-        appended(&one, &topic, &["1"]).await;
-        heard(&replica, &mut cursor).await;
+        one.append_all(&topic, &["1"]).await;
+        replica.heard(&mut cursor).await;
         server.signal("-STOP");
         let away = failed(&replica, &mut cursor).await;
         assert_eq!(away.reason, AwayReason::Late, "{away}");
         server.signal("-CONT");
-        let more = appended(&one, &topic, &["2"]).await;
-        assert_eq!(heard(&replica, &mut cursor).await.entries, more);
+        let more = one.append_all(&topic, &["2"]).await;
+        assert_eq!(replica.heard(&mut cursor).await.entries, more);
         server.proxy.set(Way::Held);
         let away = failed(&replica, &mut cursor).await;
         assert_eq!(away.reason, AwayReason::Late, "{away}");
         server.proxy.set(Way::Open);
-        let more = appended(&one, &topic, &["3"]).await;
-        assert_eq!(heard(&replica, &mut cursor).await.entries, more);
+        let more = one.append_all(&topic, &["3"]).await;
+        assert_eq!(replica.heard(&mut cursor).await.entries, more);
     }
 }
 
@@ -213,12 +173,12 @@ async fn a_flush_during_a_wait_is_followed() {
         let replica = Replica::of(&server, "a").await;
         let one = replica.named("one");
         let mut cursor = Cursor::default();
-        appended(&one, &topic, &["1", "2", "3"]).await;
-        heard(&replica, &mut cursor).await;
-        let (heard, again) = join!(heard(&replica, &mut cursor), async {
+        one.append_all(&topic, &["1", "2", "3"]).await;
+        replica.heard(&mut cursor).await;
+        let (heard, again) = join!(replica.heard(&mut cursor), async {
             server.command(&["FLUSHALL"]).await;
             server.command(&["SCRIPT", "FLUSH"]).await;
-            appended(&one, &topic, &["4"]).await
+            one.append_all(&topic, &["4"]).await
         });
         assert_eq!(heard.entries, again);
     }
@@ -230,8 +190,8 @@ async fn a_primary_that_becomes_a_replica_ends_a_wait_and_is_not_followed() {
     for (server, primary) in servers("").await.into_iter().zip(servers("").await) {
         let replica = Replica::of(&server, "a").await;
         let mut cursor = Cursor::default();
-        appended(&replica.named("one"), &topic, &["1"]).await;
-        heard(&replica, &mut cursor).await;
+        replica.named("one").append_all(&topic, &["1"]).await;
+        replica.heard(&mut cursor).await;
         let port = primary.proxy.address.port().to_string();
         let (away, ()) = join!(failed(&replica, &mut cursor), async {
             while !server.command(&["INFO", "clients"]).await.contains("blocked_clients:1") {
@@ -246,7 +206,7 @@ async fn a_primary_that_becomes_a_replica_ends_a_wait_and_is_not_followed() {
         assert_eq!(away.reason, AwayReason::ReadOnly, "{away}");
         server.command(&["REPLICAOF", "NO", "ONE"]).await;
         replica.taken().await;
-        let more = appended(&replica.named("one"), &topic, &["2"]).await;
-        assert_eq!(heard(&replica, &mut cursor).await.entries, more);
+        let more = replica.named("one").append_all(&topic, &["2"]).await;
+        assert_eq!(replica.heard(&mut cursor).await.entries, more);
     }
 }

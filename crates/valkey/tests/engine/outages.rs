@@ -2,8 +2,13 @@
 
 use std::time::Duration;
 
+use registry_fleet::epoch::Position;
 use registry_fleet::failure::AwayReason;
+use registry_fleet::log::{Cursor, Heard, Log as _, WriteFailure};
+use registry_fleet::metrics::{EngineCall, EngineOperation};
+use registry_fleet::snapshots::Snapshots as _;
 use registry_testing::engine_proxy::Way;
+use registry_testing::fleet::conformance::snapshot;
 use tokio::time::{Instant, sleep};
 
 use crate::engine::rig::{Replica, servers};
@@ -118,6 +123,40 @@ async fn a_full_server_is_told_as_full_and_used_again_once_it_has_room() {
         server.command(&["CONFIG", "SET", "maxmemory", "0"]).await;
         replica.take().await.unwrap();
         replica.connected().await;
+    }
+}
+
+#[tokio::test]
+async fn a_full_server_refuses_snapshots_and_is_read_nevertheless() {
+    let topic = "topic".parse().unwrap();
+    for mut server in servers("").await {
+        let replica = Replica::of(&server, "a").await;
+        let one = replica.named("one");
+        let (epoch, _) = one.hold(&topic).await;
+        let small = snapshot(Position::first_of(epoch), &[b"small"]);
+        assert!(one.write(&topic, &small).await);
+        server.command(&["CONFIG", "SET", "maxmemory", "1"]).await;
+        let more = snapshot(small.position, &[b"more"]);
+        let failure = replica.snapshots.write(&one.replica, &topic, &more).await.unwrap_err();
+        let WriteFailure::Away(away) = failure else { panic!("{failure}") };
+        assert_eq!(away.reason, AwayReason::Full, "{away}");
+        let refused = replica.link.state().report().refused;
+        assert_eq!(refused.get(&EngineOperation::Snapshot), Some(&away));
+        assert_eq!(one.read(&topic, Position::START).await, Some(small));
+        assert_eq!(replica.log.follow(&mut Cursor::default()).await, Ok(Heard::default()));
+        server.command(&["CONFIG", "SET", "maxmemory", "0"]).await;
+        assert!(one.write(&topic, &more).await);
+        assert!(replica.link.state().report().failure().is_none());
+        server.kill().await;
+        replica.away(AwayReason::Unreachable).await;
+        replica.calls.take();
+        replica.snapshots.read(&topic, Position::START).await.unwrap_err();
+        replica.snapshots.write(&one.replica, &topic, &more).await.unwrap_err();
+        let is_snapshot = |call: &EngineCall| call.operation == EngineOperation::Snapshot;
+        let calls: Vec<_> = replica.calls.take().into_iter().filter(is_snapshot).collect();
+        assert!(calls.len() == 2 && calls.iter().all(|call| call.failure.is_some()), "{calls:?}");
+        server.restart().await;
+        assert_eq!(one.read(&topic, Position::START).await, None, "it kept nothing");
     }
 }
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use registry_fleet::buckets::{BucketUse, Buckets as _, SharedLimit};
 use registry_fleet::failure::{Away, AwayReason};
+use registry_fleet::log::{Cursor, Heard, Log as _};
 use registry_fleet::members::Members as _;
 use registry_fleet::metrics::{EngineCall, EngineMetrics};
 use registry_fleet::state::EnginePresence;
@@ -160,5 +161,19 @@ impl Replica {
             }
         });
         taken.await.unwrap_or_else(|_| panic!("{:?}", self.link.state().report()));
+    }
+
+    /// Follows the log until something came.
+    pub async fn heard(&self, cursor: &mut Cursor) -> Heard {
+        let waited = timeout(PATIENCE, async {
+            loop {
+                match self.log.follow(cursor).await {
+                    Ok(heard) if heard != Heard::default() => return heard,
+                    Ok(_) => {}
+                    Err(_) => sleep(Duration::from_millis(20)).await,
+                }
+            }
+        });
+        waited.await.unwrap_or_else(|_| panic!("{:?}", self.link.state().report()))
     }
 }

@@ -68,6 +68,26 @@ impl Connected<'_> {
         }
     }
 
+    /// Appends an entry for each payload, behind the last one. Returns them.
+    pub async fn append_all(&self, topic: &Topic, payloads: &[&'static str]) -> Vec<LogEntry> {
+        let (epoch, mut previous) = self.hold(topic).await;
+        let mut entries = Vec::new();
+        for payload in payloads {
+            let before = if previous.epoch == epoch { previous } else { Position::first_of(epoch) };
+            let (topic, position) = (topic.clone(), before.next());
+            let entry = LogEntry {
+                topic,
+                position,
+                previous,
+                payload: Bytes::from_static(payload.as_bytes()),
+            };
+            assert!(self.append(&entry, &[]).await, "another replica writes");
+            entries.push(entry);
+            previous = position;
+        }
+        entries
+    }
+
     /// Posts a request, which may then be there more than once.
     pub async fn post(&self, topic: &Topic, payload: &'static [u8]) {
         while self.log.post(topic, &Bytes::from_static(payload)).await.is_err() {

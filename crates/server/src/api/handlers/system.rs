@@ -87,7 +87,7 @@ fn measure(api: &ApiState) {
     }
     let replicator = api.answers.catalog().replicator.as_ref();
     for (backend, report) in replicator.iter().flat_map(|replicator| replicator.reports()) {
-        api.metrics.replication.reported(backend.as_str(), &report);
+        api.metrics.shared.replication.reported(backend.as_str(), &report);
     }
 }
 
