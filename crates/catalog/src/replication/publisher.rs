@@ -17,7 +17,7 @@ use crate::share::outbox::Batch;
 use crate::share::role::Role;
 
 /// Maximum number of names in an entry.
-const BATCH: usize = 500;
+const BATCH: usize = 100;
 /// Minimum time between two reports of the state.
 const STATE_EVERY: Duration = Duration::from_secs(1);
 /// Time after which a writer reports although nothing changed: a follower counts on it.

@@ -7,8 +7,6 @@ use registry_valkey::settings::EngineSettings;
 use registry_testing::engine_server::EngineServer;
 
 use crate::engine::rig::{Replica, secrets, servers, settings};
-use registry_fleet::members::Members as _;
-use registry_valkey::members::EngineMembers;
 
 async fn found(server: &EngineServer) -> Vec<Check> {
     examine(settings(server, "a"), None, secrets("s")).await
@@ -23,7 +21,7 @@ fn problem<'a>(checks: &'a [Check], step: &str) -> &'a Check {
 async fn a_good_server_has_no_problem_and_the_check_is_no_replica() {
     for server in servers("").await {
         let replica = Replica::of(&server, "a").await;
-        EngineMembers::new(replica.link.clone()).present(&"one".parse().unwrap()).await.unwrap();
+        replica.presence("one").await;
         for _ in 0..2 {
             let checks = found(&server).await;
             assert!(checks.iter().all(|check| check.fix.is_none()), "{checks:?}");
@@ -43,7 +41,7 @@ async fn each_thing_that_is_wrong_is_told_with_what_to_do() {
         assert!(problem(&checks, "memory").what.contains("volatile-ttl"));
         let foreign = Replica::new(settings(&server, "a"), None, secrets("f"));
         foreign.connected().await;
-        EngineMembers::new(foreign.link.clone()).present(&"other".parse().unwrap()).await.unwrap();
+        foreign.presence("other").await;
         let checks = found(&server).await;
         let replicas = problem(&checks, "replicas");
         assert!(replicas.what.contains("another secret") && !replicas.is_note, "{replicas:?}");

@@ -3,6 +3,8 @@
 use registry_fleet::state::EnginePresence;
 use registry_testing::fleet::buckets::MemoryBuckets;
 use registry_testing::fleet::conformance;
+use registry_testing::fleet::connected::Connected;
+use registry_testing::fleet::engine::MemoryEngine;
 use registry_testing::fleet::pins::MemoryPins;
 use tokio::task::JoinSet;
 
@@ -34,6 +36,18 @@ async fn pins_of_redis_and_valkey_do_what_those_of_every_engine_do() {
         let (one, other) = (Replica::of(&server, "a").await, Replica::of(&server, "a").await);
         conformance::pins(&one.pins, &other.pins).await;
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_engine_in_memory_does_what_every_engine_does() {
+    let engine = MemoryEngine::new();
+    let (one, other) = (engine.connect(), engine.connect());
+    let (one, other) = (Connected::of("one", &*one), Connected::of("other", &*other));
+    conformance::leases(&one, &other).await;
+    conformance::lease_ends(&one, &other).await;
+    conformance::log(&one, &other).await;
+    conformance::large_payloads(&one, &other).await;
+    conformance::snapshots(&one, &other).await;
 }
 
 #[tokio::test]

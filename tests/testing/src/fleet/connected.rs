@@ -1,19 +1,23 @@
 //! A replica that is connected to an engine, for checks that any engine has to pass.
 
 use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
 use registry_fleet::epoch::{Epoch, Position};
+use registry_fleet::failure::Away;
 use registry_fleet::leases::{LeaseState, Leases};
 use registry_fleet::log::{Cursor, Log, LogEntry, PostedRequest, StreamPlace, WriteFailure};
 use registry_fleet::replica::ReplicaId;
 use registry_fleet::snapshots::{Snapshot, Snapshots};
 use registry_fleet::topic::Topic;
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 
 /// Time between two attempts at a busy engine.
 const RETRY: Duration = Duration::from_millis(20);
+/// Far more than any check takes on a busy machine.
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// A replica with its engine. Calls without an answer are tried again, as often as it takes: a busy
 /// machine decides no check.
@@ -25,15 +29,16 @@ pub struct Connected<'a> {
     pub snapshots: &'a dyn Snapshots,
 }
 
-impl Connected<'_> {
+impl<'a> Connected<'a> {
+    /// A replica with one connection for everything.
+    pub fn of<C: Leases + Log + Snapshots>(name: &str, connection: &'a C) -> Self {
+        let replica = name.parse().unwrap();
+        Self { replica, leases: connection, log: connection, snapshots: connection }
+    }
+
     /// Takes or renews the lease of a topic.
     pub async fn take(&self, topic: &Topic, seen: Epoch, nonce: u16) -> LeaseState {
-        loop {
-            match self.leases.take(topic, &self.replica, seen, nonce).await {
-                Ok(state) => return state,
-                Err(_) => sleep(RETRY).await,
-            }
-        }
+        answered(|| self.leases.take(topic, &self.replica, seen, nonce)).await
     }
 
     /// Takes the lease of a topic that no other replica has. Returns the epoch and the position of the
@@ -47,25 +52,22 @@ impl Connected<'_> {
 
     /// Ends a lease.
     pub async fn release(&self, topic: &Topic, epoch: Epoch) {
-        while self.leases.release(topic, &self.replica, epoch).await.is_err() {
-            sleep(RETRY).await;
-        }
+        answered(|| self.leases.release(topic, &self.replica, epoch)).await;
     }
 
     /// Appends an entry. Returns false if the engine fences this replica.
-    pub async fn append(&self, entry: &LogEntry, answered: &[StreamPlace]) -> bool {
-        let mut is_repeated = false;
-        loop {
-            match self.log.append(&self.replica, entry, answered).await {
-                Ok(()) => return true,
-                // An attempt without an answer may have been carried out.
-                Err(WriteFailure::Fenced) => {
-                    return is_repeated && self.hold(&entry.topic).await.1 == entry.position;
-                }
-                Err(WriteFailure::Away(_)) => sleep(RETRY).await,
+    pub async fn append(&self, entry: &LogEntry, answers: &[StreamPlace]) -> bool {
+        let is_repeated = AtomicBool::new(false);
+        let attempt = || async {
+            let result = self.log.append(&self.replica, entry, answers).await;
+            let was_sent = is_repeated.swap(true, Ordering::Relaxed);
+            match unless_fenced(result)? {
+                // The attempt without an answer may have been carried out.
+                false if was_sent => Ok(self.hold(&entry.topic).await.1 == entry.position),
+                is_appended => Ok(is_appended),
             }
-            is_repeated = true;
-        }
+        };
+        answered(attempt).await
     }
 
     /// Appends an entry for each payload, behind the last one. Returns them.
@@ -90,30 +92,21 @@ impl Connected<'_> {
 
     /// Posts a request, which may then be there more than once.
     pub async fn post(&self, topic: &Topic, payload: &'static [u8]) {
-        while self.log.post(topic, &Bytes::from_static(payload)).await.is_err() {
-            sleep(RETRY).await;
-        }
+        let payload = Bytes::from_static(payload);
+        answered(|| self.log.post(topic, &payload)).await;
     }
 
     /// Writes a snapshot. Returns false if the engine fences this replica.
     pub async fn write(&self, topic: &Topic, snapshot: &Snapshot) -> bool {
-        loop {
-            match self.snapshots.write(&self.replica, topic, snapshot).await {
-                Ok(()) => return true,
-                Err(WriteFailure::Fenced) => return false,
-                Err(WriteFailure::Away(_)) => sleep(RETRY).await,
-            }
-        }
+        answered(|| async {
+            unless_fenced(self.snapshots.write(&self.replica, topic, snapshot).await)
+        })
+        .await
     }
 
     /// Reads the snapshot of a topic.
     pub async fn read(&self, topic: &Topic, known: Position) -> Option<Snapshot> {
-        loop {
-            match self.snapshots.read(topic, known).await {
-                Ok(snapshot) => return snapshot,
-                Err(_) => sleep(RETRY).await,
-            }
-        }
+        answered(|| self.snapshots.read(topic, known)).await
     }
 
     /// Follows one topic from the beginning of the log.
@@ -126,6 +119,26 @@ impl Connected<'_> {
             entries,
             requests,
         }
+    }
+}
+
+/// Calls until there is an answer.
+async fn answered<T, F: Future<Output = Result<T, Away>>>(call: impl Fn() -> F) -> T {
+    let begun = Instant::now();
+    loop {
+        match call().await {
+            Ok(answer) => return answer,
+            Err(away) => assert!(begun.elapsed() < PATIENCE, "{away}"),
+        }
+        sleep(RETRY).await;
+    }
+}
+
+fn unless_fenced(result: Result<(), WriteFailure>) -> Result<bool, Away> {
+    match result {
+        Ok(()) => Ok(true),
+        Err(WriteFailure::Fenced) => Ok(false),
+        Err(WriteFailure::Away(away)) => Err(away),
     }
 }
 
@@ -152,7 +165,9 @@ impl Following<'_> {
     /// Follows until the last entry of the topic has a position. Returns the entries that came since
     /// the last time.
     pub async fn until(&mut self, position: Position) -> Vec<LogEntry> {
+        let begun = Instant::now();
         while self.entries.last().map(|entry| entry.position) != Some(position) {
+            assert!(begun.elapsed() < PATIENCE, "{position} does not come: {self:?}");
             self.follow().await;
         }
         std::mem::take(&mut self.entries)
@@ -160,7 +175,9 @@ impl Following<'_> {
 
     /// Follows until a request came. Returns its places.
     pub async fn until_request(&mut self, payload: &[u8]) -> Vec<StreamPlace> {
+        let begun = Instant::now();
         while !self.requests.iter().any(|request| request.payload == payload) {
+            assert!(begun.elapsed() < PATIENCE, "{payload:?} does not come: {self:?}");
             self.follow().await;
         }
         let found = self.requests.iter().filter(|request| request.payload == payload);
@@ -170,6 +187,8 @@ impl Following<'_> {
 
 impl fmt::Debug for Following<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:?}: {:?}, {:?}", self.cursor, self.entries, self.requests)
+        let positions = self.entries.iter().map(|entry| entry.position.to_string());
+        let positions: Vec<_> = positions.collect();
+        write!(f, "{:?}: {positions:?}, {:?}", self.cursor, self.requests)
     }
 }

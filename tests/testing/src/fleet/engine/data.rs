@@ -54,15 +54,19 @@ impl EngineData {
         nonce: u16,
     ) -> LeaseState {
         let tail = self.tail(topic);
-        let held = self.leases.get(topic).filter(|lease| Instant::now() < lease.ends_at);
+        let seen = seen.max(tail.epoch);
+        let counted = self.counters.get(topic).copied().unwrap_or_default();
+        let held = self.leases.get(topic).filter(|lease| {
+            let is_void = lease.epoch < seen || lease.epoch.number < counted;
+            !is_void && Instant::now() < lease.ends_at
+        });
         let epoch = match held {
             Some(lease) if lease.replica != *replica => {
                 return LeaseState::Taken { epoch: lease.epoch };
             }
             Some(lease) => lease.epoch,
             None => {
-                let counted = self.counters.get(topic).copied().unwrap_or_default();
-                let number = counted.max(tail.epoch.number).max(seen.number) + 1;
+                let number = counted.max(seen.number) + 1;
                 self.counters.insert(topic.clone(), number);
                 Epoch { number, nonce }
             }
