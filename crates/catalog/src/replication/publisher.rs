@@ -24,6 +24,8 @@ const STATE_EVERY: Duration = Duration::from_secs(1);
 const SILENCE_MAX: Duration = Duration::from_secs(15);
 /// Time between snapshots of content that changes.
 const SNAPSHOT_EVERY: Duration = Duration::from_mins(1);
+/// Time between snapshots that replicas ask for.
+const WANTED_EVERY: Duration = Duration::from_secs(2);
 /// Entries after which a snapshot is written in any case.
 const ENTRIES_MAX: usize = 5000;
 /// Share of the time that goes into snapshots at most.
@@ -38,13 +40,22 @@ struct Published {
     entries: usize,
     has_content: bool,
     snapshot_from: Instant,
+    /// Time from which a snapshot is written that a replica asks for.
+    wanted_from: Instant,
 }
 
 impl Published {
     fn nothing(epoch: Epoch) -> Self {
-        let snapshot_from = Instant::now() + SNAPSHOT_EVERY;
-        let (state, state_at) = (None, None);
-        Self { epoch, state, state_at, entries: 0, has_content: false, snapshot_from }
+        let now = Instant::now();
+        Self {
+            epoch,
+            state: None,
+            state_at: None,
+            entries: 0,
+            has_content: false,
+            snapshot_from: now + SNAPSHOT_EVERY,
+            wanted_from: now,
+        }
     }
 
     fn is_state_due(&self, summary: &StateSummary) -> bool {
@@ -54,8 +65,10 @@ impl Published {
     }
 
     fn is_snapshot_due(&self, wanted: bool) -> bool {
-        let is_time = self.snapshot_from <= Instant::now();
-        wanted && self.entries > 0 || is_time && self.has_content || self.entries > ENTRIES_MAX
+        let now = Instant::now();
+        let is_wanted = wanted && self.wanted_from <= now;
+        let is_time = self.snapshot_from <= now;
+        is_wanted && self.entries > 0 || is_time && self.has_content || self.entries > ENTRIES_MAX
     }
 }
 
@@ -123,8 +136,10 @@ impl SharedBackend {
             let position = self.share.progress().position;
             if self.write_snapshot(fleet, position).await? {
                 self.share.snapshot_written();
-                let pause = SNAPSHOT_EVERY.max(begun.elapsed() * SNAPSHOT_SHARE);
-                published.snapshot_from = Instant::now() + pause;
+                let (now, pause) = (Instant::now(), begun.elapsed() * SNAPSHOT_SHARE);
+                published.snapshot_from = now + pause.max(SNAPSHOT_EVERY);
+                // A replica that cannot use snapshots must not cause one after the other.
+                published.wanted_from = now + pause.max(WANTED_EVERY);
                 published.entries = 0;
                 published.has_content = false;
             }

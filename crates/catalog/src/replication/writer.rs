@@ -48,8 +48,9 @@ impl SharedBackend {
             }
         }
         self.share.count(|counts| counts.takeovers += 1);
-        info!(target: LOG_TARGET, backend = %self.handle.id(), %epoch, connects,
-            "shared: this replica reads the backend for all");
+        let found = if connects { "followed the log to its end" } else { "published its state" };
+        info!(target: LOG_TARGET, backend = %self.handle.id(), %epoch,
+            "shared: this replica {found}, and reads the backend for all replicas from now on");
         self.share.set_role(Role::Writer { epoch });
         true
     }
@@ -57,7 +58,7 @@ impl SharedBackend {
     /// Ends the role of the writer. What is not published yet becomes requests to the next one.
     pub(super) fn step_down(&self) {
         if self.share.role().is_writer() {
-            info!(target: LOG_TARGET, backend = %self.handle.id(), "shared: this replica no longer reads the backend for all");
+            info!(target: LOG_TARGET, backend = %self.handle.id(), "shared: this replica no longer reads the backend for all replicas");
             self.share.inbox.clear();
             self.share.set_role(Role::Follower);
         }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use fastrand::Rng;
 use parking_lot::Mutex;
 use registry_testing::fleet::fault::Fault;
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 
 use crate::backend_path::PathState;
 use crate::replica_set::ReplicaSet;
@@ -36,6 +36,16 @@ pub enum Incident {
     Paused(usize, Duration),
     /// One replica is killed and started again.
     Restarted(usize, Duration),
+}
+
+/// An incident that is over.
+#[derive(Clone, Copy, Debug)]
+pub struct IncidentRecord {
+    pub incident: Incident,
+    pub begun: Instant,
+    pub ended: Instant,
+    /// Time after which all replicas showed the same; `None` if they did not before the next one.
+    pub agreed_after: Option<Duration>,
 }
 
 impl Incident {

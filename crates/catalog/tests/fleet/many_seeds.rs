@@ -23,14 +23,15 @@ fn setting<T: FromStr>(name: &str, default: T) -> T {
 #[ignore = "takes minutes: scripts/fleet-simulation runs it"]
 fn replicas_agree_in_many_seeds() {
     let (seeds, replicas) = (setting("FLEET_SEEDS", 10), setting("FLEET_REPLICAS", 3));
+    let first: u64 = setting("FLEET_FIRST_SEED", 0);
     let duration = Duration::from_hours(1).mul_f64(setting("FLEET_HOURS", 1.0));
-    let (next, reports) = (AtomicU64::new(0), Mutex::new(Vec::new()));
+    let (next, reports) = (AtomicU64::new(first), Mutex::new(Vec::new()));
     thread::scope(|scope| {
         for _ in 0..thread::available_parallelism().map_or(1, NonZeroUsize::get) {
             scope.spawn(|| {
                 loop {
                     let seed = next.fetch_add(1, Ordering::Relaxed);
-                    if seed >= seeds {
+                    if seed >= first + seeds {
                         return;
                     }
                     let report = play(Scenario::with_incidents(seed, replicas, duration));

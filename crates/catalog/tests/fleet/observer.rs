@@ -6,6 +6,7 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 use registry_catalog::index::view::View;
 use registry_core::models::backend_id::BackendId;
+use registry_core::models::naming::ExtensionId;
 use registry_core::models::scope::Scope;
 use tokio::sync::watch;
 use tokio::time::Instant;
@@ -15,12 +16,14 @@ use crate::world::change_number;
 
 /// Changes that a replica has shown, and those that it took back.
 pub struct Observer {
+    pub replica: usize,
     begun: Instant,
     observations: Mutex<Observations>,
 }
 
 #[derive(Default)]
 struct Observations {
+    replica: usize,
     /// Number of views.
     views: u64,
     extensions: BTreeMap<Name, Shown>,
@@ -39,18 +42,20 @@ struct Shown {
 
 /// An older content after a newer one.
 #[derive(Clone, Debug)]
-#[expect(dead_code, reason = "printed where a check fails")]
 pub struct Backward {
-    name: Name,
-    at: Instant,
-    from: u64,
-    to: u64,
+    pub replica: usize,
+    pub id: ExtensionId,
+    pub at: Instant,
+    /// Number of the newer change, and of the older one.
+    pub from: u64,
+    pub to: u64,
 }
 
 impl Observer {
     /// Begins with a replica that starts now.
-    pub fn new() -> Arc<Self> {
-        Arc::new(Self { begun: Instant::now(), observations: Mutex::default() })
+    pub fn new(replica: usize) -> Arc<Self> {
+        let observations = Observations { replica, ..Observations::default() };
+        Arc::new(Self { replica, begun: Instant::now(), observations: Mutex::new(observations) })
     }
 
     /// Watches views until the catalog is dropped.
@@ -109,7 +114,8 @@ impl Observations {
             Some(before) if before.change >= change => {
                 let from = before.change;
                 *before = shown;
-                self.backward.push(Backward { name, at: now, from, to: change });
+                let (replica, (_, id)) = (self.replica, name);
+                self.backward.push(Backward { replica, id, at: now, from, to: change });
                 return;
             }
             _ => {}

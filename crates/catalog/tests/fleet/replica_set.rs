@@ -71,7 +71,7 @@ impl ReplicaSet {
             replicas: self.scenario.replicas,
         });
         let mut replica = CatalogReplica::start(dynamic, membership);
-        let observer = Observer::new();
+        let observer = Observer::new(at);
         let watch = Arc::clone(&observer).watch(replica.views(), self.scenario.backends.to_vec());
         replica.spawn(watch);
         place.running = Some(RunningReplica { replica, connection, paths, observer });
@@ -129,10 +129,13 @@ impl ReplicaSet {
         (0..self.places.len()).filter(|at| self.running(*at).is_some()).collect()
     }
 
-    /// Returns what each replica shows.
-    pub fn shown(&self) -> Vec<Contents> {
-        let running = self.places.iter().filter_map(|place| place.running.as_ref());
-        running.map(|it| shown(&it.replica.view(), self.scenario.backends)).collect()
+    /// Returns what all replicas show; `None` if they differ, or if one does not run.
+    pub fn common_contents(&self) -> Option<Contents> {
+        let running = self.places.iter().map(|place| place.running.as_ref());
+        let mut contents = running
+            .map(|running| running.map(|one| shown(&one.replica.view(), self.scenario.backends)));
+        let first = contents.next().flatten()?;
+        contents.all(|contents| contents.as_ref() == Some(&first)).then_some(first)
     }
 
     /// Returns what was watched of the replicas that run.

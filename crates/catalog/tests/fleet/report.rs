@@ -4,43 +4,86 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::incident::Incident;
+use tokio::time::Instant;
+
+use crate::incident::IncidentRecord;
 use crate::observer::Backward;
 use crate::question_counts::QuestionCounts;
 use crate::scenario::Scenario;
+use crate::webhook::Delay;
 
 /// What a simulation showed.
 pub struct Report {
     pub scenario: Scenario,
-    pub incidents: Vec<Incident>,
+    pub begun: Instant,
+    pub incidents: Vec<IncidentRecord>,
     pub questions: Arc<QuestionCounts>,
     /// Number of entries in the log.
     pub entries: usize,
     /// Number of entries that were appended below a higher position.
     pub disordered: usize,
     /// Number of webhooks about releases.
-    pub notices: usize,
-    /// Times until a release was shown by a replica after its webhook; `None` if it never was.
-    pub delays: Vec<Option<Duration>>,
+    pub webhooks: usize,
+    /// One for each of these webhooks and each replica that ran all the time since.
+    pub delays: Vec<Delay>,
     pub backward: Vec<Backward>,
-    /// Time after the last incident at which all replicas showed the same; `None` if they never did.
-    pub agreed_after: Option<Duration>,
-    /// Time after the last incident at which all showed what the backends have.
+    /// Time after the end at which all replicas showed what the backends have; `None` if they never
+    /// did.
     pub right_after: Option<Duration>,
 }
 
 impl Report {
-    /// Fails unless the replicas came to agree in time on what the backends have.
+    /// Fails unless the replicas agreed in time after each incident, and in the end on what the
+    /// backends have.
     pub fn assert_right(&self) {
-        let in_time = |time: Option<Duration>, bound| time.is_some_and(|time| time <= bound);
-        assert!(in_time(self.agreed_after, self.scenario.agree_within()), "{self:#}");
-        assert!(in_time(self.right_after, self.scenario.right_within()), "{self:#}");
+        assert!(self.agreed_after() <= self.scenario.agree_within(), "{self:#}");
+        let right_within = self.scenario.right_within();
+        assert!(self.right_after.is_some_and(|time| time <= right_within), "{self:#}");
         assert_eq!(self.disordered, 0, "{self:#}");
+        assert_eq!(self.late().count(), 0, "{self:#}");
     }
 
-    /// Number of releases that a replica showed later than this after a webhook, or never.
-    pub fn later_than(&self, bound: Duration) -> usize {
-        self.delays.iter().filter(|delay| delay.is_none_or(|delay| delay > bound)).count()
+    /// Returns the longest time from the end of an incident until all replicas showed the same.
+    fn agreed_after(&self) -> Duration {
+        let times = self.incidents.iter().map(|one| one.agreed_after.unwrap_or(Duration::MAX));
+        times.max().unwrap_or_default()
+    }
+
+    /// Returns the releases that a replica showed later than allowed.
+    fn late(&self) -> impl Iterator<Item = &Delay> {
+        self.delays.iter().filter(|delay| delay.is_late())
+    }
+
+    /// Returns how often a replica did not show a release promptly, for whatever reason.
+    fn delayed(&self) -> usize {
+        self.delays.iter().filter(|delay| !delay.is_prompt()).count()
+    }
+
+    /// Writes the times of what went wrong.
+    fn write_events(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let at = |time: Instant| (time - self.begun).as_secs_f64();
+        for IncidentRecord { incident, begun, ended, agreed_after } in &self.incidents {
+            let agreed = seconds(*agreed_after);
+            write!(
+                f,
+                "\n{:.1} to {:.1}: {incident:?}, agreed after {agreed}",
+                at(*begun),
+                at(*ended)
+            )?;
+        }
+        for Delay { replica, webhook, after, allowed } in self.late() {
+            let (time, id, after) = (at(webhook.at), &webhook.name.1, seconds(*after));
+            let allowed = seconds(*allowed);
+            write!(f, "\n{time:.1}: replica {replica} shows {id} after {after}, not {allowed}")?;
+        }
+        for Backward { replica, id, at: time, from, to } in &self.backward {
+            write!(
+                f,
+                "\n{:.1}: replica {replica} goes back from {from} to {to} of {id}",
+                at(*time)
+            )?;
+        }
+        Ok(())
     }
 }
 
@@ -48,28 +91,29 @@ impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "seed {}: {} replicas, {} incidents, {} entries, {}, {} webhooks ({} of {} shown after \
-             more than 1 s, {} after 12 s), {} backward, agreed after {}, right after {}",
+            "seed {}: {} replicas, {} incidents, agreed within {} after each, right {} after the \
+             end, {}, {} entries, {} webhooks (of {} times shown {} delayed, {} too late), \
+             {} backward",
             self.scenario.seed,
             self.scenario.replicas,
             self.incidents.len(),
-            self.entries,
-            self.questions,
-            self.notices,
-            self.later_than(Duration::from_secs(1)),
-            self.delays.len(),
-            self.later_than(Duration::from_secs(12)),
-            self.backward.len(),
-            seconds(self.agreed_after),
+            seconds(Some(self.agreed_after())),
             seconds(self.right_after),
+            self.questions,
+            self.entries,
+            self.webhooks,
+            self.delays.len(),
+            self.delayed(),
+            self.late().count(),
+            self.backward.len(),
         )?;
-        if f.alternate() {
-            write!(f, "\nincidents: {:?}\nbackward: {:?}", self.incidents, self.backward)?;
-        }
-        Ok(())
+        if f.alternate() { self.write_events(f) } else { Ok(()) }
     }
 }
 
 fn seconds(time: Option<Duration>) -> String {
-    time.map_or_else(|| "never".to_owned(), |time| format!("{:.1} s", time.as_secs_f64()))
+    match time {
+        Some(Duration::MAX) | None => "never".to_owned(),
+        Some(time) => format!("{:.1} s", time.as_secs_f64()),
+    }
 }

@@ -6,8 +6,12 @@ use registry_core::models::backend_id::BackendId;
 
 use crate::catalog_replica::TTL;
 
-/// Time in which the replicas come to agree after the last incident.
+/// Time within which a webhook on any replica shows on all, if the backend answers promptly.
+pub const PROMPTLY: Duration = Duration::from_secs(1);
+/// Time in which the replicas come to agree after an incident.
 const SETTLING: Duration = Duration::from_secs(20);
+/// Time after an incident within which another replica is the writer and reads what it missed.
+const RECOVERY: Duration = Duration::from_secs(12);
 /// More than the slowest answer of a backend takes.
 const SLOW_ANSWER: Duration = Duration::from_secs(20);
 
@@ -70,9 +74,28 @@ impl Scenario {
         }
     }
 
-    /// Returns the time after the last incident within which all replicas show the same.
+    /// Returns the time after an incident within which all replicas show the same.
     pub fn agree_within(&self) -> Duration {
-        if self.has_tails { SETTLING + SLOW_ANSWER } else { SETTLING }
+        SETTLING + self.slowest_answer()
+    }
+
+    /// Returns the time within which a webhook on any replica shows on all.
+    pub fn promptly(&self) -> Duration {
+        PROMPTLY + self.two_answers()
+    }
+
+    /// Returns the time after an incident within which webhooks of before show.
+    pub fn recovery(&self) -> Duration {
+        RECOVERY + self.two_answers()
+    }
+
+    /// A slow read may have begun before a webhook, and the next one may be slow, too.
+    fn two_answers(&self) -> Duration {
+        2 * self.slowest_answer()
+    }
+
+    fn slowest_answer(&self) -> Duration {
+        if self.has_tails { SLOW_ANSWER } else { Duration::ZERO }
     }
 
     /// Returns the time after the last incident within which all show what the backends have: a

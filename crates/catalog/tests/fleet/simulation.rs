@@ -8,11 +8,12 @@ use parking_lot::Mutex;
 use tokio::runtime::Builder;
 use tokio::time::{Instant, sleep, sleep_until};
 
-use crate::contents::{Name, stored};
-use crate::incident::Incident;
+use crate::contents::stored;
+use crate::incident::{Incident, IncidentRecord};
 use crate::replica_set::ReplicaSet;
 use crate::report::Report;
 use crate::scenario::{Activity, Scenario};
+use crate::webhook::{Delay, Webhook};
 use crate::world::World;
 
 /// Mean time between two changes, and between two reads of clients.
@@ -24,24 +25,20 @@ const BETWEEN_INCIDENTS: Duration = Duration::from_mins(1);
 const ANNOUNCED: u8 = 80;
 const LOOK_EVERY: Duration = Duration::from_millis(250);
 
-/// A webhook about a release.
-struct Webhook {
-    name: Name,
-    change: u64,
-    at: Instant,
-}
-
 struct Simulation {
     scenario: Scenario,
     world: Mutex<World>,
     replicas: Mutex<ReplicaSet>,
+    begun: Instant,
     ends_at: Instant,
-    notices: Mutex<Vec<Webhook>>,
-    incidents: Mutex<Vec<Incident>>,
+    webhooks: Mutex<Vec<Webhook>>,
+    incidents: Mutex<Vec<IncidentRecord>>,
 }
 
 /// Plays a scenario.
 pub fn play(scenario: Scenario) -> Report {
+    // The catalogs draw from the generator of the thread.
+    fastrand::seed(scenario.seed);
     let runtime = Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
     runtime.block_on(async {
         let simulation = Simulation::start(scenario);
@@ -63,8 +60,9 @@ impl Simulation {
             scenario,
             world: Mutex::new(world),
             replicas: Mutex::new(replicas),
+            begun: Instant::now(),
             ends_at: Instant::now() + scenario.duration,
-            notices: Mutex::default(),
+            webhooks: Mutex::default(),
             incidents: Mutex::default(),
         }
     }
@@ -75,15 +73,20 @@ impl Simulation {
             let running = self.replicas.lock().running_places();
             let mut world = self.world.lock();
             let Some(change) = world.change() else { continue };
+            if change.published.is_none() {
+                let mut webhooks = self.webhooks.lock();
+                let of_name = webhooks.iter_mut().filter(|webhook| webhook.name == change.name);
+                of_name.for_each(Webhook::is_removed);
+            }
             if !world.happens(ANNOUNCED) {
                 continue;
             }
-            let Some(at) = world.choose(&running) else { continue };
+            let Some(receiver) = world.choose(&running) else { continue };
             let (backend, id) = &change.name;
-            self.replicas.lock().notice(at, *backend, id);
-            let (name, at) = (change.name, Instant::now());
-            let notice = change.published.map(|change| Webhook { name, change, at });
-            self.notices.lock().extend(notice);
+            self.replicas.lock().notice(receiver, *backend, id);
+            if let Some(number) = change.published {
+                self.webhooks.lock().push(Webhook::new(change.name, number, receiver));
+            }
         }
     }
 
@@ -120,9 +123,25 @@ impl Simulation {
             }
             sleep_until(next).await;
             let incident = Incident::random(&mut rng, self.scenario.replicas);
-            self.incidents.lock().push(incident);
+            let begun = Instant::now();
             incident.happen(&self.replicas).await;
+            let ended = Instant::now();
+            let agreed_after = self.agree_before(next + BETWEEN_INCIDENTS).await;
+            self.incidents.lock().push(IncidentRecord { incident, begun, ended, agreed_after });
         }
+    }
+
+    /// Waits until all replicas show the same. Returns how long that took; `None` if they did not by
+    /// the deadline.
+    async fn agree_before(&self, deadline: Instant) -> Option<Duration> {
+        let begun = Instant::now();
+        while Instant::now() < deadline {
+            if self.replicas.lock().common_contents().is_some() {
+                return Some(begun.elapsed());
+            }
+            sleep(LOOK_EVERY).await;
+        }
+        None
     }
 
     /// Waits until all replicas show what the backends have.
@@ -130,37 +149,37 @@ impl Simulation {
         let begun = Instant::now();
         let backends = self.world.lock().backends.clone();
         let truth = stored(&backends).await;
-        let (mut agreed_after, mut right_after) = (None, None);
+        let mut right_after = None;
         while begun.elapsed() <= self.scenario.right_within() && right_after.is_none() {
-            let shown = self.replicas.lock().shown();
-            let agree = shown.iter().all(|contents| Some(contents) == shown.first());
-            if agree && shown.len() == self.scenario.replicas {
-                agreed_after = agreed_after.or(Some(begun.elapsed()));
-                right_after = (shown.first() == Some(&truth)).then(|| begun.elapsed());
-            }
+            let is_right = self.replicas.lock().common_contents().as_ref() == Some(&truth);
+            right_after = is_right.then(|| begun.elapsed());
             sleep(LOOK_EVERY).await;
         }
-        self.report(agreed_after, right_after)
+        self.report(right_after)
     }
 
-    fn report(self, agreed_after: Option<Duration>, right_after: Option<Duration>) -> Report {
-        let (replicas, notices) = (self.replicas.into_inner(), self.notices.into_inner());
-        let observers = replicas.observers();
-        let delays = notices.iter().flat_map(|notice| {
-            let running = observers.iter().filter(|observer| observer.ran_at(notice.at));
-            let shown = running.map(|observer| observer.shown_at(&notice.name, notice.change));
-            shown.map(|at| at.map(|at| at - notice.at))
-        });
+    fn report(self, right_after: Option<Duration>) -> Report {
+        let (replicas, webhooks) = (self.replicas.into_inner(), self.webhooks.into_inner());
+        let (incidents, observers) = (self.incidents.into_inner(), replicas.observers());
+        let mut delays = Vec::new();
+        for webhook in &webhooks {
+            let allowed = webhook.allowed(self.begun, &incidents, &self.scenario);
+            for observer in observers.iter().filter(|observer| observer.ran_at(webhook.at)) {
+                let shown_at = observer.shown_at(&webhook.name, webhook.change);
+                let (replica, after) = (observer.replica, shown_at.map(|at| at - webhook.at));
+                delays.push(Delay { replica, webhook: webhook.clone(), after, allowed });
+            }
+        }
         Report {
             scenario: self.scenario,
-            incidents: self.incidents.into_inner(),
+            begun: self.begun,
             questions: Arc::clone(&replicas.questions),
             entries: replicas.engine.appended(),
             disordered: replicas.engine.disordered(),
-            notices: notices.len(),
-            delays: delays.collect(),
+            webhooks: webhooks.len(),
+            delays,
             backward: replicas.backward(),
-            agreed_after,
+            incidents,
             right_after,
         }
     }

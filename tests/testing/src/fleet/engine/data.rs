@@ -19,8 +19,9 @@ use super::journaled_map::JournaledMap;
 
 /// Number of items of each stream that a reader gets at once.
 const READ_MAX: usize = 100;
-/// Number of entries that the log keeps.
+/// Number of entries, and of requests, that the engine keeps.
 const ENTRIES_MAX: usize = 20_000;
+const REQUESTS_MAX: usize = 10_000;
 
 /// Leases, streams and snapshots.
 #[derive(Default)]
@@ -109,6 +110,7 @@ impl EngineData {
     pub(super) fn post(&mut self, topic: Topic, payload: Bytes, millis: u64) {
         assert!(payload.len() <= PAYLOAD_MAX, "{} bytes", payload.len());
         self.requests.push(millis, |place| PostedRequest { place, topic, payload });
+        self.requests.keep_last(REQUESTS_MAX);
     }
 
     /// Returns what follows the cursor, and moves it.
@@ -117,7 +119,8 @@ impl EngineData {
             *cursor = Cursor::default();
         }
         // Answered requests are deleted one by one, so a missing place alone says nothing.
-        if cursor.requests > self.requests.last_place() {
+        let last = self.requests.keys().next_back();
+        if last.is_some_and(|last| Some(*last) < cursor.requests) {
             cursor.requests = None;
         }
         let mut heard = Heard::default();
@@ -141,7 +144,8 @@ impl EngineData {
         let longest = snapshot.segments.iter().map(Bytes::len).max().unwrap_or_default();
         assert!(longest <= SEGMENT_MAX, "{longest} bytes");
         let position = snapshot.position;
-        let fits = position.sequence == 0 || position == self.tail(topic);
+        let tail = self.tail(topic);
+        let fits = position == tail || position.sequence == 0 && position > tail;
         if !fits || !self.is_writer(topic, replica, position.epoch) {
             return Err(WriteFailure::Fenced);
         }

@@ -1,0 +1,83 @@
+//! Webhooks, and when replicas have to show what they tell.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use crate::contents::Name;
+use crate::incident::{Incident, IncidentRecord};
+use crate::scenario::{PROMPTLY, Scenario};
+
+/// A webhook about a release.
+#[derive(Clone, Debug)]
+pub struct Webhook {
+    pub name: Name,
+    /// Number of the change.
+    pub change: u64,
+    pub at: Instant,
+    /// The replica that got it.
+    receiver: usize,
+    /// Time at which the extension was removed.
+    removed_at: Option<Instant>,
+}
+
+/// How long a replica took to show the release of a webhook.
+#[derive(Clone, Debug)]
+pub struct Delay {
+    pub replica: usize,
+    pub webhook: Webhook,
+    /// `None` if it never showed it.
+    pub after: Option<Duration>,
+    /// Time that it may take; `None` if it need not show it.
+    pub allowed: Option<Duration>,
+}
+
+impl Webhook {
+    /// Returns a webhook that this replica gets now.
+    pub fn new(name: Name, change: u64, receiver: usize) -> Self {
+        Self { name, change, at: Instant::now(), receiver, removed_at: None }
+    }
+
+    /// Notes that the extension is removed now.
+    pub fn is_removed(&mut self) {
+        self.removed_at.get_or_insert(Instant::now());
+    }
+
+    /// Returns the time that replicas may take: until the incidents that are near are over, and as
+    /// long as the recovery from them takes. `None` if the webhook may be lost with its receiver, or
+    /// the extension was removed in this time.
+    pub fn allowed(
+        &self,
+        begun: Instant,
+        incidents: &[IncidentRecord],
+        scenario: &Scenario,
+    ) -> Option<Duration> {
+        // At the start, the first writer is found like one after an incident.
+        let recovery = scenario.recovery();
+        let mut until = (self.at + scenario.promptly()).max(begun + recovery);
+        for one in incidents {
+            if one.begun > until || one.ended + recovery < self.at {
+                continue;
+            }
+            if matches!(one.incident, Incident::Restarted(at, _) if at == self.receiver) {
+                return None;
+            }
+            until = until.max(one.ended + recovery);
+        }
+        let is_removed = self.removed_at.is_some_and(|at| at <= until);
+        (!is_removed).then(|| until - self.at)
+    }
+}
+
+impl Delay {
+    /// Returns true if it took no longer than allowed without an incident.
+    pub fn is_prompt(&self) -> bool {
+        self.after.is_some_and(|after| after <= PROMPTLY)
+    }
+
+    /// Returns true if it took longer than allowed.
+    pub fn is_late(&self) -> bool {
+        let allowed = |allowed| self.after.is_some_and(|after| after <= allowed);
+        !self.allowed.is_none_or(allowed)
+    }
+}
