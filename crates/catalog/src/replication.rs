@@ -22,7 +22,7 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use registry_core::models::backend_id::BackendId;
 use registry_fleet::leases::Leases;
-use registry_fleet::log::Log;
+use registry_fleet::log::SharedLog;
 use registry_fleet::replica::ReplicaId;
 use registry_fleet::snapshots::Snapshots;
 use registry_fleet::state::EngineState;
@@ -31,7 +31,7 @@ use tokio::task::JoinSet;
 use crate::replication::shared_backend::SharedBackend;
 use crate::share::BackendShare;
 pub use crate::share::ShareCounts;
-use crate::share::role::Role;
+use crate::share::role::ReplicaRole;
 use crate::sync::backend_handle::BackendHandle;
 
 /// The engine of a fleet, and the name of this replica in it.
@@ -40,7 +40,7 @@ pub struct Fleet {
     /// Leases of the backends.
     pub leases: Arc<dyn Leases>,
     /// The log.
-    pub log: Arc<dyn Log>,
+    pub log: Arc<dyn SharedLog>,
     /// Snapshots of the backends.
     pub snapshots: Arc<dyn Snapshots>,
     /// This replica.
@@ -72,12 +72,12 @@ impl ReplicationRole {
     }
 }
 
-impl From<Role> for ReplicationRole {
-    fn from(role: Role) -> Self {
+impl From<ReplicaRole> for ReplicationRole {
+    fn from(role: ReplicaRole) -> Self {
         match role {
-            Role::Alone { .. } => Self::Alone,
-            Role::Follower => Self::Follower,
-            Role::Writer { .. } => Self::Writer,
+            ReplicaRole::Alone { .. } => Self::Alone,
+            ReplicaRole::Follower => Self::Follower,
+            ReplicaRole::Writer { .. } => Self::Writer,
         }
     }
 }
@@ -133,7 +133,7 @@ impl Replicator {
     /// Gives the leases back, so that another replica takes over at once. Called after the tasks ended.
     pub async fn release(&self) {
         let releases = self.backends.iter().map(|backend| async move {
-            if let Role::Writer { epoch } = backend.share.role() {
+            if let ReplicaRole::Writer { epoch } = backend.share.role() {
                 let (leases, replica) = (&self.fleet.leases, &self.fleet.replica);
                 // Otherwise it ends by itself.
                 let _ = leases.release(&backend.share.topic, replica, epoch).await;

@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use parking_lot::Mutex;
-use registry_fleet::epoch::{Epoch, Position};
+use registry_fleet::epoch::{Epoch, LogPosition};
 use registry_fleet::state::EngineState;
 use registry_fleet::topic::Topic;
 use tokio::sync::watch;
@@ -20,7 +20,7 @@ use tokio::time::{Instant, sleep_until};
 use crate::share::inbox::Inbox;
 use crate::share::outbox::Outbox;
 use crate::share::requests::RequestBook;
-use crate::share::role::Role;
+use crate::share::role::ReplicaRole;
 
 /// Wait of a replica without any state for the engine, before it reads a backend for itself.
 const EMPTY_PATIENCE: Duration = Duration::from_secs(3);
@@ -35,16 +35,16 @@ pub(crate) struct BackendShare {
     pub(crate) requests: RequestBook,
     pub(crate) inbox: Inbox,
     engine: EngineState,
-    role: watch::Sender<Role>,
-    progress: watch::Sender<Progress>,
+    role: watch::Sender<ReplicaRole>,
+    progress: watch::Sender<LogProgress>,
     counts: Mutex<ShareCounts>,
     snapshot_wanted: AtomicBool,
 }
 
 /// How far this replica has applied the log.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Progress {
-    pub(crate) position: Position,
+pub(crate) struct LogProgress {
+    pub(crate) position: LogPosition,
     /// Highest epoch of which this replica has learned.
     pub(crate) seen: Epoch,
     /// Time of the last entry; that of the start before the first one.
@@ -67,8 +67,8 @@ pub struct ShareCounts {
 impl BackendShare {
     pub(crate) fn new(topic: Topic, engine: EngineState) -> Self {
         let now = Instant::now();
-        let progress = Progress {
-            position: Position::START,
+        let progress = LogProgress {
+            position: LogPosition::START,
             seen: Epoch::default(),
             heard: now,
             has_gap: false,
@@ -79,37 +79,37 @@ impl BackendShare {
             requests: RequestBook::default(),
             inbox: Inbox::default(),
             engine,
-            role: watch::Sender::new(Role::Alone { since: now }),
+            role: watch::Sender::new(ReplicaRole::Alone { since: now }),
             progress: watch::Sender::new(progress),
             counts: Mutex::default(),
             snapshot_wanted: AtomicBool::default(),
         }
     }
 
-    pub(crate) fn role(&self) -> Role {
+    pub(crate) fn role(&self) -> ReplicaRole {
         *self.role.borrow()
     }
 
-    pub(crate) fn roles(&self) -> watch::Receiver<Role> {
+    pub(crate) fn roles(&self) -> watch::Receiver<ReplicaRole> {
         self.role.subscribe()
     }
 
     /// Changes the role. Work of the role before that may not continue ends.
-    pub(crate) fn set_role(&self, role: Role) {
+    pub(crate) fn set_role(&self, role: ReplicaRole) {
         self.outbox.publishes(role.is_writer());
         self.role.send_if_modified(|now| std::mem::replace(now, role) != role);
     }
 
-    pub(crate) fn progress(&self) -> Progress {
+    pub(crate) fn progress(&self) -> LogProgress {
         *self.progress.borrow()
     }
 
-    pub(crate) fn change_progress(&self, change: impl FnOnce(&mut Progress)) {
+    pub(crate) fn change_progress(&self, change: impl FnOnce(&mut LogProgress)) {
         self.progress.send_modify(change);
     }
 
     /// Waits until the log is applied up to this position.
-    pub(crate) async fn reached(&self, position: Position) {
+    pub(crate) async fn reached(&self, position: LogPosition) {
         // Never an error: the sender lives as long as `self`.
         let _ = self.progress.subscribe().wait_for(|now| now.position >= position).await;
     }
@@ -143,10 +143,10 @@ impl BackendShare {
         loop {
             let role = *roles.borrow_and_update();
             let from = match role {
-                Role::Writer { .. } => return,
-                Role::Follower => None,
-                Role::Alone { since } if !is_listed => Some(since + EMPTY_PATIENCE),
-                Role::Alone { .. } => Some(self.progress().heard + self.patience(ttl)),
+                ReplicaRole::Writer { .. } => return,
+                ReplicaRole::Follower => None,
+                ReplicaRole::Alone { since } if !is_listed => Some(since + EMPTY_PATIENCE),
+                ReplicaRole::Alone { .. } => Some(self.progress().heard + self.patience(ttl)),
             };
             let permitted = async {
                 match from {
@@ -176,12 +176,12 @@ impl BackendShare {
     /// Waits until this replica may no longer read the backend on its own account.
     pub(crate) async fn is_revoked(&self) {
         let before = self.role();
-        let ends = |now: &Role| match before {
-            Role::Writer { .. } => *now != before,
+        let ends = |now: &ReplicaRole| match before {
+            ReplicaRole::Writer { .. } => *now != before,
             // It becomes the writer with what it read.
-            Role::Alone { .. } => *now == Role::Follower,
+            ReplicaRole::Alone { .. } => *now == ReplicaRole::Follower,
             // Its caller waited for the writer in vain.
-            Role::Follower => false,
+            ReplicaRole::Follower => false,
         };
         let _ = self.roles().wait_for(ends).await;
     }

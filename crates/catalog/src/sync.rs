@@ -42,7 +42,7 @@ use crate::pins::Pins;
 use crate::pins::sharing::keep_shared;
 use crate::rules::Rules;
 use crate::share::BackendShare;
-use crate::share::requests::Subject;
+use crate::share::requests::RequestSubject;
 use crate::store::CatalogStore;
 use crate::sync::backend_handle::BackendHandle;
 use crate::sync::content::BackendContent;
@@ -232,7 +232,7 @@ impl Lookup for Syncer {
     fn enqueue_stale(&self, id: &ExtensionId, backend: BackendId) {
         if let Some(handle) = self.lookups.handle(backend) {
             if let Some(share) = handle.followed() {
-                return share.requests.hint(Subject::Stale(id.clone()));
+                return share.requests.hint(RequestSubject::Stale(id.clone()));
             }
             // The task reads a name once for all requests.
             let now = Instant::now();

@@ -16,19 +16,19 @@ pub struct Epoch {
 
 /// The place of an entry among those of its topic. Epochs come before sequences.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Position {
+pub struct LogPosition {
     /// Epoch of the writer.
     pub epoch: Epoch,
     /// Number of the entry in its epoch; 0 for the snapshot with which an epoch begins.
     pub sequence: u64,
 }
 
-/// A text outside the grammar of [`Position`].
+/// A text outside the grammar of [`LogPosition`].
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("must be number.nonce or number.nonce.sequence")]
 pub struct InvalidPosition;
 
-impl Position {
+impl LogPosition {
     /// The position before every entry.
     pub const START: Self = Self { epoch: Epoch { number: 0, nonce: 0 }, sequence: 0 };
 
@@ -51,7 +51,7 @@ impl fmt::Display for Epoch {
     }
 }
 
-impl fmt::Display for Position {
+impl fmt::Display for LogPosition {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}.{}", self.epoch, self.sequence)
     }
@@ -67,7 +67,7 @@ impl FromStr for Epoch {
     }
 }
 
-impl FromStr for Position {
+impl FromStr for LogPosition {
     type Err = InvalidPosition;
 
     fn from_str(text: &str) -> Result<Self, InvalidPosition> {
@@ -89,13 +89,13 @@ mod tests {
     #[test]
     fn positions_order_by_number_then_nonce_then_sequence() {
         let texts = ["0.0000.0", "1.0000.7", "1.00ff.1", "2.0000.0", "2.0000.1", "10.0000.0"];
-        let positions = texts.map(|text| text.parse::<Position>().unwrap());
+        let positions = texts.map(|text| text.parse::<LogPosition>().unwrap());
         assert!(positions.is_sorted());
         assert_eq!(positions.map(|position| position.to_string()), texts);
-        assert_eq!(positions[0], Position::START);
+        assert_eq!(positions[0], LogPosition::START);
         assert_eq!(positions[3].next(), positions[4]);
         for wrong in ["", "1", "1.0", "1.2.x", "1.fffff.2", "-1.0.0", "1.0.0.0", " 1.0.0"] {
-            assert_eq!(wrong.parse::<Position>(), Err(InvalidPosition), "{wrong:?}");
+            assert_eq!(wrong.parse::<LogPosition>(), Err(InvalidPosition), "{wrong:?}");
         }
     }
 }

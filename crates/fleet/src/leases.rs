@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 
-use crate::epoch::{Epoch, Position};
+use crate::epoch::{Epoch, LogPosition};
 use crate::failure::Away;
 use crate::replica::ReplicaId;
 use crate::topic::Topic;
@@ -20,7 +20,7 @@ pub enum LeaseState {
         /// Epoch of the caller; a new one if it did not hold the lease before.
         epoch: Epoch,
         /// Position of the last entry of the topic.
-        tail: Position,
+        tail: LogPosition,
     },
     /// Another replica holds it.
     Taken {

@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use bytes::Bytes;
 
-use crate::epoch::Position;
+use crate::epoch::LogPosition;
 use crate::failure::Away;
 use crate::replica::ReplicaId;
 use crate::topic::Topic;
@@ -17,9 +17,9 @@ pub struct LogEntry {
     /// The topic.
     pub topic: Topic,
     /// Position of this entry.
-    pub position: Position,
+    pub position: LogPosition,
     /// Position of the topic's entry before this one.
-    pub previous: Position,
+    pub previous: LogPosition,
     /// Content.
     pub payload: Bytes,
 }
@@ -75,7 +75,7 @@ pub enum WriteFailure {
 
 /// The log of one fleet.
 #[async_trait]
-pub trait Log: Send + Sync {
+pub trait SharedLog: Send + Sync {
     /// Appends an entry, and deletes the requests that it answers, in one step. Fails with
     /// [`WriteFailure::Fenced`] unless the replica holds the lease in the entry's epoch and the
     /// topic's last entry is `previous`.

@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use bytes::Bytes;
 
-use crate::epoch::Position;
+use crate::epoch::LogPosition;
 use crate::failure::Away;
 use crate::log::WriteFailure;
 use crate::replica::ReplicaId;
@@ -14,9 +14,9 @@ pub const SEGMENT_MAX: usize = 2 * 1024 * 1024;
 
 /// The state of a topic.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Snapshot {
+pub struct TopicSnapshot {
     /// Position of the last entry that it includes.
-    pub position: Position,
+    pub position: LogPosition,
     /// Content, in segments of at most [`SEGMENT_MAX`] bytes.
     pub segments: Vec<Bytes>,
 }
@@ -32,10 +32,10 @@ pub trait Snapshots: Send + Sync {
         &self,
         replica: &ReplicaId,
         topic: &Topic,
-        snapshot: &Snapshot,
+        snapshot: &TopicSnapshot,
     ) -> Result<(), WriteFailure>;
 
     /// Returns the snapshot of a topic; `None` if there is none above `known`, or not all of it. May
     /// take seconds.
-    async fn read(&self, topic: &Topic, known: Position) -> Result<Option<Snapshot>, Away>;
+    async fn read(&self, topic: &Topic, known: LogPosition) -> Result<Option<TopicSnapshot>, Away>;
 }

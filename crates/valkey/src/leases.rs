@@ -1,7 +1,7 @@
 //! Leases in an engine.
 
 use async_trait::async_trait;
-use registry_fleet::epoch::{Epoch, Position};
+use registry_fleet::epoch::{Epoch, LogPosition};
 use registry_fleet::failure::{Away, AwayReason};
 use registry_fleet::leases::{LEASE, LeaseState, Leases};
 use registry_fleet::metrics::EngineOperation;
@@ -49,7 +49,7 @@ impl Leases for EngineLeases {
         script.arg(format!("{nonce:04x}")).arg(millis.to_string());
         let (is_held, epoch, tail): (bool, String, String) =
             self.link.call(EngineOperation::Lease, &script).await?;
-        match (epoch.parse::<Epoch>(), tail.parse::<Position>()) {
+        match (epoch.parse::<Epoch>(), tail.parse::<LogPosition>()) {
             (Ok(epoch), Ok(tail)) if is_held => Ok(LeaseState::Held { epoch, tail }),
             (Ok(epoch), Ok(_)) => Ok(LeaseState::Taken { epoch }),
             _ => Err(Away::new(AwayReason::Refused, UNKNOWN_FORM)),

@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use bytes::Bytes;
 use registry_fleet::failure::Away;
-use registry_fleet::log::{Cursor, Heard, Log, LogEntry, StreamPlace, WriteFailure};
+use registry_fleet::log::{Cursor, Heard, LogEntry, SharedLog, StreamPlace, WriteFailure};
 use registry_fleet::metrics::EngineOperation;
 use registry_fleet::replica::ReplicaId;
 use registry_fleet::topic::Topic;
@@ -47,7 +47,7 @@ impl EngineLog {
 }
 
 #[async_trait]
-impl Log for EngineLog {
+impl SharedLog for EngineLog {
     async fn append(
         &self,
         replica: &ReplicaId,

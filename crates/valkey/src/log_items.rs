@@ -1,6 +1,6 @@
 //! Entries and requests as fields of streams: signed, each under the key of its stream.
 
-use registry_fleet::epoch::Position;
+use registry_fleet::epoch::LogPosition;
 use registry_fleet::log::{LogEntry, PostedRequest};
 use registry_fleet::topic::Topic;
 
@@ -79,6 +79,6 @@ fn topic_of(value: &[u8]) -> Option<Topic> {
     std::str::from_utf8(value).ok()?.parse().ok()
 }
 
-fn position_of(value: &[u8]) -> Option<Position> {
+fn position_of(value: &[u8]) -> Option<LogPosition> {
     std::str::from_utf8(value).ok()?.parse().ok()
 }

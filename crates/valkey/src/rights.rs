@@ -4,13 +4,13 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use registry_fleet::buckets::{BucketUse, Buckets as _, SharedLimit};
-use registry_fleet::epoch::{Epoch, Position};
+use registry_fleet::epoch::{Epoch, LogPosition};
 use registry_fleet::failure::Away;
 use registry_fleet::leases::{LeaseState, Leases as _};
-use registry_fleet::log::{Cursor, Log as _, LogEntry, WriteFailure};
+use registry_fleet::log::{Cursor, LogEntry, SharedLog as _, WriteFailure};
 use registry_fleet::members::Members as _;
 use registry_fleet::replica::ReplicaId;
-use registry_fleet::snapshots::{Snapshot, Snapshots as _};
+use registry_fleet::snapshots::{Snapshots as _, TopicSnapshot};
 use registry_fleet::topic::Topic;
 
 use crate::buckets::EngineBuckets;
@@ -47,11 +47,11 @@ async fn write_and_read(link: &EngineLink, replica: &ReplicaId, topic: &Topic) -
     leases.release(topic, replica, left).await?;
     leases.take(topic, replica, Epoch::default(), 0).await?;
     let epoch = epoch_of(leases.take(topic, replica, Epoch::default(), 0).await?);
-    let begin = Position::first_of(epoch);
+    let begin = LogPosition::first_of(epoch);
     let payload = Bytes::from_static(NAME.as_bytes());
-    let snapshot = Snapshot { position: begin, segments: vec![payload.clone()] };
+    let snapshot = TopicSnapshot { position: begin, segments: vec![payload.clone()] };
     may_be_fenced(snapshots.write(replica, topic, &snapshot).await)?;
-    snapshots.read(topic, Position::START).await?;
+    snapshots.read(topic, LogPosition::START).await?;
     let first = LogEntry { topic: topic.clone(), position: begin.next(), previous: begin, payload };
     may_be_fenced(log.append(replica, &first, &[]).await)?;
     // Places are looked up from the second time on. The request ends the wait for an item.

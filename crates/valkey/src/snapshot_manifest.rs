@@ -1,7 +1,7 @@
 //! Manifests of snapshots: a position and the digests of segments, signed.
 
 use registry_core::models::digest::Digest;
-use registry_fleet::epoch::Position;
+use registry_fleet::epoch::LogPosition;
 
 use crate::link::EngineLink;
 
@@ -9,7 +9,7 @@ use crate::link::EngineLink;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct SnapshotManifest {
     /// Position of the last entry that the snapshot includes.
-    pub(crate) position: Position,
+    pub(crate) position: LogPosition,
     /// Digests of its segments, in order.
     pub(crate) segments: Vec<Digest>,
 }

@@ -6,12 +6,12 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use redis::cmd;
 use registry_core::models::digest::Digest;
-use registry_fleet::epoch::Position;
+use registry_fleet::epoch::LogPosition;
 use registry_fleet::failure::Away;
 use registry_fleet::log::WriteFailure;
 use registry_fleet::metrics::EngineOperation;
 use registry_fleet::replica::ReplicaId;
-use registry_fleet::snapshots::{Snapshot, Snapshots};
+use registry_fleet::snapshots::{Snapshots, TopicSnapshot};
 use registry_fleet::topic::Topic;
 use tokio::time::Instant;
 
@@ -55,7 +55,7 @@ impl EngineSnapshots {
         &self,
         replica: &ReplicaId,
         topic: &Topic,
-        snapshot: &Snapshot,
+        snapshot: &TopicSnapshot,
     ) -> Result<bool, Away> {
         let mut connection = self.connection.open().await?;
         let mut segments = Vec::new();
@@ -93,7 +93,11 @@ impl EngineSnapshots {
         connection.query::<String>(&command, STEP_MAX).await.map(drop)
     }
 
-    async fn found(&self, topic: &Topic, known: Position) -> Result<Option<Snapshot>, Away> {
+    async fn found(
+        &self,
+        topic: &Topic,
+        known: LogPosition,
+    ) -> Result<Option<TopicSnapshot>, Away> {
         let mut connection = self.connection.open().await?;
         let key = self.keys.snapshot(topic);
         let value: Option<Vec<u8>> = connection.query(cmd("GET").arg(&key), STEP_MAX).await?;
@@ -111,7 +115,7 @@ impl EngineSnapshots {
         &self,
         connection: &mut OpenConnection,
         manifest: SnapshotManifest,
-    ) -> Result<Option<Snapshot>, Away> {
+    ) -> Result<Option<TopicSnapshot>, Away> {
         let mut segments = Vec::new();
         for digest in &manifest.segments {
             let key = self.keys.segment(digest);
@@ -124,7 +128,7 @@ impl EngineSnapshots {
             }
             segments.push(Bytes::from(segment));
         }
-        Ok(Some(Snapshot { position: manifest.position, segments }))
+        Ok(Some(TopicSnapshot { position: manifest.position, segments }))
     }
 }
 
@@ -134,7 +138,7 @@ impl Snapshots for EngineSnapshots {
         &self,
         replica: &ReplicaId,
         topic: &Topic,
-        snapshot: &Snapshot,
+        snapshot: &TopicSnapshot,
     ) -> Result<(), WriteFailure> {
         let begun = Instant::now();
         let result = self.written(replica, topic, snapshot).await;
@@ -142,7 +146,7 @@ impl Snapshots for EngineSnapshots {
         if result? { Ok(()) } else { Err(WriteFailure::Fenced) }
     }
 
-    async fn read(&self, topic: &Topic, known: Position) -> Result<Option<Snapshot>, Away> {
+    async fn read(&self, topic: &Topic, known: LogPosition) -> Result<Option<TopicSnapshot>, Away> {
         let begun = Instant::now();
         let result = self.found(topic, known).await;
         self.connection.record(begun.elapsed(), result.as_ref().err());

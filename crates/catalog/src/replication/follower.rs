@@ -16,8 +16,8 @@ use crate::replication::shared_backend::SharedBackend;
 use crate::replication::snapshot::load_snapshot;
 use crate::replication::writer::{receive, settle_requests, step_down};
 use crate::replication::{Fleet, Replicator};
-use crate::share::requests::Subject;
-use crate::share::role::Role;
+use crate::share::requests::RequestSubject;
+use crate::share::role::ReplicaRole;
 
 /// Pause after a failed call, and between attempts to load a missing snapshot.
 const RETRY: Duration = Duration::from_millis(500);
@@ -88,7 +88,7 @@ async fn hear(backend: &SharedBackend, fleet: &Fleet, entry: LogEntry) -> bool {
         return false;
     }
     let role = backend.share.role();
-    if let Role::Writer { epoch } = role
+    if let ReplicaRole::Writer { epoch } = role
         && epoch < position.epoch
     {
         step_down(backend);
@@ -106,7 +106,7 @@ async fn hear(backend: &SharedBackend, fleet: &Fleet, entry: LogEntry) -> bool {
     };
     let answered = payload.answered.clone();
     // What this replica published is here already, and may have changed since.
-    if role != (Role::Writer { epoch: position.epoch }) {
+    if role != (ReplicaRole::Writer { epoch: position.epoch }) {
         apply(backend, payload);
     }
     backend.share.change_progress(|now| {
@@ -137,21 +137,21 @@ async fn mend_gap(backend: &SharedBackend, fleet: &Fleet) -> bool {
     if load_snapshot(backend, fleet).await.unwrap_or_default() {
         return true;
     }
-    backend.share.requests.hint(Subject::Snapshot);
+    backend.share.requests.hint(RequestSubject::Snapshot);
     false
 }
 
 fn follows(backend: &SharedBackend) {
-    let is_alone = matches!(backend.share.role(), Role::Alone { .. });
+    let is_alone = matches!(backend.share.role(), ReplicaRole::Alone { .. });
     // An engine that takes no lease, such as a full one, gets no writer to follow.
     if is_alone && !backend.lease_is_refused.load(Ordering::Relaxed) {
-        backend.share.set_role(Role::Follower);
+        backend.share.set_role(ReplicaRole::Follower);
     }
 }
 
 /// The lease of a writer ends by itself: a short outage need not change the writer.
 pub(super) fn lose_engine(backend: &SharedBackend) {
-    if backend.share.role() == Role::Follower {
-        backend.share.set_role(Role::Alone { since: Instant::now() });
+    if backend.share.role() == ReplicaRole::Follower {
+        backend.share.set_role(ReplicaRole::Alone { since: Instant::now() });
     }
 }

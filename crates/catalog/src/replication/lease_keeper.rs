@@ -15,7 +15,7 @@ use crate::replication::Replicator;
 use crate::replication::follower::lose_engine;
 use crate::replication::shared_backend::SharedBackend;
 use crate::replication::writer::{step_down, take_over};
-use crate::share::role::Role;
+use crate::share::role::ReplicaRole;
 
 /// Pause between renewals.
 const RENEW_EVERY: Duration = Duration::from_secs(3);
@@ -58,12 +58,12 @@ pub(super) async fn keep_lease(replicator: Arc<Replicator>, backend: Arc<SharedB
         failing_since: None,
     };
     loop {
-        if let Role::Writer { epoch } = keeper.backend.share.role() {
+        if let ReplicaRole::Writer { epoch } = keeper.backend.share.role() {
             keeper.renew(epoch).await;
         }
         // Also right after it stepped down, in a new epoch.
         let is_refused = keeper.backend.lease_is_refused.load(Ordering::Relaxed);
-        if keeper.backend.share.role() == Role::Follower || is_refused {
+        if keeper.backend.share.role() == ReplicaRole::Follower || is_refused {
             keeper.attempt().await;
         }
         keeper.pause().await;

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::health::status::SharedFailure;
 use crate::index::delta::Delta;
 use crate::index::stored_delta::StoredDelta;
-use crate::share::requests::{Answer, RequestId};
+use crate::share::requests::{RequestAnswer, RequestId};
 use crate::state::BackendState;
 use crate::state::stored_backend::StoredBackend;
 use crate::stored::text::Text;
@@ -32,7 +32,7 @@ pub(super) struct Payload {
     /// The state of the backend after the changes; `None` if it is as before.
     pub(super) state: Option<SharedState>,
     /// Requests that the changes answer.
-    pub(super) answered: Vec<(RequestId, Answer)>,
+    pub(super) answered: Vec<(RequestId, RequestAnswer)>,
 }
 
 /// What a writer reports about a backend, beside its extensions.
@@ -118,12 +118,12 @@ fn read_state(stored: StoredState<'_>) -> Result<SharedState> {
     Ok(SharedState { backend, failure })
 }
 
-fn stored_answer((request, answer): &(RequestId, Answer)) -> (u64, bool) {
-    (request.0, *answer == Answer::OverBudget)
+fn stored_answer((request, answer): &(RequestId, RequestAnswer)) -> (u64, bool) {
+    (request.0, *answer == RequestAnswer::OverBudget)
 }
 
-const fn read_answer((request, over_budget): (u64, bool)) -> (RequestId, Answer) {
-    (RequestId(request), if over_budget { Answer::OverBudget } else { Answer::Read })
+const fn read_answer((request, over_budget): (u64, bool)) -> (RequestId, RequestAnswer) {
+    (RequestId(request), if over_budget { RequestAnswer::OverBudget } else { RequestAnswer::Read })
 }
 
 const fn word_of(kind: ErrorKind) -> &'static str {
@@ -175,7 +175,10 @@ mod tests {
                     report: "refused: 401".to_owned(),
                 }),
             }),
-            answered: vec![(RequestId(u64::MAX), Answer::Read), (RequestId(1), Answer::OverBudget)],
+            answered: vec![
+                (RequestId(u64::MAX), RequestAnswer::Read),
+                (RequestId(1), RequestAnswer::OverBudget),
+            ],
         };
         let bytes = payload.encode().unwrap();
         assert_eq!(Payload::decode(&bytes).unwrap(), payload);

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use registry_fleet::epoch::Position;
+use registry_fleet::epoch::LogPosition;
 use tokio::time::{Instant, sleep};
 use tracing::warn;
 
@@ -11,8 +11,8 @@ use crate::LOG_TARGET;
 use crate::replication::Fleet;
 use crate::replication::request_payload::encode;
 use crate::replication::shared_backend::SharedBackend;
-use crate::share::requests::{RequestId, Subject};
-use crate::share::role::Role;
+use crate::share::requests::{RequestId, RequestSubject};
+use crate::share::role::ReplicaRole;
 
 /// Pause between two looks at requests that wait.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
@@ -27,7 +27,7 @@ pub(super) async fn post_requests(fleet: Fleet, backend: Arc<SharedBackend>) {
             () = backend.share.requests.changed() => {}
             () = sleep(LOOK_EVERY) => {}
         }
-        if backend.share.role() == Role::Follower {
+        if backend.share.role() == ReplicaRole::Follower {
             request_differences(&backend);
         }
         for (id, subject) in backend.share.requests.due() {
@@ -43,7 +43,7 @@ fn request_differences(backend: &SharedBackend) {
         // The content of the other replicas replaces all of it.
         outbox.clear();
         backend.share.change_progress(|now| {
-            now.position = Position::START;
+            now.position = LogPosition::START;
             now.has_gap = true;
         });
         return;
@@ -53,8 +53,8 @@ fn request_differences(backend: &SharedBackend) {
     }
 }
 
-async fn post(backend: &SharedBackend, fleet: &Fleet, id: RequestId, subject: Subject) {
-    let is_alone = matches!(backend.share.role(), Role::Alone { .. });
+async fn post(backend: &SharedBackend, fleet: &Fleet, id: RequestId, subject: RequestSubject) {
+    let is_alone = matches!(backend.share.role(), ReplicaRole::Alone { .. });
     let payload = match encode(id, &subject) {
         Ok(payload) => payload,
         Err(error) => {
@@ -66,11 +66,11 @@ async fn post(backend: &SharedBackend, fleet: &Fleet, id: RequestId, subject: Su
         return backend.share.requests.posted(id);
     }
     // A follower gives such a read to the writer, so it has to wait until it knows that it is alone.
-    if backend.share.role() == Role::Follower {
+    if backend.share.role() == ReplicaRole::Follower {
         return;
     }
     // Otherwise this replica reads it at once for itself. The request waits for the engine.
-    if let Subject::Notice(extension) = subject
+    if let RequestSubject::Notice(extension) = subject
         && backend.share.requests.is_first_failure(id)
     {
         let now = Instant::now();

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use registry_fleet::epoch::{Epoch, Position};
+use registry_fleet::epoch::{Epoch, LogPosition};
 use registry_fleet::log::{LogEntry, PAYLOAD_MAX, StreamPlace, WriteFailure};
 use tokio::time::{Instant, sleep};
 use tracing::warn;
@@ -15,8 +15,8 @@ use crate::replication::payload::{Payload, SharedState};
 use crate::replication::shared_backend::{SharedBackend, StateSummary};
 use crate::replication::snapshot::write_snapshot;
 use crate::replication::writer::{settle_requests, step_down};
-use crate::share::outbox::Batch;
-use crate::share::role::Role;
+use crate::share::outbox::OutboxBatch;
+use crate::share::role::ReplicaRole;
 
 /// Maximum number of names in an entry.
 const BATCH: usize = 100;
@@ -34,7 +34,7 @@ const ENTRIES_MAX: usize = 5000;
 const SNAPSHOT_SHARE: u32 = 10;
 
 /// What was published in an epoch.
-struct Published {
+struct EpochProgress {
     epoch: Epoch,
     state: Option<StateSummary>,
     state_at: Option<Instant>,
@@ -46,7 +46,7 @@ struct Published {
     wanted_from: Instant,
 }
 
-impl Published {
+impl EpochProgress {
     fn nothing(epoch: Epoch) -> Self {
         let now = Instant::now();
         Self {
@@ -75,16 +75,16 @@ impl Published {
 }
 
 pub(super) async fn publish(fleet: Fleet, backend: Arc<SharedBackend>) {
-    let mut published = Published::nothing(Epoch::default());
+    let mut published = EpochProgress::nothing(Epoch::default());
     let mut roles = backend.share.roles();
     loop {
-        let Role::Writer { epoch } = *roles.borrow_and_update() else {
+        let ReplicaRole::Writer { epoch } = *roles.borrow_and_update() else {
             // An error cannot come: the share lives as long as the backend.
             let _ = roles.changed().await;
             continue;
         };
         if published.epoch != epoch {
-            published = Published::nothing(epoch);
+            published = EpochProgress::nothing(epoch);
         }
         match publish_all(&backend, &fleet, &mut published).await {
             Ok(()) => {
@@ -108,7 +108,7 @@ pub(super) async fn publish(fleet: Fleet, backend: Arc<SharedBackend>) {
 async fn publish_all(
     backend: &SharedBackend,
     fleet: &Fleet,
-    published: &mut Published,
+    published: &mut EpochProgress,
 ) -> Result<(), WriteFailure> {
     loop {
         let summary = backend.summary();
@@ -152,7 +152,7 @@ async fn append(
     backend: &SharedBackend,
     fleet: &Fleet,
     epoch: Epoch,
-    batch: &Batch,
+    batch: &OutboxBatch,
     state: Option<SharedState>,
 ) -> Result<(), WriteFailure> {
     let answered = batch.answered.iter().map(|one| (one.request, one.answer)).collect();
@@ -164,7 +164,7 @@ async fn append(
     };
     let previous = backend.share.progress().position;
     let position =
-        if previous.epoch == epoch { previous.next() } else { Position::first_of(epoch).next() };
+        if previous.epoch == epoch { previous.next() } else { LogPosition::first_of(epoch).next() };
     let topic = backend.topic().clone();
     let entry = LogEntry { topic, position, previous, payload: bytes };
     let places: Vec<StreamPlace> = batch.answered.iter().map(|one| one.place).collect();
@@ -195,7 +195,7 @@ fn encoded(backend: &SharedBackend, payload: &Payload) -> Option<bytes::Bytes> {
 }
 
 /// Returns the present content of the names of a batch.
-fn deltas(backend: &SharedBackend, batch: &Batch) -> Vec<Delta> {
+fn deltas(backend: &SharedBackend, batch: &OutboxBatch) -> Vec<Delta> {
     let of = backend.handle.id();
     backend.handle.store().read(|index| {
         let Some(known) = index.backend(of) else { return Vec::new() };

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use registry_core::error::Result;
 use serde::{Deserialize, Serialize};
 
-use crate::share::requests::{RequestId, Subject};
+use crate::share::requests::{RequestId, RequestSubject};
 use crate::stored::text::Text;
 use crate::stored::{damaged, from_json, read_id};
 
@@ -12,12 +12,12 @@ use crate::stored::{damaged, from_json, read_id};
 struct StoredRequest<'a> {
     id: u64,
     #[serde(flatten, borrow)]
-    subject: StoredSubject<'a>,
+    subject: StoredRequestSubject<'a>,
 }
 
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-enum StoredSubject<'a> {
+enum StoredRequestSubject<'a> {
     #[serde(borrow)]
     Notice(Text<'a>),
     Lookup(Text<'a>, bool),
@@ -26,27 +26,31 @@ enum StoredSubject<'a> {
     Snapshot,
 }
 
-pub(super) fn encode(id: RequestId, subject: &Subject) -> Result<Bytes> {
+pub(super) fn encode(id: RequestId, subject: &RequestSubject) -> Result<Bytes> {
     let subject = match subject {
-        Subject::Notice(id) => StoredSubject::Notice(id.to_string().into()),
-        Subject::Lookup(id, budgeted) => StoredSubject::Lookup(id.to_string().into(), *budgeted),
-        Subject::Stale(id) => StoredSubject::Stale(id.to_string().into()),
-        Subject::Cycle => StoredSubject::Cycle,
-        Subject::Snapshot => StoredSubject::Snapshot,
+        RequestSubject::Notice(id) => StoredRequestSubject::Notice(id.to_string().into()),
+        RequestSubject::Lookup(id, budgeted) => {
+            StoredRequestSubject::Lookup(id.to_string().into(), *budgeted)
+        }
+        RequestSubject::Stale(id) => StoredRequestSubject::Stale(id.to_string().into()),
+        RequestSubject::Cycle => StoredRequestSubject::Cycle,
+        RequestSubject::Snapshot => StoredRequestSubject::Snapshot,
     };
     let json = serde_json::to_vec(&StoredRequest { id: id.0, subject });
     json.map(Bytes::from).map_err(|error| damaged("it cannot be written").because(error))
 }
 
-pub(super) fn decode(bytes: &[u8]) -> Result<(RequestId, Subject)> {
+pub(super) fn decode(bytes: &[u8]) -> Result<(RequestId, RequestSubject)> {
     let text = str::from_utf8(bytes).map_err(|error| damaged("it is no text").because(error))?;
     let StoredRequest { id, subject } = from_json(text)?;
     let subject = match subject {
-        StoredSubject::Notice(id) => Subject::Notice(read_id(&id)?),
-        StoredSubject::Lookup(id, budgeted) => Subject::Lookup(read_id(&id)?, budgeted),
-        StoredSubject::Stale(id) => Subject::Stale(read_id(&id)?),
-        StoredSubject::Cycle => Subject::Cycle,
-        StoredSubject::Snapshot => Subject::Snapshot,
+        StoredRequestSubject::Notice(id) => RequestSubject::Notice(read_id(&id)?),
+        StoredRequestSubject::Lookup(id, budgeted) => {
+            RequestSubject::Lookup(read_id(&id)?, budgeted)
+        }
+        StoredRequestSubject::Stale(id) => RequestSubject::Stale(read_id(&id)?),
+        StoredRequestSubject::Cycle => RequestSubject::Cycle,
+        StoredRequestSubject::Snapshot => RequestSubject::Snapshot,
     };
     Ok((RequestId(id), subject))
 }
@@ -59,11 +63,11 @@ mod tests {
     fn a_request_is_read_as_it_was_written_and_nothing_else_is_read() {
         let id = || "provider/aws".parse().unwrap();
         for subject in [
-            Subject::Notice(id()),
-            Subject::Lookup(id(), true),
-            Subject::Stale(id()),
-            Subject::Cycle,
-            Subject::Snapshot,
+            RequestSubject::Notice(id()),
+            RequestSubject::Lookup(id(), true),
+            RequestSubject::Stale(id()),
+            RequestSubject::Cycle,
+            RequestSubject::Snapshot,
         ] {
             let bytes = encode(RequestId(u64::MAX), &subject).unwrap();
             assert_eq!(decode(&bytes).unwrap(), (RequestId(u64::MAX), subject));

@@ -3,10 +3,10 @@
 use bytes::Bytes;
 use registry_core::error::Result;
 use registry_core::models::backend_id::BackendId;
-use registry_fleet::epoch::Position;
+use registry_fleet::epoch::LogPosition;
 use registry_fleet::failure::Away;
 use registry_fleet::log::WriteFailure;
-use registry_fleet::snapshots::Snapshot;
+use registry_fleet::snapshots::TopicSnapshot;
 use tokio::task::yield_now;
 use tracing::warn;
 
@@ -25,7 +25,7 @@ const OWNERS: usize = 10_000;
 const BYTES: usize = 4 * 1024 * 1024;
 
 /// The content of a backend at one moment.
-struct Content {
+struct SnapshotContent {
     state: SharedState,
     extensions: Vec<ReadCopy>,
     owners: Vec<OwnerChange>,
@@ -40,7 +40,7 @@ struct Content {
 pub(super) async fn write_snapshot(
     backend: &SharedBackend,
     fleet: &Fleet,
-    position: Position,
+    position: LogPosition,
 ) -> std::result::Result<bool, WriteFailure> {
     // A snapshot that begins an epoch may have what the log lacks.
     let begins = position.sequence == 0;
@@ -53,7 +53,7 @@ pub(super) async fn write_snapshot(
             return Ok(false);
         }
     };
-    let snapshot = Snapshot { position, segments };
+    let snapshot = TopicSnapshot { position, segments };
     fleet.snapshots.write(&fleet.replica, backend.topic(), &snapshot).await?;
     if begins {
         backend.share.outbox.confirm(&all);
@@ -61,7 +61,7 @@ pub(super) async fn write_snapshot(
     Ok(true)
 }
 
-fn content(backend: &SharedBackend, begins: bool) -> Option<Content> {
+fn content(backend: &SharedBackend, begins: bool) -> Option<SnapshotContent> {
     let state = backend.state();
     backend.handle.store().read(|index| {
         // Under the lock of the index, so that no change comes in between.
@@ -73,7 +73,7 @@ fn content(backend: &SharedBackend, begins: bool) -> Option<Content> {
         let extensions = copies.map(|copy| (copy.reported.clone(), copy.read_at())).collect();
         let owners = backend.decides_owners.then(|| index.owners()).into_iter().flatten();
         let owners = owners.map(|(id, owner)| OwnerChange::Owned(id, owner));
-        Some(Content { state, extensions, owners: owners.collect() })
+        Some(SnapshotContent { state, extensions, owners: owners.collect() })
     })
 }
 
@@ -116,7 +116,7 @@ pub(super) async fn load_snapshot(
 }
 
 /// Divides content into segments. The first one has the state.
-async fn segments(of: BackendId, content: Content) -> Result<Vec<Bytes>> {
+async fn segments(of: BackendId, content: SnapshotContent) -> Result<Vec<Bytes>> {
     let state = Payload { state: Some(content.state), ..Payload::default() };
     let mut segments = vec![state.encode()?];
     for part in content.owners.chunks(OWNERS) {

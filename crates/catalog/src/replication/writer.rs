@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use registry_core::models::naming::ExtensionId;
-use registry_fleet::epoch::{Epoch, Position};
+use registry_fleet::epoch::{Epoch, LogPosition};
 use registry_fleet::log::{PostedRequest, WriteFailure};
 use tokio::time::{Instant, timeout};
 use tracing::{info, warn};
@@ -15,9 +15,9 @@ use crate::replication::request_payload::decode;
 use crate::replication::shared_backend::SharedBackend;
 use crate::replication::snapshot::write_snapshot;
 use crate::share::inbox::Received;
-use crate::share::outbox::Answered;
-use crate::share::requests::{Answer, RequestId, Subject};
-use crate::share::role::Role;
+use crate::share::outbox::AnsweredRequest;
+use crate::share::requests::{RequestAnswer, RequestId, RequestSubject};
+use crate::share::role::ReplicaRole;
 use crate::sync::lookups::look_up_for_caller;
 use crate::sync::tasks::sync_in_task;
 
@@ -34,16 +34,16 @@ pub(super) async fn take_over(
     backend: &SharedBackend,
     fleet: &Fleet,
     epoch: Epoch,
-    tail: Position,
+    tail: LogPosition,
 ) -> bool {
     let _ = timeout(READ_MAX, backend.share.reached(tail)).await;
     let progress = backend.share.progress();
     let connects = progress.position == tail
-        && tail != Position::START
+        && tail != LogPosition::START
         && !progress.has_gap
         && backend.share.outbox.len() <= ENTRIES_MAX;
     if !connects {
-        let begin = Position::first_of(epoch);
+        let begin = LogPosition::first_of(epoch);
         match write_snapshot(backend, fleet, begin).await {
             Ok(true) => backend.share.change_progress(|now| {
                 now.position = begin;
@@ -56,7 +56,7 @@ pub(super) async fn take_over(
     let found = if connects { "followed the log to its end" } else { "published its state" };
     info!(target: LOG_TARGET, backend = %backend.handle.id(), %epoch,
         "shared: this replica {found}, and reads the backend for all replicas from now on");
-    backend.share.set_role(Role::Writer { epoch });
+    backend.share.set_role(ReplicaRole::Writer { epoch });
     true
 }
 
@@ -65,7 +65,7 @@ pub(super) fn step_down(backend: &SharedBackend) {
     if backend.share.role().is_writer() {
         info!(target: LOG_TARGET, backend = %backend.handle.id(), "shared: this replica no longer reads the backend for all replicas");
         backend.share.inbox.clear();
-        backend.share.set_role(Role::Follower);
+        backend.share.set_role(ReplicaRole::Follower);
     }
 }
 
@@ -87,39 +87,43 @@ pub(super) fn receive(backend: &Arc<SharedBackend>, posted: &PostedRequest, late
     let is_outdated = posted.place.millis + OUTDATED < latest;
     match subject {
         // Its caller has asked the backend by itself.
-        Subject::Stale(_) | Subject::Lookup(..) | Subject::Cycle if is_outdated => {
-            answer(backend, received, None, Answer::Read);
+        RequestSubject::Stale(_) | RequestSubject::Lookup(..) | RequestSubject::Cycle
+            if is_outdated =>
+        {
+            answer(backend, received, None, RequestAnswer::Read);
         }
-        Subject::Notice(id) if backend.share.inbox.receive(&id, received) => {
+        RequestSubject::Notice(id) if backend.share.inbox.receive(&id, received) => {
             backend.handle.refreshes.change(|queue| queue.enqueue_notice(id, now));
         }
-        Subject::Stale(id)
+        RequestSubject::Stale(id)
             if !is_fresh(backend, &id) && backend.share.inbox.receive(&id, received) =>
         {
             backend.handle.refreshes.change(|queue| queue.enqueue_stale(id, now));
         }
-        Subject::Stale(id) => answer(backend, received, Some(&id), Answer::Read),
-        Subject::Lookup(_, true) if !backend.handle.takes_lookup() => {
-            answer(backend, received, None, Answer::OverBudget);
+        RequestSubject::Stale(id) => answer(backend, received, Some(&id), RequestAnswer::Read),
+        RequestSubject::Lookup(_, true) if !backend.handle.takes_lookup() => {
+            answer(backend, received, None, RequestAnswer::OverBudget);
         }
-        Subject::Lookup(id, _) if backend.share.inbox.receive(&id, received) => {
+        RequestSubject::Lookup(id, _) if backend.share.inbox.receive(&id, received) => {
             let handle = Arc::clone(&backend.handle);
             tokio::spawn(async move { look_up_for_caller(&handle, id).await });
         }
-        Subject::Cycle => {
+        RequestSubject::Cycle => {
             let this = Arc::clone(backend);
             tokio::spawn(async move {
                 // A failure is part of the state, which is published too.
                 let _ = sync_in_task(&this.handle).await;
-                answer(&this, received, None, Answer::Read);
+                answer(&this, received, None, RequestAnswer::Read);
             });
         }
-        Subject::Snapshot => {
+        RequestSubject::Snapshot => {
             backend.share.want_snapshot();
-            answer(backend, received, None, Answer::Read);
+            answer(backend, received, None, RequestAnswer::Read);
         }
         // Answered before, and posted again.
-        Subject::Notice(_) | Subject::Lookup(..) => answer(backend, received, None, Answer::Read),
+        RequestSubject::Notice(_) | RequestSubject::Lookup(..) => {
+            answer(backend, received, None, RequestAnswer::Read)
+        }
     }
 }
 
@@ -127,9 +131,9 @@ fn answer(
     backend: &SharedBackend,
     (place, request): Received,
     id: Option<&ExtensionId>,
-    answer: Answer,
+    answer: RequestAnswer,
 ) {
-    backend.share.outbox.answer(id, vec![Answered { place, request, answer }]);
+    backend.share.outbox.answer(id, vec![AnsweredRequest { place, request, answer }]);
 }
 
 /// Returns true for an extension that was read within the time to live.
@@ -141,7 +145,7 @@ fn is_fresh(backend: &SharedBackend, id: &ExtensionId) -> bool {
 }
 
 /// Ends own requests that the log answers.
-pub(super) fn settle_requests(backend: &SharedBackend, answered: &[(RequestId, Answer)]) {
+pub(super) fn settle_requests(backend: &SharedBackend, answered: &[(RequestId, RequestAnswer)]) {
     for (request, answer) in answered {
         backend.share.outbox.answered(*request);
         backend.share.requests.answered(*request, *answer);

@@ -8,8 +8,8 @@ use registry_core::models::naming::ExtensionId;
 use registry_fleet::log::StreamPlace;
 use tokio::time::Instant;
 
-use crate::share::outbox::Answered;
-use crate::share::requests::{Answer, RequestId};
+use crate::share::outbox::AnsweredRequest;
+use crate::share::requests::{RequestAnswer, RequestId};
 
 /// Time for which a writer knows which requests it has answered: a replica posts a request again while
 /// the answer is on its way.
@@ -54,7 +54,7 @@ impl Inbox {
     }
 
     /// Notes that requests are answered. Returns the answers to publish.
-    pub(crate) fn answer(&self, id: &ExtensionId, received: &[Received]) -> Vec<Answered> {
+    pub(crate) fn answer(&self, id: &ExtensionId, received: &[Received]) -> Vec<AnsweredRequest> {
         if received.is_empty() {
             return Vec::new();
         }
@@ -69,7 +69,7 @@ impl Inbox {
         let now = Instant::now();
         let answers = answered.into_iter().map(|(place, request)| {
             inner.answered.insert(request, now);
-            Answered { place, request, answer: Answer::Read }
+            AnsweredRequest { place, request, answer: RequestAnswer::Read }
         });
         answers.collect()
     }

@@ -9,7 +9,7 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use crate::index::delta::BackendDelta;
-use crate::share::requests::{Answer, RequestId};
+use crate::share::requests::{RequestAnswer, RequestId};
 
 /// Names that the log lacks. The writer publishes them; any other replica asks the writer to read
 /// them. So what a replica read by itself never stays different from what the others have.
@@ -25,7 +25,7 @@ struct OutboxState {
     notes: u64,
     extensions: BTreeMap<ExtensionId, Noted>,
     owners: BTreeMap<ExtensionId, u64>,
-    answered: Vec<Answered>,
+    answered: Vec<AnsweredRequest>,
     /// True while this replica is the writer.
     publishes: bool,
 }
@@ -40,23 +40,23 @@ struct Noted {
 
 /// A request of a replica with its answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Answered {
+pub(crate) struct AnsweredRequest {
     pub(crate) place: StreamPlace,
     pub(crate) request: RequestId,
-    pub(crate) answer: Answer,
+    pub(crate) answer: RequestAnswer,
 }
 
 /// A part of the outbox that is published together.
 #[derive(Debug, Default)]
-pub(crate) struct Batch {
+pub(crate) struct OutboxBatch {
     extensions: Vec<(ExtensionId, u64)>,
     owners: Vec<(ExtensionId, u64)>,
-    pub(crate) answered: Vec<Answered>,
+    pub(crate) answered: Vec<AnsweredRequest>,
     /// True if it has all that was noted so far.
     pub(crate) is_all: bool,
 }
 
-impl Batch {
+impl OutboxBatch {
     pub(crate) fn extensions(&self) -> impl Iterator<Item = &ExtensionId> {
         self.extensions.iter().map(|(id, _)| id)
     }
@@ -104,7 +104,7 @@ impl Outbox {
     }
 
     /// Notes that requests are answered by the present content of a name.
-    pub(crate) fn answer(&self, id: Option<&ExtensionId>, answered: Vec<Answered>) {
+    pub(crate) fn answer(&self, id: Option<&ExtensionId>, answered: Vec<AnsweredRequest>) {
         if answered.is_empty() {
             return;
         }
@@ -145,11 +145,11 @@ impl Outbox {
     }
 
     /// Copies a part with at most `most` names. It stays in the outbox until it is confirmed.
-    pub(crate) fn batch(&self, most: usize) -> Batch {
+    pub(crate) fn batch(&self, most: usize) -> OutboxBatch {
         let state = self.inner.lock();
         let extensions = state.extensions.iter().take(most);
         let owners = state.owners.iter().take(most);
-        Batch {
+        OutboxBatch {
             extensions: extensions.map(|(id, noted)| (id.clone(), noted.note)).collect(),
             owners: owners.map(|(id, note)| (id.clone(), *note)).collect(),
             answered: state.answered.iter().take(most).copied().collect(),
@@ -160,7 +160,7 @@ impl Outbox {
     }
 
     /// Removes a part that the log has, but for names that were noted again since.
-    pub(crate) fn confirm(&self, batch: &Batch) {
+    pub(crate) fn confirm(&self, batch: &OutboxBatch) {
         let mut state = self.inner.lock();
         for (id, note) in &batch.extensions {
             if state.extensions.get(id).is_some_and(|noted| noted.note == *note) {

@@ -25,7 +25,7 @@ pub(crate) struct RequestId(pub(crate) u64);
 
 /// What a replica asks the writer for.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Subject {
+pub(crate) enum RequestSubject {
     /// A read of an extension, because a webhook names it or this replica has other content. It is
     /// posted until it is answered.
     Notice(ExtensionId),
@@ -41,7 +41,7 @@ pub(crate) enum Subject {
 
 /// What became of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Answer {
+pub(crate) enum RequestAnswer {
     /// The log has what the backend said after the request.
     Read,
     /// The budget of lookups is used up.
@@ -59,21 +59,21 @@ pub(crate) struct RequestBook {
 struct Requests {
     open: BTreeMap<RequestId, OpenRequest>,
     /// Requests that another caller with the same subject can join.
-    joinable: BTreeMap<Subject, RequestId>,
+    joinable: BTreeMap<RequestSubject, RequestId>,
     /// Webhooks whose answer may be lost, with the time of the answer.
     uncertain: Vec<(Instant, ExtensionId)>,
 }
 
 struct OpenRequest {
-    subject: Subject,
+    subject: RequestSubject,
     made: Instant,
     posted: Option<Instant>,
     /// True if it could not be posted the last time.
     has_failed: bool,
-    waiting: Vec<oneshot::Sender<Answer>>,
+    waiting: Vec<oneshot::Sender<RequestAnswer>>,
 }
 
-impl Subject {
+impl RequestSubject {
     /// Returns true for a request that is posted until it is answered.
     const fn is_kept(&self) -> bool {
         matches!(self, Self::Notice(_))
@@ -89,22 +89,30 @@ impl Subject {
 impl RequestBook {
     /// Asks for a read of an extension that has to happen. Returns the request.
     pub(crate) fn notice(&self, id: ExtensionId) -> RequestId {
-        self.add(Subject::Notice(id), None)
+        self.add(RequestSubject::Notice(id), None)
     }
 
     /// Asks for something that nothing waits for.
-    pub(crate) fn hint(&self, subject: Subject) {
+    pub(crate) fn hint(&self, subject: RequestSubject) {
         self.add(subject, None);
     }
 
     /// Asks, and waits for the answer; `None` if there is none in time.
-    pub(crate) async fn ask(&self, subject: Subject, wait: Duration) -> Option<Answer> {
+    pub(crate) async fn ask(
+        &self,
+        subject: RequestSubject,
+        wait: Duration,
+    ) -> Option<RequestAnswer> {
         let (sender, answer) = oneshot::channel();
         self.add(subject, Some(sender));
         timeout(wait, answer).await.ok()?.ok()
     }
 
-    fn add(&self, subject: Subject, waiting: Option<oneshot::Sender<Answer>>) -> RequestId {
+    fn add(
+        &self,
+        subject: RequestSubject,
+        waiting: Option<oneshot::Sender<RequestAnswer>>,
+    ) -> RequestId {
         let mut requests = self.inner.lock();
         if let Some(id) = requests.joinable.get(&subject).copied()
             && let Some(one) = requests.open.get_mut(&id)
@@ -132,7 +140,7 @@ impl RequestBook {
     }
 
     /// Returns the requests to post now, and forgets those that are of no use any more.
-    pub(crate) fn due(&self) -> Vec<(RequestId, Subject)> {
+    pub(crate) fn due(&self) -> Vec<(RequestId, RequestSubject)> {
         let now = Instant::now();
         let mut requests = self.inner.lock();
         requests.open.retain(|_, one| one.subject.is_kept() || one.made + OUTDATED > now);
@@ -168,11 +176,11 @@ impl RequestBook {
     }
 
     /// Notes an answer.
-    pub(crate) fn answered(&self, id: RequestId, answer: Answer) {
+    pub(crate) fn answered(&self, id: RequestId, answer: RequestAnswer) {
         let mut requests = self.inner.lock();
         let Some(one) = requests.open.remove(&id) else { return };
         requests.joinable.remove(&one.subject);
-        if let Subject::Notice(id) = one.subject {
+        if let RequestSubject::Notice(id) = one.subject {
             requests.uncertain.push((Instant::now(), id));
         }
         for caller in one.waiting {
@@ -208,7 +216,7 @@ mod tests {
         let book = RequestBook::default();
         let notice = book.notice(id("provider/one"));
         assert_eq!(book.notice(id("provider/one")), notice, "it is not posted yet");
-        book.hint(Subject::Cycle);
+        book.hint(RequestSubject::Cycle);
         assert_eq!(book.due().len(), 2);
         book.due().into_iter().for_each(|(id, _)| book.posted(id));
         assert_eq!(book.due(), []);
@@ -216,9 +224,11 @@ mod tests {
         tokio::time::advance(POST_AGAIN).await;
         let due = book.due();
         assert_eq!(due.len(), 2, "{due:?}");
-        assert!(due.iter().all(|(_, subject)| *subject == Subject::Notice(id("provider/one"))));
+        assert!(
+            due.iter().all(|(_, subject)| *subject == RequestSubject::Notice(id("provider/one")))
+        );
         for (id, _) in due {
-            book.answered(id, Answer::Read);
+            book.answered(id, RequestAnswer::Read);
         }
         assert_eq!(book.due(), []);
         book.after_gap();
@@ -242,19 +252,22 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn callers_wait_for_the_answer_and_not_for_ever() {
         let book = RequestBook::default();
-        let lookup = Subject::Lookup(id("provider/one"), true);
+        let lookup = RequestSubject::Lookup(id("provider/one"), true);
         let answer = async {
             tokio::task::yield_now().await;
             let due = book.due();
             assert_eq!(due.len(), 1, "callers share a request");
-            book.answered(due[0].0, Answer::OverBudget);
+            book.answered(due[0].0, RequestAnswer::OverBudget);
         };
         let (one, other, ()) = tokio::join!(
             book.ask(lookup.clone(), ANSWER_MAX),
             book.ask(lookup.clone(), ANSWER_MAX),
             answer,
         );
-        assert_eq!((one, other), (Some(Answer::OverBudget), Some(Answer::OverBudget)));
+        assert_eq!(
+            (one, other),
+            (Some(RequestAnswer::OverBudget), Some(RequestAnswer::OverBudget))
+        );
         let begun = Instant::now();
         assert_eq!(book.ask(lookup, ANSWER_MAX).await, None);
         assert_eq!(begun.elapsed(), ANSWER_MAX);

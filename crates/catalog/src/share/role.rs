@@ -5,7 +5,7 @@ use tokio::time::Instant;
 
 /// What a replica does about one backend.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Role {
+pub(crate) enum ReplicaRole {
     /// Reads it for itself: the engine is away, or was not read yet.
     Alone { since: Instant },
     /// Applies the log, and sends requests to the writer.
@@ -14,7 +14,7 @@ pub(crate) enum Role {
     Writer { epoch: Epoch },
 }
 
-impl Role {
+impl ReplicaRole {
     pub(crate) const fn is_writer(self) -> bool {
         matches!(self, Self::Writer { .. })
     }

@@ -21,7 +21,7 @@ use crate::index::capacity::{CapacityUse, Refusals};
 use crate::index::delta::BackendDelta;
 use crate::rules::Rules;
 use crate::share::BackendShare;
-use crate::share::role::Role;
+use crate::share::role::ReplicaRole;
 use crate::store::CatalogStore;
 use crate::sync::cycle_state::CycleState;
 use crate::sync::lookup_budget::LookupBudget;
@@ -88,7 +88,7 @@ impl BackendHandle {
 
     /// Returns what this replica shares about the backend while another one reads it for all.
     pub(super) fn followed(&self) -> Option<&BackendShare> {
-        self.share.as_deref().filter(|share| share.role() == Role::Follower)
+        self.share.as_deref().filter(|share| share.role() == ReplicaRole::Follower)
     }
 
     /// Waits until this replica may make a cycle.

@@ -18,7 +18,7 @@ use crate::deadline::Deadline;
 use crate::errors::{no_version, over_capacity, too_many_lookups};
 use crate::pins::Pins;
 use crate::retagged::{is_retagged, retagged};
-use crate::share::requests::{ANSWER_MAX, Answer, Subject};
+use crate::share::requests::{ANSWER_MAX, RequestAnswer, RequestSubject};
 use crate::store::CatalogStore;
 use crate::sync::backend_handle::BackendHandle;
 use crate::sync::intake::{IntakeReport, ReadOrigin, ReadResult, read_one};
@@ -191,11 +191,11 @@ async fn look_up(
     budgeted: bool,
 ) -> Result<Option<ReadResult>> {
     if let Some(share) = handle.followed() {
-        let subject = Subject::Lookup(id.clone(), budgeted);
+        let subject = RequestSubject::Lookup(id.clone(), budgeted);
         match share.requests.ask(subject, ANSWER_MAX).await {
             // The writer read it, and the index has what it found.
-            Some(Answer::Read) => return Ok(None),
-            Some(Answer::OverBudget) => return beyond_budget(handle, id).map(|()| None),
+            Some(RequestAnswer::Read) => return Ok(None),
+            Some(RequestAnswer::OverBudget) => return beyond_budget(handle, id).map(|()| None),
             None => {}
         }
     }

@@ -13,7 +13,7 @@ use tracing::field::Empty;
 use tracing::{Instrument as _, info_span};
 
 use crate::LOG_TARGET;
-use crate::share::requests::Subject;
+use crate::share::requests::RequestSubject;
 use crate::sync::backend_handle::BackendHandle;
 use crate::sync::cycle::{shared_outcome, sync};
 use crate::sync::intake::{READS_AT_ONCE, ReadOrigin, is_of_backend, read_one};
@@ -71,7 +71,7 @@ pub(super) async fn keep_current(handle: Arc<BackendHandle>) {
 /// Makes a cycle, or has the replica make it that reads the backend for all.
 pub(super) async fn sync_once(handle: &Arc<BackendHandle>) -> Result<()> {
     if let Some(share) = handle.followed()
-        && share.requests.ask(Subject::Cycle, CYCLE_MAX).await.is_some()
+        && share.requests.ask(RequestSubject::Cycle, CYCLE_MAX).await.is_some()
     {
         return shared_outcome(handle);
     }

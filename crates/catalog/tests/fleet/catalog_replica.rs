@@ -11,7 +11,7 @@ use registry_core::models::backend_id::BackendId;
 use registry_core::models::naming::ExtensionId;
 use registry_core::models::scope::Scope;
 use registry_fleet::leases::Leases;
-use registry_fleet::log::Log;
+use registry_fleet::log::SharedLog;
 use registry_fleet::replica::ReplicaId;
 use registry_fleet::state::{EnginePresence, EngineState};
 use registry_testing::fleet::engine::EngineConnection;
@@ -52,7 +52,7 @@ impl Membership {
         let Self { connection, replica, replicas } = self;
         let engine = EngineState::default();
         engine.present(EnginePresence { replicas, foreign: 0 });
-        let (leases, log): (Arc<dyn Leases>, Arc<dyn Log>) =
+        let (leases, log): (Arc<dyn Leases>, Arc<dyn SharedLog>) =
             (Arc::clone(&connection) as _, Arc::clone(&connection) as _);
         Fleet { leases, log, snapshots: connection, replica, engine }
     }

@@ -1,7 +1,7 @@
 //! Cursors whose places in the log are gone.
 
 use bytes::Bytes;
-use registry_fleet::log::{Cursor, Heard, Log as _};
+use registry_fleet::log::{Cursor, Heard, SharedLog as _};
 use registry_fleet::topic::Topic;
 use registry_testing::fleet::conformance::snapshot;
 

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use registry_fleet::epoch::Position;
+use registry_fleet::epoch::LogPosition;
 use registry_fleet::failure::{Away, AwayReason};
-use registry_fleet::log::{Cursor, Heard, Log as _};
+use registry_fleet::log::{Cursor, Heard, SharedLog as _};
 use registry_fleet::metrics::{EngineCall, EngineOperation};
 use registry_fleet::topic::Topic;
 use registry_testing::engine_proxy::Way;
@@ -133,7 +133,7 @@ async fn a_killed_server_ends_a_wait_and_is_followed_again_from_its_beginning() 
         let begun = Instant::now();
         for _ in 0..50 {
             replica.log.follow(&mut cursor).await.unwrap_err();
-            replica.named("one").snapshots.read(&topic, Position::START).await.unwrap_err();
+            replica.named("one").snapshots.read(&topic, LogPosition::START).await.unwrap_err();
         }
         assert!(begun.elapsed() < Duration::from_millis(500), "{:?}", begun.elapsed());
         server.restart().await;

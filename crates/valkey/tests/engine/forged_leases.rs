@@ -1,9 +1,9 @@
 //! Leases, tails and counters that no replica wrote, or that were lost.
 
-use registry_fleet::epoch::{Epoch, Position};
+use registry_fleet::epoch::{Epoch, LogPosition};
 use registry_fleet::failure::AwayReason;
 use registry_fleet::leases::{LeaseState, Leases as _};
-use registry_fleet::log::Log as _;
+use registry_fleet::log::SharedLog as _;
 use registry_fleet::topic::Topic;
 use registry_testing::fleet::conformance::first;
 
@@ -76,7 +76,7 @@ async fn forged_tails_and_counters_stop_no_writer() {
             let (epoch, tail) = one.hold(&topic).await;
             // A single digit is a good counter.
             let number = if forged == "1" { 2 } else { 1 };
-            assert_eq!((epoch.number, tail), (number, Position::START), "{forged}");
+            assert_eq!((epoch.number, tail), (number, LogPosition::START), "{forged}");
             assert!(one.append(&first(&topic, epoch, tail, "first"), &[]).await, "{forged}");
         }
         server.command(&["FLUSHALL"]).await;
@@ -90,7 +90,8 @@ async fn forged_tails_and_counters_stop_no_writer() {
             let taken = replica.leases.take(&topic, &one.replica, Epoch::default(), 0).await;
             let failed = match taken {
                 Ok(_) => {
-                    let entry = first(&topic, Epoch { number: 1, nonce: 0 }, Position::START, "");
+                    let entry =
+                        first(&topic, Epoch { number: 1, nonce: 0 }, LogPosition::START, "");
                     replica.log.append(&one.replica, &entry, &[]).await.unwrap_err().to_string()
                 }
                 Err(away) => away.to_string(),
@@ -116,9 +117,9 @@ async fn the_epoch_rises_after_the_counter_or_everything_was_lost() {
         server.command(&["FLUSHALL"]).await;
         let state = one.take(&topic, later, 3).await;
         let again = Epoch { number: 3, nonce: 3 };
-        assert_eq!(state, LeaseState::Held { epoch: again, tail: Position::START });
+        assert_eq!(state, LeaseState::Held { epoch: again, tail: LogPosition::START });
         assert!(!one.append(&first(&topic, later, start.position, "late"), &[]).await);
-        let restart = first(&topic, again, Position::START, "first");
+        let restart = first(&topic, again, LogPosition::START, "first");
         assert!(one.append(&restart, &[]).await);
         assert_eq!(one.following(&topic).until(restart.position).await, [restart]);
     }

@@ -1,7 +1,7 @@
 //! Items of the log that no replica wrote.
 
 use bytes::Bytes;
-use registry_fleet::log::{Cursor, Log as _};
+use registry_fleet::log::{Cursor, SharedLog as _};
 use registry_fleet::topic::Topic;
 use registry_testing::engine_server::EngineServer;
 use registry_testing::fleet::conformance::{entry, first};

@@ -2,8 +2,8 @@
 
 use bytes::Bytes;
 use registry_core::models::digest::Digest;
-use registry_fleet::epoch::Position;
-use registry_fleet::snapshots::Snapshot;
+use registry_fleet::epoch::LogPosition;
+use registry_fleet::snapshots::TopicSnapshot;
 use registry_fleet::topic::Topic;
 use registry_testing::engine_server::EngineServer;
 use registry_testing::fleet::conformance::snapshot;
@@ -21,10 +21,10 @@ async fn stored(server: &EngineServer, key: &str) -> String {
 }
 
 /// Writes the snapshot of a new epoch.
-async fn written(replica: &Replica, topic: &Topic, segments: &[&[u8]]) -> Snapshot {
+async fn written(replica: &Replica, topic: &Topic, segments: &[&[u8]]) -> TopicSnapshot {
     let one = replica.named("one");
     let (epoch, _) = one.hold(topic).await;
-    let written = snapshot(Position::first_of(epoch), segments);
+    let written = snapshot(LogPosition::first_of(epoch), segments);
     assert!(one.write(topic, &written).await);
     written
 }
@@ -56,13 +56,13 @@ async fn forged_changed_and_moved_manifests_are_none() {
             &long,
         ] {
             server.command(&["SET", MANIFEST, forged]).await;
-            assert_eq!(one.read(&topic, Position::START).await, None, "{forged}");
+            assert_eq!(one.read(&topic, LogPosition::START).await, None, "{forged}");
         }
         server.command(&["SET", MANIFEST, &value]).await;
-        assert_eq!(one.read(&topic, Position::START).await, Some(ours));
+        assert_eq!(one.read(&topic, LogPosition::START).await, Some(ours));
         let foreign = Replica::new(settings(&server, "a"), None, secrets("f"));
         foreign.connected().await;
-        assert_eq!(foreign.named("three").read(&topic, Position::START).await, None);
+        assert_eq!(foreign.named("three").read(&topic, LogPosition::START).await, None);
     }
 }
 
@@ -79,9 +79,13 @@ async fn a_missing_or_wrong_segment_is_no_snapshot_until_it_is_written_again() {
             &["SET", &segment_key(b"two"), ""],
         ] {
             server.command(damage).await;
-            assert_eq!(one.read(&topic, Position::START).await, None, "{damage:?}");
+            assert_eq!(one.read(&topic, LogPosition::START).await, None, "{damage:?}");
             assert!(one.write(&topic, &ours).await);
-            assert_eq!(one.read(&topic, Position::START).await, Some(ours.clone()), "{damage:?}");
+            assert_eq!(
+                one.read(&topic, LogPosition::START).await,
+                Some(ours.clone()),
+                "{damage:?}"
+            );
         }
     }
 }
@@ -99,7 +103,7 @@ async fn segments_are_sent_once_and_end_when_no_manifest_names_them_again() {
         }
         server.command(&["CONFIG", "RESETSTAT"]).await;
         let segments = [&b"kept"[..], b"new"].map(Bytes::from_static).to_vec();
-        assert!(one.write(&topic, &Snapshot { segments, ..ours }).await);
+        assert!(one.write(&topic, &TopicSnapshot { segments, ..ours }).await);
         let stats = server.command(&["INFO", "commandstats"]).await;
         // The new segment and the manifest.
         assert!(stats.contains("cmdstat_set:calls=2,"), "{stats}");

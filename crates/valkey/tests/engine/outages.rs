@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use registry_fleet::epoch::Position;
+use registry_fleet::epoch::LogPosition;
 use registry_fleet::failure::AwayReason;
-use registry_fleet::log::{Cursor, Heard, Log as _, WriteFailure};
+use registry_fleet::log::{Cursor, Heard, SharedLog as _, WriteFailure};
 use registry_fleet::metrics::{EngineCall, EngineOperation};
 use registry_fleet::snapshots::Snapshots as _;
 use registry_testing::engine_proxy::Way;
@@ -133,7 +133,7 @@ async fn a_full_server_refuses_snapshots_and_is_read_nevertheless() {
         let replica = Replica::of(&server, "a").await;
         let one = replica.named("one");
         let (epoch, _) = one.hold(&topic).await;
-        let small = snapshot(Position::first_of(epoch), &[b"small"]);
+        let small = snapshot(LogPosition::first_of(epoch), &[b"small"]);
         assert!(one.write(&topic, &small).await);
         server.command(&["CONFIG", "SET", "maxmemory", "1"]).await;
         let more = snapshot(small.position, &[b"more"]);
@@ -142,7 +142,7 @@ async fn a_full_server_refuses_snapshots_and_is_read_nevertheless() {
         assert_eq!(away.reason, AwayReason::Full, "{away}");
         let refused = replica.link.state().report().refused;
         assert_eq!(refused.get(&EngineOperation::Snapshot), Some(&away));
-        assert_eq!(one.read(&topic, Position::START).await, Some(small));
+        assert_eq!(one.read(&topic, LogPosition::START).await, Some(small));
         assert_eq!(replica.log.follow(&mut Cursor::default()).await, Ok(Heard::default()));
         server.command(&["CONFIG", "SET", "maxmemory", "0"]).await;
         assert!(one.write(&topic, &more).await);
@@ -150,13 +150,13 @@ async fn a_full_server_refuses_snapshots_and_is_read_nevertheless() {
         server.kill().await;
         replica.away(AwayReason::Unreachable).await;
         replica.calls.take();
-        replica.snapshots.read(&topic, Position::START).await.unwrap_err();
+        replica.snapshots.read(&topic, LogPosition::START).await.unwrap_err();
         replica.snapshots.write(&one.replica, &topic, &more).await.unwrap_err();
         let is_snapshot = |call: &EngineCall| call.operation == EngineOperation::Snapshot;
         let calls: Vec<_> = replica.calls.take().into_iter().filter(is_snapshot).collect();
         assert!(calls.len() == 2 && calls.iter().all(|call| call.failure.is_some()), "{calls:?}");
         server.restart().await;
-        assert_eq!(one.read(&topic, Position::START).await, None, "it kept nothing");
+        assert_eq!(one.read(&topic, LogPosition::START).await, None, "it kept nothing");
     }
 }
 

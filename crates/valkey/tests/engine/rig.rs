@@ -6,7 +6,7 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use registry_fleet::buckets::{BucketUse, Buckets as _, SharedLimit};
 use registry_fleet::failure::{Away, AwayReason};
-use registry_fleet::log::{Cursor, Heard, Log as _};
+use registry_fleet::log::{Cursor, Heard, SharedLog as _};
 use registry_fleet::members::Members as _;
 use registry_fleet::metrics::{EngineCall, EngineMetrics};
 use registry_fleet::state::EnginePresence;

@@ -5,12 +5,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
-use registry_fleet::epoch::{Epoch, Position};
+use registry_fleet::epoch::{Epoch, LogPosition};
 use registry_fleet::failure::Away;
 use registry_fleet::leases::{LeaseState, Leases};
-use registry_fleet::log::{Cursor, Log, LogEntry, PostedRequest, StreamPlace, WriteFailure};
+use registry_fleet::log::{Cursor, LogEntry, PostedRequest, SharedLog, StreamPlace, WriteFailure};
 use registry_fleet::replica::ReplicaId;
-use registry_fleet::snapshots::{Snapshot, Snapshots};
+use registry_fleet::snapshots::{Snapshots, TopicSnapshot};
 use registry_fleet::topic::Topic;
 use tokio::time::{Instant, sleep};
 
@@ -25,13 +25,13 @@ const PATIENCE: Duration = Duration::from_mins(1);
 pub struct Connected<'a> {
     pub replica: ReplicaId,
     pub leases: &'a dyn Leases,
-    pub log: &'a dyn Log,
+    pub log: &'a dyn SharedLog,
     pub snapshots: &'a dyn Snapshots,
 }
 
 impl<'a> Connected<'a> {
     /// A replica with one connection for everything.
-    pub fn of<C: Leases + Log + Snapshots>(name: &str, connection: &'a C) -> Self {
+    pub fn of<C: Leases + SharedLog + Snapshots>(name: &str, connection: &'a C) -> Self {
         let replica = name.parse().unwrap();
         Self { replica, leases: connection, log: connection, snapshots: connection }
     }
@@ -43,7 +43,7 @@ impl<'a> Connected<'a> {
 
     /// Takes the lease of a topic that no other replica has. Returns the epoch and the position of the
     /// last entry.
-    pub async fn hold(&self, topic: &Topic) -> (Epoch, Position) {
+    pub async fn hold(&self, topic: &Topic) -> (Epoch, LogPosition) {
         match self.take(topic, Epoch::default(), 7).await {
             LeaseState::Held { epoch, tail } => (epoch, tail),
             LeaseState::Taken { epoch } => panic!("{epoch} is another's"),
@@ -75,7 +75,8 @@ impl<'a> Connected<'a> {
         let (epoch, mut previous) = self.hold(topic).await;
         let mut entries = Vec::new();
         for payload in payloads {
-            let before = if previous.epoch == epoch { previous } else { Position::first_of(epoch) };
+            let before =
+                if previous.epoch == epoch { previous } else { LogPosition::first_of(epoch) };
             let (topic, position) = (topic.clone(), before.next());
             let entry = LogEntry {
                 topic,
@@ -97,7 +98,7 @@ impl<'a> Connected<'a> {
     }
 
     /// Writes a snapshot. Returns false if the engine fences this replica.
-    pub async fn write(&self, topic: &Topic, snapshot: &Snapshot) -> bool {
+    pub async fn write(&self, topic: &Topic, snapshot: &TopicSnapshot) -> bool {
         answered(|| async {
             unless_fenced(self.snapshots.write(&self.replica, topic, snapshot).await)
         })
@@ -105,7 +106,7 @@ impl<'a> Connected<'a> {
     }
 
     /// Reads the snapshot of a topic.
-    pub async fn read(&self, topic: &Topic, known: Position) -> Option<Snapshot> {
+    pub async fn read(&self, topic: &Topic, known: LogPosition) -> Option<TopicSnapshot> {
         answered(|| self.snapshots.read(topic, known)).await
     }
 
@@ -144,7 +145,7 @@ fn unless_fenced(result: Result<(), WriteFailure>) -> Result<bool, Away> {
 
 /// What a follower has heard of a topic.
 pub struct Following<'a> {
-    log: &'a dyn Log,
+    log: &'a dyn SharedLog,
     topic: Topic,
     pub cursor: Cursor,
     pub entries: Vec<LogEntry>,
@@ -164,7 +165,7 @@ impl Following<'_> {
 
     /// Follows until the last entry of the topic has a position. Returns the entries that came since
     /// the last time.
-    pub async fn until(&mut self, position: Position) -> Vec<LogEntry> {
+    pub async fn until(&mut self, position: LogPosition) -> Vec<LogEntry> {
         let begun = Instant::now();
         while self.entries.last().map(|entry| entry.position) != Some(position) {
             assert!(begun.elapsed() < PATIENCE, "{position} does not come: {self:?}");

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use registry_fleet::epoch::{Epoch, Position};
+use registry_fleet::epoch::{Epoch, LogPosition};
 use registry_fleet::leases::{LEASE, LeaseState};
 use registry_fleet::topic::Topic;
 use tokio::time::{Instant, sleep};
@@ -17,7 +17,7 @@ fn epoch(number: u64, nonce: u16) -> Epoch {
 }
 
 fn held(number: u64, nonce: u16) -> LeaseState {
-    LeaseState::Held { epoch: epoch(number, nonce), tail: Position::START }
+    LeaseState::Held { epoch: epoch(number, nonce), tail: LogPosition::START }
 }
 
 fn taken(number: u64, nonce: u16) -> LeaseState {

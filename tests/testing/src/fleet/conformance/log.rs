@@ -1,7 +1,7 @@
 //! What the log of every engine does.
 
 use bytes::Bytes;
-use registry_fleet::epoch::{Epoch, Position};
+use registry_fleet::epoch::{Epoch, LogPosition};
 use registry_fleet::leases::LeaseState;
 use registry_fleet::log::{LogEntry, PAYLOAD_MAX};
 use registry_fleet::topic::Topic;
@@ -11,16 +11,21 @@ use crate::fleet::connected::Connected;
 use crate::ids::unique;
 
 /// An entry that follows a position of the same epoch.
-pub fn entry(topic: &Topic, previous: Position, payload: impl Into<Bytes>) -> LogEntry {
+pub fn entry(topic: &Topic, previous: LogPosition, payload: impl Into<Bytes>) -> LogEntry {
     LogEntry { topic: topic.clone(), position: previous.next(), previous, payload: payload.into() }
 }
 
 /// The first entry of an epoch, behind the last one of before.
-pub fn first(topic: &Topic, epoch: Epoch, tail: Position, payload: impl Into<Bytes>) -> LogEntry {
-    LogEntry { previous: tail, ..entry(topic, Position::first_of(epoch), payload) }
+pub fn first(
+    topic: &Topic,
+    epoch: Epoch,
+    tail: LogPosition,
+    payload: impl Into<Bytes>,
+) -> LogEntry {
+    LogEntry { previous: tail, ..entry(topic, LogPosition::first_of(epoch), payload) }
 }
 
-/// Checks [`Log`](registry_fleet::log::Log), through two replicas of one fleet.
+/// Checks [`SharedLog`](registry_fleet::log::Log), through two replicas of one fleet.
 pub async fn log(one: &Connected<'_>, other: &Connected<'_>) {
     entries_come_in_order(one, other).await;
     only_the_holder_appends_behind_the_tail(one, other).await;
@@ -36,7 +41,7 @@ async fn entries_come_in_order(one: &Connected<'_>, other: &Connected<'_>) {
     for payload in ["", "\r\n$-1\r\n", "é"] {
         entries.push(entry(&topic, entries.last().unwrap().position, payload));
     }
-    let theirs = first(&apart, apart_epoch, Position::START, "theirs");
+    let theirs = first(&apart, apart_epoch, LogPosition::START, "theirs");
     assert!(one.append(&entries[0], &[]).await && other.append(&theirs, &[]).await);
     assert!(one.append(&entries[1], &[]).await && one.append(&entries[2], &[]).await);
     let mut following = other.following(&topic);
@@ -55,7 +60,7 @@ async fn entries_come_in_order(one: &Connected<'_>, other: &Connected<'_>) {
 
 async fn only_the_holder_appends_behind_the_tail(one: &Connected<'_>, other: &Connected<'_>) {
     let topic: Topic = unique("topic").parse().unwrap();
-    let unheld = first(&topic, Epoch { number: 1, nonce: 7 }, Position::START, "unheld");
+    let unheld = first(&topic, Epoch { number: 1, nonce: 7 }, LogPosition::START, "unheld");
     assert!(!one.append(&unheld, &[]).await, "without a lease");
     let (epoch, tail) = one.hold(&topic).await;
     let start = first(&topic, epoch, tail, "first");
@@ -72,8 +77,8 @@ async fn only_the_holder_appends_behind_the_tail(one: &Connected<'_>, other: &Co
         &start,
         &beyond,
         &LogEntry { position: start.position, ..second.clone() },
-        &LogEntry { position: Position::first_of(epoch), ..second.clone() },
-        &LogEntry { previous: Position::START, ..second.clone() },
+        &LogEntry { position: LogPosition::first_of(epoch), ..second.clone() },
+        &LogEntry { previous: LogPosition::START, ..second.clone() },
     ] {
         assert!(!one.append(wrong, &[]).await, "{} behind {}", wrong.position, wrong.previous);
     }
@@ -99,7 +104,7 @@ async fn requests_stay_until_they_are_answered(one: &Connected<'_>, other: &Conn
     let empty = following.until_request(b"").await;
     assert!(asked.iter().max() < empty.iter().min(), "in order");
     let start = first(&topic, epoch, tail, "answer");
-    let fenced = LogEntry { previous: Position::first_of(epoch), ..start.clone() };
+    let fenced = LogEntry { previous: LogPosition::first_of(epoch), ..start.clone() };
     assert!(!one.append(&fenced, &asked).await);
     other.following(&topic).until_request(b"asked \0\xff").await;
     assert!(one.append(&start, &asked).await);

@@ -7,12 +7,12 @@ use async_trait::async_trait;
 use bytes::Bytes;
 use parking_lot::Mutex;
 use registry_fleet::DEADLINE;
-use registry_fleet::epoch::{Epoch, Position};
+use registry_fleet::epoch::{Epoch, LogPosition};
 use registry_fleet::failure::{Away, AwayReason};
 use registry_fleet::leases::{LeaseState, Leases};
-use registry_fleet::log::{Cursor, Heard, Log, LogEntry, StreamPlace, WriteFailure};
+use registry_fleet::log::{Cursor, Heard, LogEntry, SharedLog, StreamPlace, WriteFailure};
 use registry_fleet::replica::ReplicaId;
-use registry_fleet::snapshots::{Snapshot, Snapshots};
+use registry_fleet::snapshots::{Snapshots, TopicSnapshot};
 use registry_fleet::topic::Topic;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, timeout_at};
@@ -104,7 +104,7 @@ impl Leases for EngineConnection {
 }
 
 #[async_trait]
-impl Log for EngineConnection {
+impl SharedLog for EngineConnection {
     async fn append(
         &self,
         replica: &ReplicaId,
@@ -157,14 +157,14 @@ impl Snapshots for EngineConnection {
         &self,
         replica: &ReplicaId,
         topic: &Topic,
-        snapshot: &Snapshot,
+        snapshot: &TopicSnapshot,
     ) -> Result<(), WriteFailure> {
         let (replica, topic, snapshot) = (replica.clone(), topic.clone(), snapshot.clone());
         self.call(SNAPSHOT_DEADLINE, move |data, _| data.write_snapshot(&replica, &topic, snapshot))
             .await?
     }
 
-    async fn read(&self, topic: &Topic, known: Position) -> Result<Option<Snapshot>, Away> {
+    async fn read(&self, topic: &Topic, known: LogPosition) -> Result<Option<TopicSnapshot>, Away> {
         let topic = topic.clone();
         self.call(SNAPSHOT_DEADLINE, move |data, _| data.read_snapshot(&topic, known)).await
     }

@@ -3,13 +3,13 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use registry_fleet::epoch::{Epoch, Position};
+use registry_fleet::epoch::{Epoch, LogPosition};
 use registry_fleet::leases::{LEASE, LeaseState};
 use registry_fleet::log::{
     Cursor, Heard, LogEntry, PAYLOAD_MAX, PostedRequest, StreamPlace, WriteFailure,
 };
 use registry_fleet::replica::ReplicaId;
-use registry_fleet::snapshots::{SEGMENT_MAX, Snapshot};
+use registry_fleet::snapshots::{SEGMENT_MAX, TopicSnapshot};
 use registry_fleet::topic::Topic;
 use tokio::time::Instant;
 
@@ -30,8 +30,8 @@ pub(super) struct EngineData {
     /// Highest number of an epoch.
     counters: JournaledMap<Topic, u64>,
     /// Position of the last entry.
-    tails: JournaledMap<Topic, Position>,
-    snapshots: JournaledMap<Topic, Snapshot>,
+    tails: JournaledMap<Topic, LogPosition>,
+    snapshots: JournaledMap<Topic, TopicSnapshot>,
     /// End of the log when the snapshot was written.
     marks: JournaledMap<Topic, StreamPlace>,
     entries: ItemStream<LogEntry>,
@@ -139,7 +139,7 @@ impl EngineData {
         &mut self,
         replica: &ReplicaId,
         topic: &Topic,
-        snapshot: Snapshot,
+        snapshot: TopicSnapshot,
     ) -> Result<(), WriteFailure> {
         let longest = snapshot.segments.iter().map(Bytes::len).max().unwrap_or_default();
         assert!(longest <= SEGMENT_MAX, "{longest} bytes");
@@ -158,7 +158,7 @@ impl EngineData {
         Ok(())
     }
 
-    pub(super) fn read_snapshot(&self, topic: &Topic, known: Position) -> Option<Snapshot> {
+    pub(super) fn read_snapshot(&self, topic: &Topic, known: LogPosition) -> Option<TopicSnapshot> {
         self.snapshots.get(topic).filter(|snapshot| snapshot.position > known).cloned()
     }
 
@@ -212,7 +212,7 @@ impl EngineData {
         }
     }
 
-    fn tail(&self, topic: &Topic) -> Position {
+    fn tail(&self, topic: &Topic) -> LogPosition {
         self.tails.get(topic).copied().unwrap_or_default()
     }
 

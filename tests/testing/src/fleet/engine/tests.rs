@@ -4,12 +4,12 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use registry_fleet::DEADLINE;
-use registry_fleet::epoch::{Epoch, Position};
+use registry_fleet::epoch::{Epoch, LogPosition};
 use registry_fleet::failure::{Away, AwayReason};
 use registry_fleet::leases::{LEASE, LeaseState, Leases as _};
-use registry_fleet::log::{Cursor, Heard, Log as _, LogEntry, StreamPlace, WriteFailure};
+use registry_fleet::log::{Cursor, Heard, LogEntry, SharedLog as _, StreamPlace, WriteFailure};
 use registry_fleet::replica::ReplicaId;
-use registry_fleet::snapshots::{Snapshot, Snapshots as _};
+use registry_fleet::snapshots::{Snapshots as _, TopicSnapshot};
 use registry_fleet::topic::Topic;
 use tokio::time::{Instant, advance, sleep};
 
@@ -44,8 +44,8 @@ impl Replica {
 
     async fn append(
         &self,
-        previous: Position,
-        position: Position,
+        previous: LogPosition,
+        position: LogPosition,
         answered: &[StreamPlace],
     ) -> Result<(), WriteFailure> {
         let payload = Bytes::from(position.to_string());
@@ -55,8 +55,8 @@ impl Replica {
 
     /// Appends the first `count` entries of an epoch after the start of the log.
     async fn append_first(&self, epoch: Epoch, count: u64) {
-        let positions = (1..=count).map(|sequence| Position { epoch, sequence });
-        let mut previous = Position::START;
+        let positions = (1..=count).map(|sequence| LogPosition { epoch, sequence });
+        let mut previous = LogPosition::START;
         for position in positions {
             self.append(previous, position, &[]).await.unwrap();
             previous = position;
@@ -72,15 +72,15 @@ impl Replica {
     }
 
     /// Returns the positions of entries and the payloads of requests that follow.
-    async fn hears(&mut self) -> (Vec<Position>, Vec<Bytes>) {
+    async fn hears(&mut self) -> (Vec<LogPosition>, Vec<Bytes>) {
         let heard = self.follow().await.unwrap();
         let positions = heard.entries.iter().map(|entry| entry.position).collect();
         (positions, heard.requests.into_iter().map(|request| request.payload).collect())
     }
 }
 
-fn at(epoch: Epoch, sequence: u64) -> Position {
-    Position { epoch, sequence }
+fn at(epoch: Epoch, sequence: u64) -> LogPosition {
+    LogPosition { epoch, sequence }
 }
 
 fn reason<T: std::fmt::Debug>(outcome: Result<T, Away>) -> AwayReason {
@@ -99,7 +99,7 @@ async fn a_lease_ends_unless_it_is_renewed_and_later_epochs_are_higher() {
     assert_eq!(other.take().await, Ok(LeaseState::Taken { epoch: first }));
     sleep(LEASE / 2).await;
     assert_eq!(other.writes().await.number, 2);
-    let written = other.append(Position::START, at(first, 1), &[]).await;
+    let written = other.append(LogPosition::START, at(first, 1), &[]).await;
     assert_eq!(written, Err(WriteFailure::Fenced), "of an earlier epoch");
     let second = Epoch { number: 2, nonce: 7 };
     one.connection.release(&one.topic, &one.id, second).await.unwrap();
@@ -108,7 +108,7 @@ async fn a_lease_ends_unless_it_is_renewed_and_later_epochs_are_higher() {
     let seen = Epoch { number: 40, nonce: 0 };
     let took = one.connection.take(&one.topic, &one.id, seen, 8).await.unwrap();
     let epoch = Epoch { number: 41, nonce: 8 };
-    assert_eq!(took, LeaseState::Held { epoch, tail: Position::START });
+    assert_eq!(took, LeaseState::Held { epoch, tail: LogPosition::START });
 }
 
 #[tokio::test(start_paused = true)]
@@ -120,8 +120,8 @@ async fn an_entry_is_appended_once_and_deletes_the_requests_that_it_answers() {
     other.post("second").await.unwrap();
     let places: Vec<_> =
         one.follow().await.unwrap().requests.into_iter().map(|request| request.place).collect();
-    one.append(Position::START, at(epoch, 1), &places[..1]).await.unwrap();
-    for previous in [Position::START, at(epoch, 2)] {
+    one.append(LogPosition::START, at(epoch, 1), &places[..1]).await.unwrap();
+    for previous in [LogPosition::START, at(epoch, 2)] {
         let again = one.append(previous, at(epoch, 3), &[]).await;
         assert_eq!(again, Err(WriteFailure::Fenced), "{previous}");
     }
@@ -176,7 +176,7 @@ async fn a_snapshot_begins_an_epoch_and_shortens_the_log() {
     let [mut one, other] = ["one", "other"].map(|name| Replica::new(&engine, name));
     let epoch = one.writes().await;
     one.append_first(epoch, 3).await;
-    let snapshot = |position| Snapshot { position, segments: vec!["all".into()] };
+    let snapshot = |position| TopicSnapshot { position, segments: vec!["all".into()] };
     for (replica, position) in [(&other, at(epoch, 3)), (&one, at(epoch, 2))] {
         let written = replica.connection.write(&replica.id, &one.topic, &snapshot(position)).await;
         assert_eq!(written, Err(WriteFailure::Fenced));
@@ -188,7 +188,7 @@ async fn a_snapshot_begins_an_epoch_and_shortens_the_log() {
     assert_eq!(other.connection.read(&one.topic, at(epoch, 3)).await.unwrap(), None);
     one.connection.release(&one.topic, &one.id, epoch).await.unwrap();
     let epoch = other.writes().await;
-    let begins = Position::first_of(epoch);
+    let begins = LogPosition::first_of(epoch);
     other.connection.write(&other.id, &one.topic, &snapshot(begins)).await.unwrap();
     other.append(begins, at(epoch, 1), &[]).await.unwrap();
     assert_eq!(engine.disordered(), 0);
@@ -248,12 +248,12 @@ async fn a_failover_loses_the_latest_writes_of_every_kind() {
     let kept = one.follow().await.unwrap().requests[0].place;
     advance(Duration::from_secs(1)).await;
     one.append(at(epoch, 1), at(epoch, 2), &[kept]).await.unwrap();
-    let snapshot = Snapshot { position: at(epoch, 2), segments: vec![] };
+    let snapshot = TopicSnapshot { position: at(epoch, 2), segments: vec![] };
     one.connection.write(&one.id, &one.topic, &snapshot).await.unwrap();
     one.post("lost").await.unwrap();
     one.connection.release(&one.topic, &one.id, epoch).await.unwrap();
     engine.fail_over(Duration::from_millis(500));
-    assert_eq!(one.connection.read(&one.topic, Position::START).await, Ok(None));
+    assert_eq!(one.connection.read(&one.topic, LogPosition::START).await, Ok(None));
     assert_eq!(one.take().await, Ok(LeaseState::Held { epoch, tail: at(epoch, 1) }));
     one.cursor = Cursor::default();
     assert_eq!(one.hears().await, (vec![at(epoch, 1)], vec!["kept".into()]));
