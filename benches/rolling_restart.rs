@@ -104,7 +104,11 @@ fn home(fake: &FakeGitea, server: Option<&EngineServer>) -> TempDir {
     let secret = home.path().join("secret");
     std::fs::write(&secret, "s".repeat(32)).unwrap();
     let shared = server.map(|server| {
-        format!("[shared]\nredis_url = \"{}\"\nsecret_path = {secret:?}\n", server.url())
+        format!(
+            "[shared]\nredis_url = \"{}\"\nsecret_path = \"{}\"\n",
+            server.url(),
+            secret.display()
+        )
     });
     let shared = shared.unwrap_or_default();
     let config = format!(

@@ -71,8 +71,9 @@ fn configure(dir: &Path, url: &str, server: &EngineServer, cache: &str) {
     let text = format!(
         "[server]\nhost = \"127.0.0.1\"\nport = 0\n\
          [gitea]\nurl = {url:?}\norganization = {ORGANIZATION:?}\n{cache}\
-         [shared]\nredis_url = \"{}\"\nsecret_path = {secret:?}\n",
-        server.url()
+         [shared]\nredis_url = \"{}\"\nsecret_path = \"{}\"\n",
+        server.url(),
+        secret.display()
     );
     std::fs::write(dir.join("config.toml"), text).unwrap();
 }

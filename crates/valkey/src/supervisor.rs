@@ -25,7 +25,7 @@ impl EngineLink {
             let pause = match self.connect().await {
                 Ok((connection, facts)) => {
                     self.open(connection.clone(), &facts);
-                    self.attend(connection).await;
+                    attend(&self, connection).await;
                     RETRY_EVERY
                 }
                 Err(away) => {
@@ -37,40 +37,37 @@ impl EngineLink {
             let _ = timeout(pause, self.renewed()).await;
         }
     }
+}
 
-    /// Returns when the connection has to be replaced. Callers never try a server that does not
-    /// answer: the trials here do.
-    async fn attend(&self, mut connection: MultiplexedConnection) {
-        let mut failed = 0;
-        loop {
-            if failed == 0 {
-                let _ = timeout(TRIAL_EVERY, self.closed()).await;
-            } else {
-                sleep(RETRY_EVERY).await;
-            }
-            if self.opening().is_err_and(|away| away.reason != AwayReason::Late) {
-                return;
-            }
-            match ping(&mut connection).await {
-                Ok(()) if self.opening().is_ok() => self.answered(),
-                Ok(()) => {
-                    // A server that was paused may have been replaced by one of its replicas.
-                    match facts(&mut connection)
-                        .await
-                        .and_then(|facts| facts.check().map(|()| facts))
-                    {
-                        Ok(facts) => self.open(connection.clone(), &facts),
-                        Err(away) => return self.close(&away),
-                    }
-                }
-                Err(away) if away.reason == AwayReason::Late && failed < TRIALS_MAX => {
-                    self.late();
-                    failed += 1;
-                    continue;
-                }
-                Err(away) => return self.close(&away),
-            }
-            failed = 0;
+/// Returns when the connection has to be replaced. Callers never try a server that does not
+/// answer: the trials here do.
+async fn attend(link: &EngineLink, mut connection: MultiplexedConnection) {
+    let mut failed = 0;
+    loop {
+        if failed == 0 {
+            let _ = timeout(TRIAL_EVERY, link.closed()).await;
+        } else {
+            sleep(RETRY_EVERY).await;
         }
+        if link.opening().is_err_and(|away| away.reason != AwayReason::Late) {
+            return;
+        }
+        match ping(&mut connection).await {
+            Ok(()) if link.opening().is_ok() => link.answered(),
+            Ok(()) => {
+                // A server that was paused may have been replaced by one of its replicas.
+                match facts(&mut connection).await.and_then(|facts| facts.check().map(|()| facts)) {
+                    Ok(facts) => link.open(connection.clone(), &facts),
+                    Err(away) => return link.close(&away),
+                }
+            }
+            Err(away) if away.reason == AwayReason::Late && failed < TRIALS_MAX => {
+                link.late();
+                failed += 1;
+                continue;
+            }
+            Err(away) => return link.close(&away),
+        }
+        failed = 0;
     }
 }

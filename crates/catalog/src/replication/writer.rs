@@ -122,7 +122,7 @@ pub(super) fn receive(backend: &Arc<SharedBackend>, posted: &PostedRequest, late
         }
         // Answered before, and posted again.
         RequestSubject::Notice(_) | RequestSubject::Lookup(..) => {
-            answer(backend, received, None, RequestAnswer::Read)
+            answer(backend, received, None, RequestAnswer::Read);
         }
     }
 }
