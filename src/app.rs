@@ -6,6 +6,7 @@ mod backends;
 mod bucket;
 mod budget;
 mod certificate;
+mod config_digest;
 mod demo;
 mod files;
 mod greeting;

@@ -31,6 +31,7 @@ use tokio::time::{MissedTickBehavior, interval};
 use tracing::{info, warn};
 
 use crate::app::backends::Finding;
+use crate::app::config_digest::config_digest;
 use crate::app::lifecycle::Lifecycle;
 use crate::app::rotation::Rotated;
 use crate::app::{LOG_TARGET, secrets};
@@ -47,6 +48,7 @@ const PRESENT_EVERY: Duration = Duration::from_secs(5);
 /// The engine, and the files that are watched for it.
 pub(super) struct SharedEngine {
     link: EngineLink,
+    members: EngineMembers,
     replica: ReplicaId,
     metrics: SharedMetrics,
     pub(super) rotated: Vec<Rotated>,
@@ -84,6 +86,7 @@ impl SharedEngine {
     /// Builds the link to the engine; `None` without `[shared]`.
     pub(super) fn of(config: &Config, metrics: &Metrics) -> Result<Option<Self>, Finding> {
         let backends = config.backends.iter().map(|backend| backend.id);
+        let digest = config_digest(config);
         let Some(config) = &config.shared else { return Ok(None) };
         let files = SharedFiles::read(config)?;
         let metrics = metrics.shared.clone();
@@ -92,7 +95,8 @@ impl SharedEngine {
         let link =
             EngineLink::new(settings, files.password, files.secrets, Arc::new(metrics.clone()));
         let rotated = rotated(config, &link);
-        Ok(Some(Self { link, replica: replica()?, metrics, rotated }))
+        let members = EngineMembers::new(link.clone(), digest);
+        Ok(Some(Self { link, members, replica: replica()?, metrics, rotated }))
     }
 
     /// What replicas keep their catalogs equal with.
@@ -122,7 +126,7 @@ impl SharedEngine {
         let buckets = EngineBuckets::new(self.link.clone());
         lifecycle.run(async move { admission.share(&buckets).await });
         lifecycle.run(self.link.clone().run());
-        lifecycle.run(report(self.link, self.replica, self.metrics));
+        lifecycle.run(report(self.members, self.link.state(), self.replica, self.metrics));
     }
 }
 
@@ -132,8 +136,12 @@ fn replica() -> Result<ReplicaId, Finding> {
     name.parse().map_err(|error| found("shared", &error))
 }
 
-async fn report(link: EngineLink, replica: ReplicaId, metrics: SharedMetrics) {
-    let (members, state) = (EngineMembers::new(link.clone()), link.state());
+async fn report(
+    members: EngineMembers,
+    state: EngineState,
+    replica: ReplicaId,
+    metrics: SharedMetrics,
+) {
     let mut ticks = interval(PRESENT_EVERY);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
@@ -155,6 +163,13 @@ fn tell(before: EnginePresence, now: EnginePresence) {
         warn!(target: LOG_TARGET,
             foreign,
             "shared: other replicas use this shared.name with another secret; give all replicas of one registry the same shared.secret_path, and another registry another shared.name"
+        );
+    }
+    if now.differing > 0 && before.differing == 0 {
+        let differing = now.differing;
+        warn!(target: LOG_TARGET,
+            differing,
+            "shared: other replicas have other backends or another [catalog], so clients get different answers from them; give all replicas the same backends, catalog.order, catalog.merge and catalog.allow_takeover; while a change of the configuration is rolled out this is expected"
         );
     }
 }
@@ -200,7 +215,8 @@ fn found(key: &str, what: &dyn ToString) -> Finding {
 
 /// Checks the engine for `doctor`; nothing without `[shared]`.
 pub async fn examine_shared(config: &Config) -> Result<Vec<Check>, Finding> {
+    let digest = config_digest(config);
     let Some(config) = &config.shared else { return Ok(Vec::new()) };
     let files = SharedFiles::read(config)?;
-    Ok(examine(files.settings(config), files.password, files.secrets).await)
+    Ok(examine(files.settings(config), files.password, files.secrets, digest).await)
 }

@@ -154,17 +154,13 @@ impl Fleet {
                     sleep(Duration::from_millis(10)).await;
                 }
             });
-            if shown.await.is_err() {
-                panic!(
-                    "replica {place}: {}, {}",
-                    replica.version(number).await,
-                    replica.health().await
-                );
-            }
+            let is_shown = shown.await.is_ok();
+            let (found, health) = (replica.version(number).await, replica.health().await);
+            assert!(is_shown, "replica {place} shows {found}, not {version}: {health}");
         }
     }
 
-    /// The same of all.
+    /// Waits until all replicas show a version.
     pub async fn all_show(&self, number: usize, version: &str) {
         self.show(0..self.replicas.len(), number, version).await;
     }

@@ -1,5 +1,6 @@
 //! Several processes of the program that share one Redis or Valkey.
 
+mod configurations;
 mod engine_faults;
 mod faults;
 mod fleet;

@@ -8,6 +8,7 @@
 //! - A failed call may have been carried out, or may be carried out later.
 
 pub mod buckets;
+pub mod config_digest;
 pub mod epoch;
 pub mod failure;
 pub mod leases;

@@ -17,6 +17,8 @@ pub struct EngineState(Arc<Mutex<EngineReport>>);
 pub struct EnginePresence {
     /// Replicas of this fleet, this one included.
     pub replicas: usize,
+    /// Those of `replicas` that are configured unlike this one.
+    pub differing: usize,
     /// Replicas that use the same name with another secret.
     pub foreign: usize,
 }

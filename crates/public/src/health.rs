@@ -48,6 +48,9 @@ pub struct SharedHealthBody {
     pub server: Option<String>,
     /// Number of replicas at the latest report, this one included.
     pub replicas: usize,
+    /// Number of those replicas whose backends, `catalog.order`, `catalog.merge` or
+    /// `catalog.allow_takeover` are not those of this one.
+    pub differing_replicas: usize,
     /// Number of replicas that use the same name with another secret.
     pub foreign_replicas: usize,
     /// What this replica does about each backend that the replicas share.

@@ -6,6 +6,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use redis::aio::MultiplexedConnection;
 use redis::cmd;
+use registry_fleet::config_digest::ConfigDigest;
 use registry_fleet::failure::{Away, AwayReason};
 use registry_fleet::metrics::{EngineCall, EngineMetrics};
 use registry_fleet::state::EnginePresence;
@@ -14,6 +15,7 @@ use tokio::time::sleep;
 
 use crate::commands::acl;
 use crate::failure::away_of;
+use crate::fleet_name::FleetName;
 use crate::link::EngineLink;
 use crate::members::EngineMembers;
 use crate::rights::rights;
@@ -64,11 +66,12 @@ impl EngineMetrics for Unrecorded {
     fn connected(&self, _: bool) {}
 }
 
-/// Checks an engine. A failed connection ends the checks.
+/// Checks an engine, for a replica with this configuration. A failed connection ends the checks.
 pub async fn examine(
     settings: EngineSettings,
     password: Option<SecretString>,
     secrets: FleetSecrets,
+    config: ConfigDigest,
 ) -> Vec<Check> {
     let (address, name) = (settings.address.clone(), settings.name.clone());
     let user = settings.username.clone().unwrap_or_else(|| "extension-registry".to_owned());
@@ -96,18 +99,39 @@ pub async fn examine(
             return checks;
         }
     }
-    checks.push(match EngineMembers::new(link).seen().await {
-        Ok(EnginePresence { replicas, foreign: 0 }) => {
-            Check::ok("replicas", format!("{replicas} replica(s) of {name} are there"))
-        }
-        Ok(EnginePresence { foreign, .. }) => Check::problem(
+    match EngineMembers::new(link, config).seen().await {
+        Ok(presence) => checks.extend(replicas(presence, &name)),
+        Err(away) => checks.push(Check::problem("replicas", away.to_string(), "try again")),
+    }
+    checks
+}
+
+fn replicas(presence: EnginePresence, name: &FleetName) -> Vec<Check> {
+    let EnginePresence { replicas, differing, foreign } = presence;
+    let mut checks = Vec::new();
+    if foreign > 0 {
+        checks.push(Check::problem(
             "replicas",
             format!("{foreign} replica(s) use the name {name} with another secret"),
             "give all replicas of one registry the same shared.secret_path, and another registry \
              another shared.name or database",
-        ),
-        Err(away) => Check::problem("replicas", away.to_string(), "try again"),
-    });
+        ));
+    }
+    if differing > 0 {
+        checks.push(Check::note(
+            "replicas",
+            format!(
+                "{differing} of {replicas} replica(s) of {name} have other backends, or another \
+                 [catalog], than this configuration"
+            ),
+            "give all replicas the same backends, catalog.order, catalog.merge and \
+             catalog.allow_takeover, and restart them; while a change is rolled out this is expected",
+        ));
+    }
+    if checks.is_empty() {
+        let what = format!("{replicas} replica(s) of {name} are there");
+        checks.push(Check::ok("replicas", what));
+    }
     checks
 }
 

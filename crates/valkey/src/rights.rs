@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use registry_fleet::buckets::{BucketUse, Buckets as _, SharedLimit};
+use registry_fleet::config_digest::ConfigDigest;
 use registry_fleet::epoch::{Epoch, LogPosition};
 use registry_fleet::failure::Away;
 use registry_fleet::leases::{LeaseState, Leases as _};
@@ -31,7 +32,7 @@ pub(crate) async fn rights(link: &EngineLink) -> Result<(), Away> {
     buckets.take(SharedLimit::Requests, &uses, Duration::from_secs(1)).await?;
     EnginePins::new(link.clone()).trial().await?;
     if let (Ok(replica), Ok(topic)) = (NAME.parse(), NAME.parse()) {
-        EngineMembers::trial(link.clone()).present(&replica).await?;
+        EngineMembers::trial(link.clone(), ConfigDigest::of(NAME)).present(&replica).await?;
         write_and_read(link, &replica, &topic).await?;
     }
     Ok(())

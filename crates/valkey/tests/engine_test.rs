@@ -18,6 +18,7 @@ mod engine {
     mod forged_log;
     mod forged_pins;
     mod forged_snapshots;
+    mod members;
     mod outages;
     mod refused;
     pub mod rig;

@@ -51,7 +51,7 @@ impl Membership {
     fn fleet(self) -> Fleet {
         let Self { connection, replica, replicas } = self;
         let engine = EngineState::default();
-        engine.present(EnginePresence { replicas, foreign: 0 });
+        engine.present(EnginePresence { replicas, ..EnginePresence::default() });
         let (leases, log): (Arc<dyn Leases>, Arc<dyn SharedLog>) =
             (Arc::clone(&connection) as _, Arc::clone(&connection) as _);
         Fleet { leases, log, snapshots: connection, replica, engine }

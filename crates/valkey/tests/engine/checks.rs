@@ -1,15 +1,16 @@
 //! What `doctor` finds.
 
+use registry_fleet::config_digest::ConfigDigest;
 use registry_valkey::check::{Check, examine};
 use registry_valkey::commands::{COMMANDS, acl};
 use registry_valkey::settings::EngineSettings;
 
 use registry_testing::engine_server::EngineServer;
 
-use crate::engine::rig::{Replica, secrets, servers, settings};
+use crate::engine::rig::{Replica, config, secrets, servers, settings};
 
 async fn found(server: &EngineServer) -> Vec<Check> {
-    examine(settings(server, "a"), None, secrets("s")).await
+    examine(settings(server, "a"), None, secrets("s"), config()).await
 }
 
 fn problem<'a>(checks: &'a [Check], step: &str) -> &'a Check {
@@ -45,6 +46,13 @@ async fn each_thing_that_is_wrong_is_told_with_what_to_do() {
         let checks = found(&server).await;
         let replicas = problem(&checks, "replicas");
         assert!(replicas.what.contains("another secret") && !replicas.is_note, "{replicas:?}");
+        let differing = Replica::of(&server, "a").await;
+        differing.presence_with("two", ConfigDigest::of("other")).await;
+        let checks = found(&server).await;
+        let told: Vec<_> = checks.iter().filter(|check| check.step == "replicas").collect();
+        assert_eq!(told.len(), 2, "the secret is still told: {checks:?}");
+        assert!(told[1].is_note && told[1].what.starts_with("1 of 1 replica(s) of a have other"));
+        assert!(told[1].fix.as_ref().unwrap().contains("catalog.order"), "{told:?}");
         let command = acl("weak", &"a".parse().unwrap()).replace("PASSWORD", "word");
         server.command(&command.split(' ').collect::<Vec<_>>()).await;
         // Without one of these there is no usable connection, or no need: scripts are loaded, and the
@@ -54,7 +62,7 @@ async fn each_thing_that_is_wrong_is_told_with_what_to_do() {
             server.command(&["ACL", "SETUSER", "weak", &format!("-{right}")]).await;
             let username = Some("weak".to_owned());
             let weak = EngineSettings { username, ..settings(&server, "a") };
-            let checks = examine(weak, Some("word".into()), secrets("s")).await;
+            let checks = examine(weak, Some("word".into()), secrets("s"), config()).await;
             let rights = problem(&checks, "rights");
             assert!(rights.what.contains("lacks a right"), "{right}: {rights:?}");
             assert!(

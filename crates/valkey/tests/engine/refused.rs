@@ -6,7 +6,6 @@ use registry_testing::certificates::Authority;
 use registry_testing::engine_server::{EngineServer, Product};
 use registry_testing::fleet::conformance;
 use registry_valkey::commands::{COMMANDS, acl};
-use registry_valkey::members::EngineMembers;
 use registry_valkey::settings::EngineSettings;
 
 use crate::engine::rig::{Replica, secrets, servers, settings};
@@ -86,7 +85,7 @@ async fn the_documented_rights_are_enough_and_no_right_is_too_much() {
             replica.taken().await;
             // The second time, buckets have a value.
             use_everything(&replica).await;
-            EngineMembers::new(replica.link.clone()).present(&member).await.unwrap();
+            replica.presence("replica").await;
         }
         let stats = server.command(&["INFO", "commandstats"]).await;
         let used = stats.lines().filter_map(|line| line.strip_prefix("cmdstat_")?.split_once(':'));
@@ -99,7 +98,7 @@ async fn the_documented_rights_are_enough_and_no_right_is_too_much() {
             server.command(&["ACL", "SETUSER", "registry", right]).await;
             let replica = replica(&server, Some("registry"), Some("secret-word"));
             replica.connected().await;
-            let members = EngineMembers::new(replica.link.clone());
+            let members = replica.members();
             let results = [replica.take().await.err(), members.present(&member).await.err()];
             let refused = results.into_iter().flatten().next().unwrap();
             assert_eq!(refused.reason, AwayReason::Refused, "{right}: {refused}");

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 use registry_fleet::buckets::{BucketUse, Buckets as _, SharedLimit};
+use registry_fleet::config_digest::ConfigDigest;
 use registry_fleet::failure::{Away, AwayReason};
 use registry_fleet::log::{Cursor, Heard, SharedLog as _};
 use registry_fleet::members::Members as _;
@@ -49,6 +50,11 @@ pub fn settings(server: &EngineServer, name: &str) -> EngineSettings {
         username: None,
         ca: None,
     }
+}
+
+/// The configuration of replicas that are configured alike.
+pub fn config() -> ConfigDigest {
+    ConfigDigest::of("same")
 }
 
 /// Calls of a link, as they ended.
@@ -138,9 +144,20 @@ impl Replica {
         waited.await.unwrap_or_else(|_| panic!("{:?}", self.link.state().report()))
     }
 
+    /// Members, seen with a configuration that is the same for all replicas.
+    pub fn members(&self) -> EngineMembers {
+        EngineMembers::new(self.link.clone(), config())
+    }
+
     /// Reports itself under a name. Returns who is there.
     pub async fn presence(&self, name: &str) -> EnginePresence {
-        let (members, name) = (EngineMembers::new(self.link.clone()), name.parse().unwrap());
+        self.presence_with(name, config()).await
+    }
+
+    /// Reports itself under a name with a configuration. Returns who is there.
+    pub async fn presence_with(&self, name: &str, config: ConfigDigest) -> EnginePresence {
+        let members = EngineMembers::new(self.link.clone(), config);
+        let name = name.parse().unwrap();
         // A busy machine may be late, and a replica may report itself again.
         let begun = Instant::now();
         let replicas = loop {

@@ -17,7 +17,7 @@ async fn replicas_know_each_other_while_the_secret_is_replaced() {
         for replica in &replicas {
             replica.connected().await;
         }
-        let two = EnginePresence { replicas: 2, foreign: 0 };
+        let two = EnginePresence { replicas: 2, ..EnginePresence::default() };
         replicas[0].presence("one").await;
         assert_eq!(replicas[1].presence("two").await, two);
         // Step by step: the new secret is known to all before it signs, and the old one goes last.

@@ -123,8 +123,8 @@ impl<'a> Connected<'a> {
     }
 }
 
-/// Calls until there is an answer.
-async fn answered<T, F: Future<Output = Result<T, Away>>>(call: impl Fn() -> F) -> T {
+/// Calls until there is an answer. Panics when none came for a minute.
+pub(crate) async fn answered<T, F: Future<Output = Result<T, Away>>>(call: impl Fn() -> F) -> T {
     let begun = Instant::now();
     loop {
         match call().await {

@@ -187,6 +187,7 @@ fn shared_health(api: &ApiState, report: &EngineReport, texts: bool) -> SharedHe
         warning: report.warning.clone().filter(|_| texts),
         server: Some(report.server.clone()).filter(|server| texts && !server.is_empty()),
         replicas: report.presence.replicas,
+        differing_replicas: report.presence.differing,
         foreign_replicas: report.presence.foreign,
         backends: shared_backends(api),
     }
