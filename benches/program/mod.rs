@@ -70,16 +70,23 @@ impl Program {
         std::fs::read_dir(format!("/proc/{}/fd", self.child.id())).unwrap().count()
     }
 
+    /// Whether it has not ended.
+    #[allow(dead_code, reason = "not every bench ends it")]
+    pub(crate) fn is_running(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_none()
+    }
+
+    /// Sends a signal, such as `-STOP`.
+    pub(crate) fn signal(&self, signal: &str) {
+        let id = self.child.id().to_string();
+        assert!(Command::new("kill").args([signal, &id]).status().unwrap().success());
+    }
+
     /// Asks it to stop, and waits until it has.
     #[allow(dead_code, reason = "some benches just drop it")]
     pub(crate) fn stop(mut self) -> ExitStatus {
-        self.terminate();
+        self.signal("-TERM");
         self.child.wait().unwrap()
-    }
-
-    fn terminate(&self) {
-        let id = self.child.id().to_string();
-        assert!(Command::new("kill").args(["-TERM", &id]).status().unwrap().success());
     }
 }
 
@@ -93,7 +100,7 @@ fn address(line: &str) -> Option<SocketAddr> {
 impl Drop for Program {
     fn drop(&mut self) {
         if self.child.try_wait().is_ok_and(|ended| ended.is_none()) {
-            self.terminate();
+            self.signal("-TERM");
             let _ = self.child.wait();
         }
     }

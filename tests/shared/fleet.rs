@@ -1,7 +1,6 @@
 //! Replicas of one registry that share a log: real processes over one fake Gitea and one engine, each
 //! with a token and a proxy of its own, so that the way of one of them can be cut.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use registry_testing::canary::WEBHOOK;
@@ -9,12 +8,12 @@ use registry_testing::engine_proxy::{EngineProxy, Way};
 use registry_testing::engine_server::{EngineServer, Product};
 use registry_testing::fake_gitea::state::{ORGANIZATION, Rights};
 use registry_testing::fake_gitea::{FakeGitea, State};
+use registry_testing::gitea_webhook::Delivery;
 use reqwest::{Method, StatusCode};
-use serde_json::{Value, json};
+use serde_json::Value;
 use tempfile::TempDir;
 use tokio::time::{sleep, timeout};
 
-use crate::api::webhooks::signature_with;
 use crate::support::program::Running;
 
 /// Far more than anything here takes on a busy machine.
@@ -29,7 +28,6 @@ pub struct Fleet {
     pub gitea: FakeGitea,
     pub engine: EngineServer,
     pub replicas: Vec<FleetReplica>,
-    deliveries: AtomicUsize,
 }
 
 impl Fleet {
@@ -37,7 +35,7 @@ impl Fleet {
     pub async fn without_replicas(product: Product) -> Option<Self> {
         let engine = EngineServer::start(product, "").await?;
         let gitea = FakeGitea::start(organization()).await;
-        Some(Self { gitea, engine, replicas: Vec::new(), deliveries: AtomicUsize::new(0) })
+        Some(Self { gitea, engine, replicas: Vec::new() })
     }
 
     /// Starts three replicas too, and waits until they know everything.
@@ -122,21 +120,11 @@ impl Fleet {
 
     /// Tells a replica by webhook about an extension.
     pub async fn deliver(&self, place: usize, number: usize) {
-        let delivery = self.deliveries.fetch_add(1, Ordering::Relaxed);
-        let name = repository(number);
-        let body = json!({
-            "action": "published",
-            "release": {"id": delivery, "tag_name": "1.1.0"},
-            "repository": {
-                "id": 1, "name": name, "full_name": format!("{ORGANIZATION}/{name}"),
-                "owner": {"login": ORGANIZATION},
-            },
-        });
-        let body = body.to_string();
-        let signature = signature_with(WEBHOOK, &body);
-        let headers = [("x-gitea-event", "release"), ("x-gitea-signature", signature.as_str())];
+        let delivery = Delivery::of_release(&repository(number));
         let running = &self.replicas[place].running;
-        let got = running.send(Method::POST, "/webhooks/gitea", &headers, &body).await;
+        let got = running
+            .send(Method::POST, "/webhooks/gitea", &delivery.headers(), &delivery.body)
+            .await;
         assert_eq!(got.status, StatusCode::ACCEPTED, "{}", got.text());
     }
 

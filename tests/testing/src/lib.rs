@@ -27,6 +27,7 @@ pub mod engine_server;
 pub mod fake_gitea;
 pub mod fleet;
 pub mod fuzzing;
+pub mod gitea_webhook;
 pub mod http;
 pub mod http2;
 pub mod ids;

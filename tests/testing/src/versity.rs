@@ -20,7 +20,7 @@ pub const BUCKET: &str = "extension-registry";
 
 /// The running server. Ends with its value.
 pub struct Versity {
-    _process: Child,
+    process: Child,
     directory: TempDir,
     port: u16,
 }
@@ -29,32 +29,33 @@ impl Versity {
     /// Starts one; `None`, and why in the output, where it is not installed, which takes Go. Under
     /// `CI=true` it must be.
     pub async fn start() -> Option<Self> {
-        let program = installed_by_us(PROGRAM);
-        if !is_installed(&program) {
+        if !is_installed(installed_by_us(PROGRAM)) {
             return None;
         }
         let directory = TempDir::new().unwrap();
         fs::create_dir(directory.path().join(BUCKET)).unwrap();
-        let [id, secret] = ACCESS;
-        let process = Command::new(program)
-            .args(["--port", "127.0.0.1:0", "--access", id, "--secret", secret, "--quiet"])
-            .args(["--region", "us-east-1", "posix"])
-            .arg(directory.path())
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .kill_on_drop(true)
-            .spawn()
-            .unwrap();
-        let id = process.id().unwrap();
+        let process = spawn(directory.path(), 0);
         // It does not say which port it got.
-        for _ in 0..600 {
-            if let Some(port) = listening_port(id) {
-                return Some(Self { _process: process, directory, port });
-            }
-            sleep(Duration::from_millis(50)).await;
-        }
-        panic!("versitygw did not start");
+        let port = port_of(&process).await;
+        Some(Self { process, directory, port })
+    }
+
+    /// Kills it, and waits until it has ended. The objects stay.
+    pub async fn kill(&mut self) {
+        self.process.kill().await.unwrap();
+    }
+
+    /// Starts it again after [`Versity::kill`], on the same port.
+    pub async fn restart(&mut self) {
+        self.process = spawn(self.directory.path(), self.port);
+        port_of(&self.process).await;
+    }
+
+    /// Sends a signal, such as `-STOP`.
+    pub fn signal(&self, signal: &str) {
+        let id = self.process.id().unwrap().to_string();
+        let sent = std::process::Command::new("kill").args([signal, &id]).status();
+        assert!(sent.unwrap().success());
     }
 
     /// `http://127.0.0.1:port`.
@@ -66,6 +67,32 @@ impl Versity {
     pub fn directory(&self) -> std::path::PathBuf {
         self.directory.path().join(BUCKET)
     }
+}
+
+fn spawn(directory: &Path, port: u16) -> Child {
+    let [id, secret] = ACCESS;
+    Command::new(installed_by_us(PROGRAM))
+        .args(["--port", &format!("127.0.0.1:{port}"), "--access", id, "--secret", secret])
+        .args(["--quiet", "--region", "us-east-1", "posix"])
+        .arg(directory)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .kill_on_drop(true)
+        .spawn()
+        .unwrap()
+}
+
+/// Waits until a server listens.
+async fn port_of(process: &Child) -> u16 {
+    let id = process.id().unwrap();
+    for _ in 0..600 {
+        if let Some(port) = listening_port(id) {
+            return port;
+        }
+        sleep(Duration::from_millis(50)).await;
+    }
+    panic!("versitygw did not start");
 }
 
 /// The port that a process listens on.
