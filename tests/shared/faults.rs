@@ -66,6 +66,8 @@ async fn play(server: &mut EngineServer, replica: &Replica) {
     replica.until(|shared| says(shared, "full")).await;
     serves(replica).await;
     server.command(&["CONFIG", "SET", "maxmemory", "0"]).await;
+    // Only a call of the kind that was refused shows that it works again.
+    serves(replica).await;
     is_back(replica).await;
 }
 
