@@ -11,6 +11,7 @@ mod payload;
 mod poster;
 mod publisher;
 mod request_payload;
+mod segments;
 mod shared_backend;
 mod snapshot;
 mod writer;

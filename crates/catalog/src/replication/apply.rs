@@ -34,22 +34,22 @@ pub(super) fn apply(backend: &SharedBackend, payload: Payload) {
 /// Replaces the content by that of a snapshot, but for names that only this replica has read.
 pub(super) fn replace(backend: &SharedBackend, segments: Vec<Payload>) {
     let of = backend.handle.id();
-    let mut state = None;
+    let (states, deltas): (Vec<_>, Vec<_>) =
+        segments.into_iter().map(|segment| (segment.state, segment.deltas)).unzip();
+    let state = states.into_iter().flatten().next_back().unwrap_or_default();
+    let read = state.backend.as_ref().map_or_else(PersistentInstant::now, read_at_least);
     backend.handle.store().follow(|change| {
         let mut kept = BTreeSet::new();
-        for segment in segments {
-            state = segment.state.or(state.take());
-            for delta in segment.deltas {
-                if let Delta::Backend(_, BackendDelta::Put(extensions)) = delta {
-                    kept.extend(extensions.iter().map(|(one, _)| one.id().clone()));
-                    let read = extensions.into_iter();
-                    let new = read.filter(|(one, _)| !backend.share.outbox.has(one.id()));
-                    let new = BackendDelta::Put(new.collect());
-                    apply_delta(backend, change, Delta::Backend(of, new));
-                } else {
-                    apply_delta(backend, change, delta);
-                }
-            }
+        for delta in deltas.into_iter().flatten() {
+            let Delta::Backend(_, BackendDelta::Put(extensions)) = delta else {
+                apply_delta(backend, change, delta);
+                continue;
+            };
+            kept.extend(extensions.iter().map(|(one, _)| one.id().clone()));
+            let shared = extensions.into_iter().map(|(one, _)| (one, read));
+            let shared = shared.filter(|(one, _)| !backend.share.outbox.has(one.id()));
+            let put = BackendDelta::Put(shared.collect());
+            apply_delta(backend, change, Delta::Backend(of, put));
         }
         let gone = change.backend(of).map(|known| {
             let gone = known.names().filter(|id| !kept.contains(*id));
@@ -58,13 +58,17 @@ pub(super) fn replace(backend: &SharedBackend, segments: Vec<Payload>) {
         for id in gone.unwrap_or_default() {
             apply_delta(backend, change, Delta::Backend(of, BackendDelta::Removed(id)));
         }
-        if let Some(state) = state.as_ref().and_then(|state| state.backend.as_ref()) {
+        if let Some(state) = &state.backend {
             apply_listing(backend, change, state);
         }
     });
-    if let Some(state) = state {
-        follow_state(backend, state);
-    }
+    follow_state(backend, state);
+}
+
+/// Returns the time since which every extension was read: a snapshot has no times of its own for them.
+fn read_at_least(state: &BackendState) -> PersistentInstant {
+    let swept = state.swept.unwrap_or(state.current_as_of);
+    PersistentInstant::of_wall_clock(swept, REFERENCE)
 }
 
 /// Ignores deltas of other backends, which no writer of this one publishes.

@@ -1,8 +1,5 @@
 //! Snapshots: written by the writer, loaded by replicas that cannot apply the log.
 
-use bytes::Bytes;
-use registry_core::error::Result;
-use registry_core::models::backend_id::BackendId;
 use registry_fleet::epoch::LogPosition;
 use registry_fleet::failure::Away;
 use registry_fleet::log::WriteFailure;
@@ -11,25 +8,11 @@ use tokio::task::yield_now;
 use tracing::warn;
 
 use crate::LOG_TARGET;
-use crate::index::backend_extensions::ReadCopy;
-use crate::index::delta::{BackendDelta, Delta, OwnerChange};
 use crate::replication::Fleet;
 use crate::replication::apply::replace;
-use crate::replication::payload::{Payload, SharedState};
+use crate::replication::payload::Payload;
+use crate::replication::segments::{SnapshotContent, segments};
 use crate::replication::shared_backend::SharedBackend;
-
-/// Maximum numbers of extensions and of owners in a segment.
-const EXTENSIONS: usize = 1000;
-const OWNERS: usize = 10_000;
-/// Memory of extensions after which a segment ends, in bytes.
-const BYTES: usize = 4 * 1024 * 1024;
-
-/// The content of a backend at one moment.
-struct SnapshotContent {
-    state: SharedState,
-    extensions: Vec<ReadCopy>,
-    owners: Vec<OwnerChange>,
-}
 
 /// Writes the content as a snapshot at a position. Returns false if the log lacks a part of the
 /// content, or the content cannot be written.
@@ -41,7 +24,7 @@ pub(super) async fn write_snapshot(
     backend: &SharedBackend,
     fleet: &Fleet,
     position: LogPosition,
-) -> std::result::Result<bool, WriteFailure> {
+) -> Result<bool, WriteFailure> {
     // A snapshot that begins an epoch may have what the log lacks.
     let begins = position.sequence == 0;
     let all = backend.share.outbox.batch(usize::MAX);
@@ -69,10 +52,8 @@ fn content(backend: &SharedBackend, begins: bool) -> Option<SnapshotContent> {
             return None;
         }
         let known = index.backend(backend.handle.id())?;
-        let copies = known.all();
-        let extensions = copies.map(|copy| (copy.reported.clone(), copy.read_at())).collect();
+        let extensions = known.all().map(|copy| copy.reported.clone()).collect();
         let owners = backend.decides_owners.then(|| index.owners()).into_iter().flatten();
-        let owners = owners.map(|(id, owner)| OwnerChange::Owned(id, owner));
         Some(SnapshotContent { state, extensions, owners: owners.collect() })
     })
 }
@@ -83,10 +64,7 @@ fn content(backend: &SharedBackend, begins: bool) -> Option<SnapshotContent> {
 /// # Errors
 ///
 /// As [`registry_fleet::snapshots::Snapshots::read`].
-pub(super) async fn load_snapshot(
-    backend: &SharedBackend,
-    fleet: &Fleet,
-) -> std::result::Result<bool, Away> {
+pub(super) async fn load_snapshot(backend: &SharedBackend, fleet: &Fleet) -> Result<bool, Away> {
     let known = backend.share.progress().position;
     let Some(snapshot) = fleet.snapshots.read(backend.topic(), known).await? else {
         return Ok(false);
@@ -113,32 +91,4 @@ pub(super) async fn load_snapshot(
         progress.has_gap = false;
     });
     Ok(true)
-}
-
-/// Divides content into segments. The first one has the state.
-async fn segments(of: BackendId, content: SnapshotContent) -> Result<Vec<Bytes>> {
-    let state = Payload { state: Some(content.state), ..Payload::default() };
-    let mut segments = vec![state.encode()?];
-    for part in content.owners.chunks(OWNERS) {
-        segments.push(segment(Delta::Owners(part.to_vec()))?);
-        // Requests are answered by the same threads.
-        yield_now().await;
-    }
-    let (mut part, mut bytes) = (Vec::new(), 0);
-    let mut extensions = content.extensions.into_iter().peekable();
-    while let Some(copy) = extensions.next() {
-        bytes += copy.0.weight();
-        part.push(copy);
-        if part.len() >= EXTENSIONS || bytes >= BYTES || extensions.peek().is_none() {
-            let put = BackendDelta::Put(std::mem::take(&mut part));
-            segments.push(segment(Delta::Backend(of, put))?);
-            bytes = 0;
-            yield_now().await;
-        }
-    }
-    Ok(segments)
-}
-
-fn segment(delta: Delta) -> Result<Bytes> {
-    Payload { deltas: vec![delta], ..Payload::default() }.encode()
 }
