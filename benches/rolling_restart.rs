@@ -1,7 +1,9 @@
 //! Three processes behind nginx under 200 requests a second, that come whether or not the last was
 //! answered. The processes are restarted one after the other; every request has to be answered.
 //!
-//!     cargo bench --bench rolling_restart -- PROGRAM
+//!     cargo bench --bench rolling_restart -- [shared] PROGRAM
+//!
+//! With `shared` the processes are replicas that share a Redis.
 
 #![allow(
     clippy::unwrap_used,
@@ -20,6 +22,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use program::Program;
+use registry_testing::engine_server::{EngineServer, Product};
 use registry_testing::fake_gitea::state::ORGANIZATION;
 use registry_testing::fake_gitea::{FakeGitea, State};
 use tempfile::TempDir;
@@ -42,11 +45,17 @@ const ARCHIVE: usize = 256 * 1024;
 
 #[tokio::main]
 async fn main() {
-    let program = std::env::args().skip(1).find(|argument| !argument.starts_with('-'));
-    let program =
-        program.map_or_else(|| env!("CARGO_BIN_EXE_extension-registry").into(), PathBuf::from);
+    let arguments = std::env::args().skip(1).filter(|argument| !argument.starts_with('-'));
+    let (words, programs): (Vec<_>, Vec<_>) = arguments.partition(|argument| argument == "shared");
+    let program = programs
+        .first()
+        .map_or_else(|| env!("CARGO_BIN_EXE_extension-registry").into(), PathBuf::from);
+    let server = match words.first() {
+        Some(_) => EngineServer::start(Product::Redis, "").await,
+        None => None,
+    };
     let fake = FakeGitea::start(organization()).await;
-    let homes: Vec<TempDir> = (0..REPLICAS).map(|_| home(&fake)).collect();
+    let homes: Vec<TempDir> = (0..REPLICAS).map(|_| home(&fake, server.as_ref())).collect();
     let mut replicas: Vec<Program> =
         homes.iter().map(|home| Program::start(&program, home.path(), 0)).collect();
     for replica in &replicas {
@@ -87,13 +96,19 @@ fn organization() -> State {
 }
 
 /// The directory of one replica, with its configuration and its own state.
-fn home(fake: &FakeGitea) -> TempDir {
+fn home(fake: &FakeGitea, server: Option<&EngineServer>) -> TempDir {
     let home = tempfile::tempdir().unwrap();
     let (url, state) = (fake.url(), home.path().join("state"));
     let state_path = state.display();
     std::fs::create_dir(&state).unwrap();
+    let secret = home.path().join("secret");
+    std::fs::write(&secret, "s".repeat(32)).unwrap();
+    let shared = server.map(|server| {
+        format!("[shared]\nredis_url = \"{}\"\nsecret_path = {secret:?}\n", server.url())
+    });
+    let shared = shared.unwrap_or_default();
     let config = format!(
-        "[gitea]\nurl = \"{url}\"\norganization = \"{ORGANIZATION}\"\n[cache]\nstate_dir = \"{state_path}\"\n"
+        "{shared}[gitea]\nurl = \"{url}\"\norganization = \"{ORGANIZATION}\"\n[cache]\nstate_dir = \"{state_path}\"\n"
     );
     std::fs::write(home.path().join("config.toml"), config).unwrap();
     home

@@ -99,7 +99,7 @@ pub fn sampled_metrics() -> String {
     metrics.bucket.prepare(&OPERATIONS, &CallOutcome::LABELS);
     metrics.process.built("1.2.3", None);
     metrics.certificate.serves(Timestamp::UNIX_EPOCH);
-    metrics.shared.prepare(["gitea", "oci", "local"]);
+    metrics.shared.prepare([BackendId::GITEA, BackendId::OCI, BackendId::LOCAL]);
     for key in ["gitea.token_path", "oci.auth_token_path"] {
         metrics.process.prepare_reloads(key);
     }
@@ -140,11 +140,15 @@ fn every_metric_is_named_here() {
             "extension_registry_download_bytes_total counter",
             "extension_registry_downloads_total counter",
             "extension_registry_ignored_prefixes_total counter",
+            "extension_registry_lease_fenced_total counter",
+            "extension_registry_lease_takeovers_total counter",
             "extension_registry_log_lines_dropped_total counter",
             "extension_registry_panics_total counter",
             "extension_registry_pin_conflicts_total counter",
             "extension_registry_refused_requests_total counter",
             "extension_registry_replicas gauge",
+            "extension_registry_shared_gaps_total counter",
+            "extension_registry_shared_log_age_seconds gauge",
             "extension_registry_shared_request_duration_seconds histogram",
             "extension_registry_shared_requests_total counter",
             "extension_registry_shared_up gauge",
@@ -157,6 +161,7 @@ fn every_metric_is_named_here() {
             "extension_registry_upstream_requests_total counter",
             "extension_registry_upstream_retries_total counter",
             "extension_registry_webhook_deliveries_total counter",
+            "extension_registry_writer gauge",
             "extensions_total counter",
             "http_request_duration_seconds histogram",
             "http_requests_total counter",

@@ -83,7 +83,7 @@ impl SharedFiles {
 impl SharedEngine {
     /// Builds the link to the engine; `None` without `[shared]`.
     pub(super) fn of(config: &Config, metrics: &Metrics) -> Result<Option<Self>, Finding> {
-        let backends = config.backends.iter().map(|backend| backend.id.as_str());
+        let backends = config.backends.iter().map(|backend| backend.id);
         let Some(config) = &config.shared else { return Ok(None) };
         let files = SharedFiles::read(config)?;
         let metrics = metrics.shared.clone();

@@ -1,7 +1,13 @@
 //! Several processes of the program that share one Redis or Valkey.
 
+mod engine_faults;
 mod faults;
+mod fleet;
 mod limits;
+mod load;
+mod one_reader;
 mod pins;
 mod rig;
 mod startup;
+mod topics;
+mod writers;

@@ -79,21 +79,12 @@ impl Catalog {
     /// until [`Syncer::start`] is called.
     #[must_use]
     pub fn new(backends: Vec<Arc<dyn Backend>>, rules: Rules) -> Arc<Self> {
-        Self::sharing_pins(backends, rules, None)
+        Self::replicated(backends, rules, None, None)
     }
 
-    /// Creates a catalog like [`Catalog::new`]. With `sharing`, its pins are those of all replicas.
-    #[must_use]
-    pub fn sharing_pins(
-        backends: Vec<Arc<dyn Backend>>,
-        rules: Rules,
-        sharing: Option<PinSharing>,
-    ) -> Arc<Self> {
-        Self::replicated(backends, rules, sharing, None)
-    }
-
-    /// Creates a catalog like [`Catalog::sharing_pins`]. With a fleet, it equals those of the other
-    /// replicas, but for directories, of which each replica has its own.
+    /// Creates a catalog like [`Catalog::new`]. With `sharing`, its pins are those of all replicas. With a
+    /// fleet, it equals those of the other replicas, but for directories, of which each replica has its
+    /// own.
     #[must_use]
     pub fn replicated(
         backends: Vec<Arc<dyn Backend>>,

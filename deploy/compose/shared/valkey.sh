@@ -15,5 +15,5 @@ save ""
 maxmemory 256mb
 maxmemory-policy noeviction
 user default off
-user extension-registry on #$password resetkeys ~er:{default}:* resetchannels -@all +auth +evalsha +get +hget +hset +info +pexpire +ping +script|load +select +set +time +zadd +zremrangebyscore +zrevrange
+user extension-registry on #$password resetkeys ~er:{default}:* resetchannels -@all +auth +del +evalsha +get +hget +hkeys +hset +info +pexpire +ping +pttl +script|load +select +set +time +xadd +xdel +xrange +xread +xrevrange +xtrim +zadd +zremrangebyscore +zrevrange
 CONFIGURATION

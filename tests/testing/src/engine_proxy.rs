@@ -66,6 +66,11 @@ impl EngineProxy {
         Self { address, way, words, tls, _accepting: accepting }
     }
 
+    /// `redis://127.0.0.1:PORT/0`.
+    pub fn url(&self) -> String {
+        format!("redis://{}/0", self.address)
+    }
+
     /// Changes what happens, also to connections that are there.
     pub fn set(&self, way: Way) {
         self.way.send_replace(way);

@@ -66,7 +66,12 @@ impl EngineServer {
 
     /// `redis://127.0.0.1:PORT/0`.
     pub fn url(&self) -> String {
-        format!("redis://{}/0", self.proxy.address)
+        self.proxy.url()
+    }
+
+    /// Starts another proxy before it, for one client of several.
+    pub async fn another_proxy(&self) -> EngineProxy {
+        EngineProxy::start(&self.directory.path().join("socket")).await
     }
 
     /// Kills it, and waits until it has ended. It keeps nothing.

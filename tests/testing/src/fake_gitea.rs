@@ -42,6 +42,8 @@ struct Inner {
     faults: Mutex<Vec<Planned>>,
     edits: Mutex<Vec<PlannedEdit>>,
     hang: Mutex<Hang>,
+    /// Names of the tokens whose requests do not arrive.
+    cut_off: Mutex<Vec<String>>,
     seen: Mutex<Vec<Seen>>,
 }
 
@@ -130,6 +132,7 @@ impl FakeGitea {
             faults: Mutex::default(),
             edits: Mutex::default(),
             hang: Mutex::default(),
+            cut_off: Mutex::default(),
             seen: Mutex::default(),
         });
         let accepting = tokio::spawn(accept(listener, acceptor, Arc::clone(&inner)));
@@ -179,9 +182,16 @@ impl FakeGitea {
         self.inner.hang.lock().done
     }
 
+    /// From now on, requests with the token of this name get a 502, as from a proxy on the way of one
+    /// client, and are not seen.
+    pub fn cut_off(&self, token: &str) {
+        self.inner.cut_off.lock().push(token.to_owned());
+    }
+
     /// No faults any more.
     pub fn heal(&self) {
         *self.inner.hang.lock() = Hang::default();
+        self.inner.cut_off.lock().clear();
         self.inner.faults.lock().clear();
     }
 
@@ -274,6 +284,12 @@ impl Inner {
         Some(found.fault.clone())
     }
 
+    fn is_cut_off(&self, headers: &HeaderMap) -> bool {
+        let shown = headers.get("authorization").and_then(|value| value.to_str().ok());
+        let token = shown.and_then(|value| value.split(' ').next_back()).map(canary::name_of);
+        token.is_some_and(|token| self.cut_off.lock().iter().any(|cut| cut == token))
+    }
+
     fn hangs(&self, place: usize) -> bool {
         let mut hang = self.hang.lock();
         let hangs = hang.from.is_some_and(|from| place >= from);
@@ -298,6 +314,10 @@ impl Inner {
         let target = head.uri.path_and_query().map_or("/", |target| target.as_str());
         let (method, headers) = (head.method.to_string(), head.headers.clone());
         canary::received(target, &headers, b"", None);
+        if self.is_cut_off(&headers) {
+            let reply = Reply { status: 502, headers: Vec::new(), body: Vec::new() };
+            return Ok(body::whole(reply, false));
+        }
         let place = {
             let mut seen = self.seen.lock();
             let (method, target) = (method.clone(), target.to_owned());

@@ -15,120 +15,118 @@ use crate::state::BackendState;
 use crate::store::IndexChange;
 use crate::sync::cycle_state::CyclePosition;
 
-impl SharedBackend {
-    /// Applies an entry of the log.
-    pub(super) fn apply(&self, payload: Payload) {
-        let Payload { deltas, state, .. } = payload;
-        self.handle.store().follow(|change| {
-            for delta in deltas {
-                self.apply_delta(change, delta);
-            }
-            if let Some(state) = state.as_ref().and_then(|state| state.backend.as_ref()) {
-                self.apply_listing(change, state);
-            }
-        });
-        if let Some(state) = state {
-            self.follow_state(state);
+/// Applies an entry of the log.
+pub(super) fn apply(backend: &SharedBackend, payload: Payload) {
+    let Payload { deltas, state, .. } = payload;
+    backend.handle.store().follow(|change| {
+        for delta in deltas {
+            apply_delta(backend, change, delta);
         }
+        if let Some(state) = state.as_ref().and_then(|state| state.backend.as_ref()) {
+            apply_listing(backend, change, state);
+        }
+    });
+    if let Some(state) = state {
+        follow_state(backend, state);
     }
+}
 
-    /// Replaces the content by that of a snapshot, but for names that only this replica has read.
-    pub(super) fn replace(&self, segments: Vec<Payload>) {
-        let of = self.handle.id();
-        let mut state = None;
-        self.handle.store().follow(|change| {
-            let mut kept = BTreeSet::new();
-            for segment in segments {
-                state = segment.state.or(state.take());
-                for delta in segment.deltas {
-                    if let Delta::Backend(_, BackendDelta::Put(extensions)) = delta {
-                        kept.extend(extensions.iter().map(|(one, _)| one.id().clone()));
-                        let read = extensions.into_iter();
-                        let new = read.filter(|(one, _)| !self.share.outbox.has(one.id()));
-                        let new = BackendDelta::Put(new.collect());
-                        self.apply_delta(change, Delta::Backend(of, new));
-                    } else {
-                        self.apply_delta(change, delta);
-                    }
+/// Replaces the content by that of a snapshot, but for names that only this replica has read.
+pub(super) fn replace(backend: &SharedBackend, segments: Vec<Payload>) {
+    let of = backend.handle.id();
+    let mut state = None;
+    backend.handle.store().follow(|change| {
+        let mut kept = BTreeSet::new();
+        for segment in segments {
+            state = segment.state.or(state.take());
+            for delta in segment.deltas {
+                if let Delta::Backend(_, BackendDelta::Put(extensions)) = delta {
+                    kept.extend(extensions.iter().map(|(one, _)| one.id().clone()));
+                    let read = extensions.into_iter();
+                    let new = read.filter(|(one, _)| !backend.share.outbox.has(one.id()));
+                    let new = BackendDelta::Put(new.collect());
+                    apply_delta(backend, change, Delta::Backend(of, new));
+                } else {
+                    apply_delta(backend, change, delta);
                 }
             }
-            let gone = change.backend(of).map(|known| {
-                let gone = known.names().filter(|id| !kept.contains(*id));
-                gone.filter(|id| !self.share.outbox.has(id)).cloned().collect::<Vec<_>>()
-            });
-            for id in gone.unwrap_or_default() {
-                self.apply_delta(change, Delta::Backend(of, BackendDelta::Removed(id)));
-            }
-            if let Some(state) = state.as_ref().and_then(|state| state.backend.as_ref()) {
-                self.apply_listing(change, state);
-            }
+        }
+        let gone = change.backend(of).map(|known| {
+            let gone = known.names().filter(|id| !kept.contains(*id));
+            gone.filter(|id| !backend.share.outbox.has(id)).cloned().collect::<Vec<_>>()
         });
-        if let Some(state) = state {
-            self.follow_state(state);
+        for id in gone.unwrap_or_default() {
+            apply_delta(backend, change, Delta::Backend(of, BackendDelta::Removed(id)));
         }
-    }
-
-    /// Ignores deltas of other backends, which no writer of this one publishes.
-    fn apply_delta(&self, change: &mut IndexChange<'_>, delta: Delta) {
-        match &delta {
-            Delta::Owners(_) if self.decides_owners => {}
-            Delta::Backend(of, BackendDelta::Put(extensions)) if *of == self.handle.id() => {
-                for (extension, _) in extensions {
-                    self.handle.outdate_reads(extension.id());
-                }
-            }
-            Delta::Backend(of, BackendDelta::Removed(id)) if *of == self.handle.id() => {
-                self.handle.outdate_reads(id);
-            }
-            _ => return,
+        if let Some(state) = state.as_ref().and_then(|state| state.backend.as_ref()) {
+            apply_listing(backend, change, state);
         }
-        change.apply(delta);
+    });
+    if let Some(state) = state {
+        follow_state(backend, state);
     }
+}
 
-    fn apply_listing(&self, change: &mut IndexChange<'_>, state: &BackendState) {
-        let of = self.handle.id();
-        if let Some(swept) = self.newer_sweep(state) {
-            for id in unread_since(change, of, state, swept) {
-                change.apply_to(of, BackendDelta::Read(id, swept));
+/// Ignores deltas of other backends, which no writer of this one publishes.
+fn apply_delta(backend: &SharedBackend, change: &mut IndexChange<'_>, delta: Delta) {
+    match &delta {
+        Delta::Owners(_) if backend.decides_owners => {}
+        Delta::Backend(of, BackendDelta::Put(extensions)) if *of == backend.handle.id() => {
+            for (extension, _) in extensions {
+                backend.handle.outdate_reads(extension.id());
             }
         }
-        let refusals = Refusals::default().plus(state.unsettled.refused);
-        change.apply_to(of, BackendDelta::Refused(refusals));
-        change.apply_to(of, BackendDelta::Listed);
-    }
-
-    /// Returns the time of a complete sweep that this replica has not applied.
-    fn newer_sweep(&self, state: &BackendState) -> Option<PersistentInstant> {
-        let swept = PersistentInstant::of_wall_clock(state.swept?, REFERENCE);
-        let known = self.handle.cycle.position().swept;
-        let is_newer = known.is_none_or(|known| swept.elapsed() < known.elapsed());
-        (is_newer && state.listing.is_complete()).then_some(swept)
-    }
-
-    fn follow_state(&self, state: SharedState) {
-        let health = &self.handle.health;
-        let moment = |written| PersistentInstant::of_wall_clock(written, REFERENCE);
-        let mut status = SharedStatus { failure: state.failure, ..SharedStatus::default() };
-        if let Some(backend) = state.backend {
-            let current = moment(backend.current_as_of);
-            status.current_as_of = Some(current);
-            // Equal moments stay equal, because change cycles compare them.
-            status.complete_as_of = backend
-                .complete_as_of
-                .map(|at| if at == backend.current_as_of { current } else { moment(at) });
-            status.last_success = backend.last_success;
-            if let Some(identity) = &backend.identity {
-                self.handle.backend.resume(identity);
-            }
-            let swept = backend.swept.map(moment);
-            self.handle.cycle.set_position(CyclePosition { cursor: backend.cursor, swept });
-            let incomplete = backend.unsettled.incomplete;
-            health.evidence.follow(backend.listing, incomplete, backend.faults);
+        Delta::Backend(of, BackendDelta::Removed(id)) if *of == backend.handle.id() => {
+            backend.handle.outdate_reads(id);
         }
-        health.status.follow(status);
-        // Readers that wait for the first cycle look again.
-        self.handle.store().wake();
+        _ => return,
     }
+    change.apply(delta);
+}
+
+fn apply_listing(backend: &SharedBackend, change: &mut IndexChange<'_>, state: &BackendState) {
+    let of = backend.handle.id();
+    if let Some(swept) = newer_sweep(backend, state) {
+        for id in unread_since(change, of, state, swept) {
+            change.apply_to(of, BackendDelta::Read(id, swept));
+        }
+    }
+    let refusals = Refusals::default().plus(state.unsettled.refused);
+    change.apply_to(of, BackendDelta::Refused(refusals));
+    change.apply_to(of, BackendDelta::Listed);
+}
+
+/// Returns the time of a complete sweep that this replica has not applied.
+fn newer_sweep(backend: &SharedBackend, state: &BackendState) -> Option<PersistentInstant> {
+    let swept = PersistentInstant::of_wall_clock(state.swept?, REFERENCE);
+    let known = backend.handle.cycle.position().swept;
+    let is_newer = known.is_none_or(|known| swept.elapsed() < known.elapsed());
+    (is_newer && state.listing.is_complete()).then_some(swept)
+}
+
+fn follow_state(backend: &SharedBackend, state: SharedState) {
+    let health = &backend.handle.health;
+    let moment = |written| PersistentInstant::of_wall_clock(written, REFERENCE);
+    let mut status = SharedStatus { failure: state.failure, ..SharedStatus::default() };
+    if let Some(known) = state.backend {
+        let current = moment(known.current_as_of);
+        status.current_as_of = Some(current);
+        // Equal moments stay equal, because change cycles compare them.
+        status.complete_as_of = known
+            .complete_as_of
+            .map(|at| if at == known.current_as_of { current } else { moment(at) });
+        status.last_success = known.last_success;
+        if let Some(identity) = &known.identity {
+            backend.handle.backend.resume(identity);
+        }
+        let swept = known.swept.map(moment);
+        backend.handle.cycle.set_position(CyclePosition { cursor: known.cursor, swept });
+        let incomplete = known.unsettled.incomplete;
+        health.evidence.follow(known.listing, incomplete, known.faults);
+    }
+    health.status.follow(status);
+    // Readers that wait for the first cycle look again.
+    backend.handle.store().wake();
 }
 
 /// Returns extensions that a sweep has read and found unchanged.

@@ -1,6 +1,7 @@
 //! The task that reads the log and the requests, and applies what other replicas published.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use registry_fleet::failure::Away;
@@ -9,8 +10,11 @@ use tokio::time::{Instant, sleep};
 use tracing::{info, warn};
 
 use crate::LOG_TARGET;
+use crate::replication::apply::apply;
 use crate::replication::payload::Payload;
 use crate::replication::shared_backend::SharedBackend;
+use crate::replication::snapshot::load_snapshot;
+use crate::replication::writer::{receive, settle_requests, step_down};
 use crate::replication::{Fleet, Replicator};
 use crate::share::requests::Subject;
 use crate::share::role::Role;
@@ -30,7 +34,7 @@ pub(super) async fn follow(replicator: Arc<Replicator>) {
             cursor.requests = None;
         }
         let Ok(heard) = replicator.fleet.log.follow(&mut cursor).await else {
-            replicator.backends.iter().for_each(|backend| backend.lose_engine());
+            replicator.backends.iter().for_each(|backend| lose_engine(backend));
             sleep(RETRY).await;
             continue;
         };
@@ -45,7 +49,7 @@ pub(super) async fn follow(replicator: Arc<Replicator>) {
 impl Replicator {
     async fn load_snapshots(&self) -> Result<(), Away> {
         for backend in &self.backends {
-            backend.load_snapshot(&self.fleet).await?;
+            load_snapshot(backend, &self.fleet).await?;
         }
         Ok(())
     }
@@ -55,99 +59,99 @@ impl Replicator {
         let mut again = false;
         for entry in heard.entries {
             if let Some(backend) = self.backends.iter().find(|one| *one.topic() == entry.topic) {
-                again |= backend.hear(&self.fleet, entry).await;
+                again |= hear(backend, &self.fleet, entry).await;
             }
         }
         // The engine's clock: that of a replica may differ.
         let now = heard.requests.last().map(|request| request.place.millis).unwrap_or_default();
         for request in heard.requests {
             if let Some(backend) = self.backends.iter().find(|one| *one.topic() == request.topic) {
-                backend.receive(&request, now);
+                receive(backend, &request, now);
             }
         }
         for backend in &self.backends {
-            again |= backend.mend_gap(&self.fleet).await;
+            again |= mend_gap(backend, &self.fleet).await;
             if !has_more {
-                backend.follows();
+                follows(backend);
             }
         }
         again
     }
 }
 
-impl SharedBackend {
-    /// Applies an entry. Returns true if the log has to be read again.
-    async fn hear(&self, fleet: &Fleet, entry: LogEntry) -> bool {
-        let position = entry.position;
-        self.share.change_progress(|now| now.seen = now.seen.max(position.epoch));
-        let progress = self.share.progress();
-        if position <= progress.position {
-            return false;
-        }
-        let role = self.share.role();
-        if let Role::Writer { epoch } = role
-            && epoch < position.epoch
-        {
-            self.step_down();
-        }
-        if progress.has_gap || entry.previous != progress.position {
-            return self.note_gap(fleet).await;
-        }
-        let payload = match Payload::decode(&entry.payload) {
-            Ok(payload) => payload,
-            Err(error) => {
-                warn!(target: LOG_TARGET, backend = %self.handle.id(),
-                    "shared: an entry of the log cannot be used: {}", error.report());
-                return self.note_gap(fleet).await;
-            }
-        };
-        let answered = payload.answered.clone();
-        // What this replica published is here already, and may have changed since.
-        if role != (Role::Writer { epoch: position.epoch }) {
-            self.apply(payload);
-        }
-        self.share.change_progress(|now| {
-            now.position = now.position.max(position);
-            now.heard = Instant::now();
-        });
-        self.settle_requests(&answered);
-        false
+/// Applies an entry. Returns true if the log has to be read again.
+async fn hear(backend: &SharedBackend, fleet: &Fleet, entry: LogEntry) -> bool {
+    let position = entry.position;
+    backend.share.change_progress(|now| now.seen = now.seen.max(position.epoch));
+    let progress = backend.share.progress();
+    if position <= progress.position {
+        return false;
     }
-
-    async fn note_gap(&self, fleet: &Fleet) -> bool {
-        if !self.share.progress().has_gap {
-            self.share.count(|counts| counts.gaps += 1);
-            info!(target: LOG_TARGET, backend = %self.handle.id(), "shared: entries of the log are missing; loading a snapshot");
-            self.share.change_progress(|now| now.has_gap = true);
-            self.share.requests.after_gap();
-            return self.mend_gap(fleet).await;
-        }
-        false
+    let role = backend.share.role();
+    if let Role::Writer { epoch } = role
+        && epoch < position.epoch
+    {
+        step_down(backend);
     }
-
-    /// Loads a snapshot if entries are missing. Returns true if the log has to be read again.
-    async fn mend_gap(&self, fleet: &Fleet) -> bool {
-        if !self.share.progress().has_gap || self.share.role().is_writer() {
-            return false;
-        }
-        // A failure is that of the engine, which its link reports.
-        if self.load_snapshot(fleet).await.unwrap_or_default() {
-            return true;
-        }
-        self.share.requests.hint(Subject::Snapshot);
-        false
+    if progress.has_gap || entry.previous != progress.position {
+        return note_gap(backend, fleet).await;
     }
-
-    fn follows(&self) {
-        if matches!(self.share.role(), Role::Alone { .. }) {
-            self.share.set_role(Role::Follower);
+    let payload = match Payload::decode(&entry.payload) {
+        Ok(payload) => payload,
+        Err(error) => {
+            warn!(target: LOG_TARGET, backend = %backend.handle.id(),
+                "shared: an entry of the log cannot be used: {}", error.report());
+            return note_gap(backend, fleet).await;
         }
+    };
+    let answered = payload.answered.clone();
+    // What this replica published is here already, and may have changed since.
+    if role != (Role::Writer { epoch: position.epoch }) {
+        apply(backend, payload);
     }
+    backend.share.change_progress(|now| {
+        now.position = now.position.max(position);
+        now.heard = Instant::now();
+    });
+    settle_requests(backend, &answered);
+    false
+}
 
-    /// The lease of a writer ends by itself: a short outage need not change the writer.
-    fn lose_engine(&self) {
-        if self.share.role() == Role::Follower {
-            self.share.set_role(Role::Alone { since: Instant::now() });
-        }
+async fn note_gap(backend: &SharedBackend, fleet: &Fleet) -> bool {
+    if !backend.share.progress().has_gap {
+        backend.share.count(|counts| counts.gaps += 1);
+        info!(target: LOG_TARGET, backend = %backend.handle.id(), "shared: entries of the log are missing; loading a snapshot");
+        backend.share.change_progress(|now| now.has_gap = true);
+        backend.share.requests.after_gap();
+        return mend_gap(backend, fleet).await;
+    }
+    false
+}
+
+/// Loads a snapshot if entries are missing. Returns true if the log has to be read again.
+async fn mend_gap(backend: &SharedBackend, fleet: &Fleet) -> bool {
+    if !backend.share.progress().has_gap || backend.share.role().is_writer() {
+        return false;
+    }
+    // A failure is that of the engine, which its link reports.
+    if load_snapshot(backend, fleet).await.unwrap_or_default() {
+        return true;
+    }
+    backend.share.requests.hint(Subject::Snapshot);
+    false
+}
+
+fn follows(backend: &SharedBackend) {
+    let is_alone = matches!(backend.share.role(), Role::Alone { .. });
+    // An engine that takes no lease, such as a full one, gets no writer to follow.
+    if is_alone && !backend.lease_is_refused.load(Ordering::Relaxed) {
+        backend.share.set_role(Role::Follower);
+    }
+}
+
+/// The lease of a writer ends by itself: a short outage need not change the writer.
+pub(super) fn lose_engine(backend: &SharedBackend) {
+    if backend.share.role() == Role::Follower {
+        backend.share.set_role(Role::Alone { since: Instant::now() });
     }
 }

@@ -5,13 +5,16 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use registry_fleet::epoch::Epoch;
+use registry_fleet::failure::{Away, AwayReason};
 use registry_fleet::leases::LeaseState;
 use tokio::time::{Instant, sleep};
 use tracing::warn;
 
 use crate::LOG_TARGET;
 use crate::replication::Replicator;
+use crate::replication::follower::lose_engine;
 use crate::replication::shared_backend::SharedBackend;
+use crate::replication::writer::{step_down, take_over};
 use crate::share::role::Role;
 
 /// Pause between renewals.
@@ -59,7 +62,8 @@ pub(super) async fn keep_lease(replicator: Arc<Replicator>, backend: Arc<SharedB
             keeper.renew(epoch).await;
         }
         // Also right after it stepped down, in a new epoch.
-        if keeper.backend.share.role() == Role::Follower {
+        let is_refused = keeper.backend.lease_is_refused.load(Ordering::Relaxed);
+        if keeper.backend.share.role() == Role::Follower || is_refused {
             keeper.attempt().await;
         }
         keeper.pause().await;
@@ -154,6 +158,7 @@ impl Keeper {
         let seen = self.backend.share.progress().seen;
         let nonce = fastrand::u16(..);
         let taken = fleet.leases.take(self.backend.topic(), &fleet.replica, seen, nonce).await;
+        self.note_refusal(taken.as_ref().err());
         let (epoch, tail) = match taken {
             Ok(LeaseState::Held { epoch, tail }) => (epoch, tail),
             Ok(LeaseState::Taken { epoch }) => {
@@ -166,7 +171,7 @@ impl Keeper {
         self.replicator.leases.fetch_add(1, Ordering::Relaxed);
         self.backend.share.change_progress(|now| now.seen = now.seen.max(epoch));
         self.deadline = now + DEADLINE;
-        if self.backend.take_over(fleet, epoch, tail).await {
+        if take_over(&self.backend, fleet, epoch, tail).await {
             // Requests that came before are still without an answer.
             self.replicator.reread_requests();
         } else {
@@ -174,8 +179,18 @@ impl Keeper {
         }
     }
 
+    /// Goes on alone while the engine answers but takes no lease: then there is no writer.
+    fn note_refusal(&self, failure: Option<&Away>) {
+        let is_refused = failure
+            .is_some_and(|away| matches!(away.reason, AwayReason::Full | AwayReason::Refused));
+        self.backend.lease_is_refused.store(is_refused, Ordering::Relaxed);
+        if is_refused {
+            lose_engine(&self.backend);
+        }
+    }
+
     fn step_down(&self) {
-        self.backend.step_down();
+        step_down(&self.backend);
     }
 
     /// Gives back a lease that this replica held before. Returns true if it holds none now.

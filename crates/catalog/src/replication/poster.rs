@@ -28,50 +28,52 @@ pub(super) async fn post_requests(fleet: Fleet, backend: Arc<SharedBackend>) {
             () = sleep(LOOK_EVERY) => {}
         }
         if backend.share.role() == Role::Follower {
-            backend.request_differences();
+            request_differences(&backend);
         }
         for (id, subject) in backend.share.requests.due() {
-            backend.post(&fleet, id, subject).await;
+            post(&backend, &fleet, id, subject).await;
         }
     }
 }
 
-impl SharedBackend {
-    /// Asks the writer to read names of which this replica has other content than the log.
-    fn request_differences(&self) {
-        let outbox = &self.share.outbox;
-        if outbox.len() > REQUESTS_MAX {
-            // The content of the other replicas replaces all of it.
-            outbox.clear();
-            self.share.change_progress(|now| {
-                now.position = Position::START;
-                now.has_gap = true;
-            });
+/// Asks the writer to read names of which this replica has other content than the log.
+fn request_differences(backend: &SharedBackend) {
+    let outbox = &backend.share.outbox;
+    if outbox.len() > REQUESTS_MAX {
+        // The content of the other replicas replaces all of it.
+        outbox.clear();
+        backend.share.change_progress(|now| {
+            now.position = Position::START;
+            now.has_gap = true;
+        });
+        return;
+    }
+    if let Some(before) = Instant::now().checked_sub(DIFFERS_FOR) {
+        outbox.unrequested(before, |id| backend.share.requests.notice(id.clone()));
+    }
+}
+
+async fn post(backend: &SharedBackend, fleet: &Fleet, id: RequestId, subject: Subject) {
+    let is_alone = matches!(backend.share.role(), Role::Alone { .. });
+    let payload = match encode(id, &subject) {
+        Ok(payload) => payload,
+        Err(error) => {
+            warn!(target: LOG_TARGET, backend = %backend.handle.id(), "shared: a request {}", error.report());
             return;
         }
-        if let Some(before) = Instant::now().checked_sub(DIFFERS_FOR) {
-            outbox.unrequested(before, |id| self.share.requests.notice(id.clone()));
-        }
+    };
+    if !is_alone && fleet.log.post(backend.topic(), &payload).await.is_ok() {
+        return backend.share.requests.posted(id);
     }
-
-    async fn post(&self, fleet: &Fleet, id: RequestId, subject: Subject) {
-        let is_alone = matches!(self.share.role(), Role::Alone { .. });
-        let payload = match encode(id, &subject) {
-            Ok(payload) => payload,
-            Err(error) => {
-                warn!(target: LOG_TARGET, backend = %self.handle.id(), "shared: a request {}", error.report());
-                return;
-            }
-        };
-        if !is_alone && fleet.log.post(self.topic(), &payload).await.is_ok() {
-            return self.share.requests.posted(id);
-        }
-        // Alone, this replica reads it at once for itself. The request waits for the engine.
-        if let Subject::Notice(extension) = subject
-            && self.share.requests.is_first_failure(id)
-        {
-            let now = Instant::now();
-            self.handle.refreshes.change(|queue| queue.enqueue_notice(extension, now));
-        }
+    // A follower gives such a read to the writer, so it has to wait until it knows that it is alone.
+    if backend.share.role() == Role::Follower {
+        return;
+    }
+    // Otherwise this replica reads it at once for itself. The request waits for the engine.
+    if let Subject::Notice(extension) = subject
+        && backend.share.requests.is_first_failure(id)
+    {
+        let now = Instant::now();
+        backend.handle.refreshes.change(|queue| queue.enqueue_notice(extension, now));
     }
 }

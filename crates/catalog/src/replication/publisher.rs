@@ -13,6 +13,8 @@ use crate::index::delta::{BackendDelta, Delta, OwnerChange};
 use crate::replication::Fleet;
 use crate::replication::payload::{Payload, SharedState};
 use crate::replication::shared_backend::{SharedBackend, StateSummary};
+use crate::replication::snapshot::write_snapshot;
+use crate::replication::writer::{settle_requests, step_down};
 use crate::share::outbox::Batch;
 use crate::share::role::Role;
 
@@ -24,6 +26,8 @@ const STATE_EVERY: Duration = Duration::from_secs(1);
 const SILENCE_MAX: Duration = Duration::from_secs(15);
 /// Time between snapshots of content that changes.
 const SNAPSHOT_EVERY: Duration = Duration::from_mins(1);
+/// Time between snapshots that replicas ask for.
+const WANTED_EVERY: Duration = Duration::from_secs(2);
 /// Entries after which a snapshot is written in any case.
 const ENTRIES_MAX: usize = 5000;
 /// Share of the time that goes into snapshots at most.
@@ -38,13 +42,22 @@ struct Published {
     entries: usize,
     has_content: bool,
     snapshot_from: Instant,
+    /// Time from which a snapshot is written that a replica asks for.
+    wanted_from: Instant,
 }
 
 impl Published {
     fn nothing(epoch: Epoch) -> Self {
-        let snapshot_from = Instant::now() + SNAPSHOT_EVERY;
-        let (state, state_at) = (None, None);
-        Self { epoch, state, state_at, entries: 0, has_content: false, snapshot_from }
+        let now = Instant::now();
+        Self {
+            epoch,
+            state: None,
+            state_at: None,
+            entries: 0,
+            has_content: false,
+            snapshot_from: now + SNAPSHOT_EVERY,
+            wanted_from: now,
+        }
     }
 
     fn is_state_due(&self, summary: &StateSummary) -> bool {
@@ -54,8 +67,10 @@ impl Published {
     }
 
     fn is_snapshot_due(&self, wanted: bool) -> bool {
-        let is_time = self.snapshot_from <= Instant::now();
-        wanted && self.entries > 0 || is_time && self.has_content || self.entries > ENTRIES_MAX
+        let now = Instant::now();
+        let is_wanted = wanted && self.wanted_from <= now;
+        let is_time = self.snapshot_from <= now;
+        is_wanted && self.entries > 0 || is_time && self.has_content || self.entries > ENTRIES_MAX
     }
 }
 
@@ -71,7 +86,7 @@ pub(super) async fn publish(fleet: Fleet, backend: Arc<SharedBackend>) {
         if published.epoch != epoch {
             published = Published::nothing(epoch);
         }
-        match backend.publish_all(&fleet, &mut published).await {
+        match publish_all(&backend, &fleet, &mut published).await {
             Ok(()) => {
                 tokio::select! {
                     () = backend.share.outbox.changed() => {}
@@ -84,125 +99,122 @@ pub(super) async fn publish(fleet: Fleet, backend: Arc<SharedBackend>) {
                 if failure == WriteFailure::Fenced {
                     backend.share.count(|counts| counts.fenced += 1);
                 }
-                backend.step_down();
+                step_down(&backend);
             }
         }
     }
 }
 
-impl SharedBackend {
-    async fn publish_all(
-        &self,
-        fleet: &Fleet,
-        published: &mut Published,
-    ) -> Result<(), WriteFailure> {
-        loop {
-            let summary = self.summary();
-            let is_state_due = published.is_state_due(&summary);
-            // Before the batch: what the state counts as read is then in the batch or before it.
-            let state = is_state_due.then(|| self.state());
-            let batch = self.share.outbox.batch(BATCH);
-            let state = state.filter(|_| batch.is_all);
-            if batch.is_empty() && state.is_none() {
-                break;
-            }
-            let has_state = state.is_some();
-            self.append(fleet, published.epoch, &batch, state).await?;
-            published.entries += 1;
-            published.has_content |= batch.extensions().next().is_some();
-            if has_state {
-                published.state = Some(summary);
-                published.state_at = Some(Instant::now());
-            }
-            if batch.is_all {
-                break;
-            }
+async fn publish_all(
+    backend: &SharedBackend,
+    fleet: &Fleet,
+    published: &mut Published,
+) -> Result<(), WriteFailure> {
+    loop {
+        let summary = backend.summary();
+        let is_state_due = published.is_state_due(&summary);
+        // Before the batch: what the state counts as read is then in the batch or before it.
+        let state = is_state_due.then(|| backend.state());
+        let batch = backend.share.outbox.batch(BATCH);
+        let state = state.filter(|_| batch.is_all);
+        if batch.is_empty() && state.is_none() {
+            break;
         }
-        if published.is_snapshot_due(self.share.is_snapshot_wanted()) {
-            let begun = Instant::now();
-            let position = self.share.progress().position;
-            if self.write_snapshot(fleet, position).await? {
-                self.share.snapshot_written();
-                let pause = SNAPSHOT_EVERY.max(begun.elapsed() * SNAPSHOT_SHARE);
-                published.snapshot_from = Instant::now() + pause;
-                published.entries = 0;
-                published.has_content = false;
-            }
+        let has_state = state.is_some();
+        append(backend, fleet, published.epoch, &batch, state).await?;
+        published.entries += 1;
+        published.has_content |= batch.extensions().next().is_some();
+        if has_state {
+            published.state = Some(summary);
+            published.state_at = Some(Instant::now());
         }
-        Ok(())
+        if batch.is_all {
+            break;
+        }
     }
+    if published.is_snapshot_due(backend.share.is_snapshot_wanted()) {
+        let begun = Instant::now();
+        let position = backend.share.progress().position;
+        if write_snapshot(backend, fleet, position).await? {
+            backend.share.snapshot_written();
+            let (now, pause) = (Instant::now(), begun.elapsed() * SNAPSHOT_SHARE);
+            published.snapshot_from = now + pause.max(SNAPSHOT_EVERY);
+            // A replica that cannot use snapshots must not cause one after the other.
+            published.wanted_from = now + pause.max(WANTED_EVERY);
+            published.entries = 0;
+            published.has_content = false;
+        }
+    }
+    Ok(())
+}
 
-    async fn append(
-        &self,
-        fleet: &Fleet,
-        epoch: Epoch,
-        batch: &Batch,
-        state: Option<SharedState>,
-    ) -> Result<(), WriteFailure> {
-        let answered = batch.answered.iter().map(|one| (one.request, one.answer)).collect();
-        let payload = Payload { deltas: self.deltas(batch), state, answered };
-        let Some(bytes) = self.encoded(&payload) else {
-            // It would fail again, and hold up everything behind it.
-            self.share.outbox.confirm(batch);
-            return Ok(());
-        };
-        let previous = self.share.progress().position;
-        let position = if previous.epoch == epoch {
-            previous.next()
-        } else {
-            Position::first_of(epoch).next()
-        };
-        let topic = self.topic().clone();
-        let entry = LogEntry { topic, position, previous, payload: bytes };
-        let places: Vec<StreamPlace> = batch.answered.iter().map(|one| one.place).collect();
-        fleet.log.append(&fleet.replica, &entry, &places).await?;
-        self.share.outbox.confirm(batch);
-        self.share.change_progress(|now| {
-            now.position = now.position.max(position);
-            now.heard = Instant::now();
+async fn append(
+    backend: &SharedBackend,
+    fleet: &Fleet,
+    epoch: Epoch,
+    batch: &Batch,
+    state: Option<SharedState>,
+) -> Result<(), WriteFailure> {
+    let answered = batch.answered.iter().map(|one| (one.request, one.answer)).collect();
+    let payload = Payload { deltas: deltas(backend, batch), state, answered };
+    let Some(bytes) = encoded(backend, &payload) else {
+        // It would fail again, and hold up everything behind it.
+        backend.share.outbox.confirm(batch);
+        return Ok(());
+    };
+    let previous = backend.share.progress().position;
+    let position =
+        if previous.epoch == epoch { previous.next() } else { Position::first_of(epoch).next() };
+    let topic = backend.topic().clone();
+    let entry = LogEntry { topic, position, previous, payload: bytes };
+    let places: Vec<StreamPlace> = batch.answered.iter().map(|one| one.place).collect();
+    fleet.log.append(&fleet.replica, &entry, &places).await?;
+    backend.share.outbox.confirm(batch);
+    backend.share.change_progress(|now| {
+        now.position = now.position.max(position);
+        now.heard = Instant::now();
+    });
+    settle_requests(backend, &payload.answered);
+    Ok(())
+}
+
+fn encoded(backend: &SharedBackend, payload: &Payload) -> Option<bytes::Bytes> {
+    let backend = backend.handle.id();
+    match payload.encode() {
+        Ok(bytes) if bytes.len() <= PAYLOAD_MAX => Some(bytes),
+        Ok(bytes) => {
+            let length = bytes.len();
+            warn!(target: LOG_TARGET, %backend, length, "shared: a change is too large for the log; other replicas read the backend for it");
+            None
+        }
+        Err(error) => {
+            warn!(target: LOG_TARGET, %backend, "shared: a change {}", error.report());
+            None
+        }
+    }
+}
+
+/// Returns the present content of the names of a batch.
+fn deltas(backend: &SharedBackend, batch: &Batch) -> Vec<Delta> {
+    let of = backend.handle.id();
+    backend.handle.store().read(|index| {
+        let Some(known) = index.backend(of) else { return Vec::new() };
+        let (mut read, mut deltas) = (Vec::new(), Vec::new());
+        for id in batch.extensions() {
+            match known.get(id) {
+                Some(copy) => read.push((Arc::clone(&copy.reported), copy.read_at())),
+                None => deltas.push(Delta::Backend(of, BackendDelta::Removed(id.clone()))),
+            }
+        }
+        if !read.is_empty() {
+            deltas.push(Delta::Backend(of, BackendDelta::Put(read)));
+        }
+        let owners = batch.owners().map(|id| match index.owner_of(id) {
+            Some(owner) => OwnerChange::Owned(id.clone(), owner),
+            None => OwnerChange::Lost(id.clone()),
         });
-        self.settle_requests(&payload.answered);
-        Ok(())
-    }
-
-    fn encoded(&self, payload: &Payload) -> Option<bytes::Bytes> {
-        let backend = self.handle.id();
-        match payload.encode() {
-            Ok(bytes) if bytes.len() <= PAYLOAD_MAX => Some(bytes),
-            Ok(bytes) => {
-                let length = bytes.len();
-                warn!(target: LOG_TARGET, %backend, length, "shared: a change is too large for the log; other replicas read the backend for it");
-                None
-            }
-            Err(error) => {
-                warn!(target: LOG_TARGET, %backend, "shared: a change {}", error.report());
-                None
-            }
-        }
-    }
-
-    /// Returns the present content of the names of a batch.
-    fn deltas(&self, batch: &Batch) -> Vec<Delta> {
-        let of = self.handle.id();
-        self.handle.store().read(|index| {
-            let Some(known) = index.backend(of) else { return Vec::new() };
-            let (mut read, mut deltas) = (Vec::new(), Vec::new());
-            for id in batch.extensions() {
-                match known.get(id) {
-                    Some(copy) => read.push((Arc::clone(&copy.reported), copy.read_at())),
-                    None => deltas.push(Delta::Backend(of, BackendDelta::Removed(id.clone()))),
-                }
-            }
-            if !read.is_empty() {
-                deltas.push(Delta::Backend(of, BackendDelta::Put(read)));
-            }
-            let owners = batch.owners().map(|id| match index.owner_of(id) {
-                Some(owner) => OwnerChange::Owned(id.clone(), owner),
-                None => OwnerChange::Lost(id.clone()),
-            });
-            let owners: Vec<OwnerChange> = owners.collect();
-            deltas.extend((!owners.is_empty()).then_some(Delta::Owners(owners)));
-            deltas
-        })
-    }
+        let owners: Vec<OwnerChange> = owners.collect();
+        deltas.extend((!owners.is_empty()).then_some(Delta::Owners(owners)));
+        deltas
+    })
 }

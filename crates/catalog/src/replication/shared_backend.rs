@@ -1,6 +1,7 @@
 //! A backend together with what replicas share about it.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use registry_core::backend::Fault;
 use registry_core::models::coverage::Coverage;
@@ -23,6 +24,8 @@ pub(crate) struct SharedBackend {
     fingerprint: String,
     /// True for the backend whose writer decides the owners of names.
     pub(super) decides_owners: bool,
+    /// True while the engine answers, and refuses the lease.
+    pub(super) lease_is_refused: AtomicBool,
 }
 
 /// What decides about publishing a backend's state again.
@@ -45,7 +48,8 @@ impl SharedBackend {
         fingerprint: String,
         decides_owners: bool,
     ) -> Self {
-        Self { handle, share, fingerprint, decides_owners }
+        let lease_is_refused = AtomicBool::default();
+        Self { handle, share, fingerprint, decides_owners, lease_is_refused }
     }
 
     pub(super) fn topic(&self) -> &Topic {

@@ -14,6 +14,7 @@ use crate::LOG_TARGET;
 use crate::index::backend_extensions::ReadCopy;
 use crate::index::delta::{BackendDelta, Delta, OwnerChange};
 use crate::replication::Fleet;
+use crate::replication::apply::replace;
 use crate::replication::payload::{Payload, SharedState};
 use crate::replication::shared_backend::SharedBackend;
 
@@ -30,87 +31,88 @@ struct Content {
     owners: Vec<OwnerChange>,
 }
 
-impl SharedBackend {
-    /// Writes the content as a snapshot at a position. Returns false if the log lacks a part of the
-    /// content, or the content cannot be written.
-    ///
-    /// # Errors
-    ///
-    /// As [`registry_fleet::snapshots::Snapshots::write`].
-    pub(super) async fn write_snapshot(
-        &self,
-        fleet: &Fleet,
-        position: Position,
-    ) -> std::result::Result<bool, WriteFailure> {
-        // A snapshot that begins an epoch may have what the log lacks.
-        let begins = position.sequence == 0;
-        let all = self.share.outbox.batch(usize::MAX);
-        let Some(content) = self.content(begins) else { return Ok(false) };
-        let segments = match segments(self.handle.id(), content).await {
-            Ok(segments) => segments,
+/// Writes the content as a snapshot at a position. Returns false if the log lacks a part of the
+/// content, or the content cannot be written.
+///
+/// # Errors
+///
+/// As [`registry_fleet::snapshots::Snapshots::write`].
+pub(super) async fn write_snapshot(
+    backend: &SharedBackend,
+    fleet: &Fleet,
+    position: Position,
+) -> std::result::Result<bool, WriteFailure> {
+    // A snapshot that begins an epoch may have what the log lacks.
+    let begins = position.sequence == 0;
+    let all = backend.share.outbox.batch(usize::MAX);
+    let Some(content) = content(backend, begins) else { return Ok(false) };
+    let segments = match segments(backend.handle.id(), content).await {
+        Ok(segments) => segments,
+        Err(error) => {
+            warn!(target: LOG_TARGET, backend = %backend.handle.id(), "shared: a snapshot {}", error.report());
+            return Ok(false);
+        }
+    };
+    let snapshot = Snapshot { position, segments };
+    fleet.snapshots.write(&fleet.replica, backend.topic(), &snapshot).await?;
+    if begins {
+        backend.share.outbox.confirm(&all);
+    }
+    Ok(true)
+}
+
+fn content(backend: &SharedBackend, begins: bool) -> Option<Content> {
+    let state = backend.state();
+    backend.handle.store().read(|index| {
+        // Under the lock of the index, so that no change comes in between.
+        if !begins && !backend.share.outbox.is_empty() {
+            return None;
+        }
+        let known = index.backend(backend.handle.id())?;
+        let copies = known.all();
+        let extensions = copies.map(|copy| (copy.reported.clone(), copy.read_at())).collect();
+        let owners = backend.decides_owners.then(|| index.owners()).into_iter().flatten();
+        let owners = owners.map(|(id, owner)| OwnerChange::Owned(id, owner));
+        Some(Content { state, extensions, owners: owners.collect() })
+    })
+}
+
+/// Loads the snapshot in the engine if it is newer than what this replica has applied. Returns true
+/// if it was loaded.
+///
+/// # Errors
+///
+/// As [`registry_fleet::snapshots::Snapshots::read`].
+pub(super) async fn load_snapshot(
+    backend: &SharedBackend,
+    fleet: &Fleet,
+) -> std::result::Result<bool, Away> {
+    let known = backend.share.progress().position;
+    let Some(snapshot) = fleet.snapshots.read(backend.topic(), known).await? else {
+        return Ok(false);
+    };
+    let mut segments = Vec::with_capacity(snapshot.segments.len());
+    for segment in &snapshot.segments {
+        match Payload::decode(segment) {
+            Ok(payload) => segments.push(payload),
             Err(error) => {
-                warn!(target: LOG_TARGET, backend = %self.handle.id(), "shared: a snapshot {}", error.report());
+                warn!(target: LOG_TARGET, backend = %backend.handle.id(),
+                    "shared: the snapshot cannot be used: {}", error.report());
                 return Ok(false);
             }
-        };
-        let snapshot = Snapshot { position, segments };
-        fleet.snapshots.write(&fleet.replica, self.topic(), &snapshot).await?;
-        if begins {
-            self.share.outbox.confirm(&all);
         }
-        Ok(true)
+        yield_now().await;
     }
-
-    fn content(&self, begins: bool) -> Option<Content> {
-        let state = self.state();
-        self.handle.store().read(|index| {
-            // Under the lock of the index, so that no change comes in between.
-            if !begins && !self.share.outbox.is_empty() {
-                return None;
-            }
-            let known = index.backend(self.handle.id())?;
-            let copies = known.all();
-            let extensions = copies.map(|copy| (copy.reported.clone(), copy.read_at())).collect();
-            let owners = self.decides_owners.then(|| index.owners()).into_iter().flatten();
-            let owners = owners.map(|(id, owner)| OwnerChange::Owned(id, owner));
-            Some(Content { state, extensions, owners: owners.collect() })
-        })
+    if backend.share.role().is_writer() {
+        return Ok(false);
     }
-
-    /// Loads the snapshot in the engine if it is newer than what this replica has applied. Returns true
-    /// if it was loaded.
-    ///
-    /// # Errors
-    ///
-    /// As [`registry_fleet::snapshots::Snapshots::read`].
-    pub(super) async fn load_snapshot(&self, fleet: &Fleet) -> std::result::Result<bool, Away> {
-        let known = self.share.progress().position;
-        let Some(snapshot) = fleet.snapshots.read(self.topic(), known).await? else {
-            return Ok(false);
-        };
-        let mut segments = Vec::with_capacity(snapshot.segments.len());
-        for segment in &snapshot.segments {
-            match Payload::decode(segment) {
-                Ok(payload) => segments.push(payload),
-                Err(error) => {
-                    warn!(target: LOG_TARGET, backend = %self.handle.id(),
-                        "shared: the snapshot cannot be used: {}", error.report());
-                    return Ok(false);
-                }
-            }
-            yield_now().await;
-        }
-        if self.share.role().is_writer() {
-            return Ok(false);
-        }
-        self.replace(segments);
-        self.share.change_progress(|progress| {
-            progress.position = progress.position.max(snapshot.position);
-            progress.seen = progress.seen.max(snapshot.position.epoch);
-            progress.has_gap = false;
-        });
-        Ok(true)
-    }
+    replace(backend, segments);
+    backend.share.change_progress(|progress| {
+        progress.position = progress.position.max(snapshot.position);
+        progress.seen = progress.seen.max(snapshot.position.epoch);
+        progress.has_gap = false;
+    });
+    Ok(true)
 }
 
 /// Divides content into segments. The first one has the state.

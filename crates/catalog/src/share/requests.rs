@@ -24,7 +24,7 @@ const REQUESTS_MAX: usize = 10_000;
 pub(crate) struct RequestId(pub(crate) u64);
 
 /// What a replica asks the writer for.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Subject {
     /// A read of an extension, because a webhook names it or this replica has other content. It is
     /// posted until it is answered.
@@ -58,6 +58,8 @@ pub(crate) struct RequestBook {
 #[derive(Default)]
 struct Requests {
     open: BTreeMap<RequestId, OpenRequest>,
+    /// Requests that another caller with the same subject can join.
+    joinable: BTreeMap<Subject, RequestId>,
     /// Webhooks whose answer may be lost, with the time of the answer.
     uncertain: Vec<(Instant, ExtensionId)>,
 }
@@ -66,7 +68,7 @@ struct OpenRequest {
     subject: Subject,
     made: Instant,
     posted: Option<Instant>,
-    /// True if it could not be posted once.
+    /// True if it could not be posted the last time.
     has_failed: bool,
     waiting: Vec<oneshot::Sender<Answer>>,
 }
@@ -75,6 +77,12 @@ impl Subject {
     /// Returns true for a request that is posted until it is answered.
     const fn is_kept(&self) -> bool {
         matches!(self, Self::Notice(_))
+    }
+
+    /// Returns true for a request that can be joined after it was posted: a read that has begun then
+    /// serves as well.
+    const fn is_joinable_later(&self) -> bool {
+        matches!(self, Self::Stale(_) | Self::Snapshot)
     }
 }
 
@@ -98,19 +106,21 @@ impl RequestBook {
 
     fn add(&self, subject: Subject, waiting: Option<oneshot::Sender<Answer>>) -> RequestId {
         let mut requests = self.inner.lock();
-        let mut open = requests.open.iter_mut();
-        // A read that was requested earlier may have begun already, but for one not yet posted.
-        let same = open.find(|(_, one)| {
-            one.subject == subject && (one.posted.is_none() || matches!(subject, Subject::Stale(_)))
-        });
-        if let Some((id, one)) = same {
+        if let Some(id) = requests.joinable.get(&subject).copied()
+            && let Some(one) = requests.open.get_mut(&id)
+        {
             one.waiting.extend(waiting);
-            return *id;
+            // While the engine is away, a read for the earlier request may have begun, too.
+            if std::mem::take(&mut one.has_failed) {
+                self.changed.notify_one();
+            }
+            return id;
         }
         if requests.open.len() >= REQUESTS_MAX {
             requests.open.pop_first();
         }
         let id = RequestId(fastrand::u64(..));
+        requests.joinable.insert(subject.clone(), id);
         let waiting = waiting.into_iter().collect();
         let made = Instant::now();
         requests
@@ -126,6 +136,8 @@ impl RequestBook {
         let now = Instant::now();
         let mut requests = self.inner.lock();
         requests.open.retain(|_, one| one.subject.is_kept() || one.made + OUTDATED > now);
+        let Requests { open, joinable, .. } = &mut *requests;
+        joinable.retain(|_, id| open.contains_key(id));
         requests.uncertain.retain(|(at, _)| *at + UNCERTAIN > now);
         let due = requests.open.iter_mut().filter(|(_, one)| match one.posted {
             None => true,
@@ -136,12 +148,19 @@ impl RequestBook {
 
     /// Notes that the engine has a request.
     pub(crate) fn posted(&self, id: RequestId) {
-        if let Some(one) = self.inner.lock().open.get_mut(&id) {
-            one.posted = Some(Instant::now());
+        let mut requests = self.inner.lock();
+        let Requests { open, joinable, .. } = &mut *requests;
+        let Some(one) = open.get_mut(&id) else { return };
+        one.posted = Some(Instant::now());
+        one.has_failed = false;
+        // The read may begin before the next caller asks.
+        if !one.subject.is_joinable_later() {
+            joinable.remove(&one.subject);
         }
     }
 
-    /// Notes that a request could not be posted. Returns true for the first time.
+    /// Notes that a request could not be posted. Returns true for the first time since it was made or
+    /// posted.
     pub(crate) fn is_first_failure(&self, id: RequestId) -> bool {
         let mut requests = self.inner.lock();
         let one = requests.open.get_mut(&id);
@@ -152,6 +171,7 @@ impl RequestBook {
     pub(crate) fn answered(&self, id: RequestId, answer: Answer) {
         let mut requests = self.inner.lock();
         let Some(one) = requests.open.remove(&id) else { return };
+        requests.joinable.remove(&one.subject);
         if let Subject::Notice(id) = one.subject {
             requests.uncertain.push((Instant::now(), id));
         }
@@ -205,6 +225,18 @@ mod tests {
         assert_eq!(book.due().len(), 1, "the answer may be lost");
         book.after_gap();
         assert_eq!(book.due().len(), 1);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_request_fails_for_the_first_time_in_each_outage_and_after_each_webhook() {
+        let book = RequestBook::default();
+        let notice = book.notice(id("provider/one"));
+        assert!(book.is_first_failure(notice));
+        assert!(!book.is_first_failure(notice));
+        assert_eq!(book.notice(id("provider/one")), notice, "it is not posted yet");
+        assert!(book.is_first_failure(notice), "the read may have begun before the webhook");
+        book.posted(notice);
+        assert!(book.is_first_failure(notice), "the engine is away again");
     }
 
     #[tokio::test(start_paused = true)]

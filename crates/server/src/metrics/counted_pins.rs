@@ -55,7 +55,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn an_offer_in_whose_place_another_digest_stands_is_counted_for_its_backend() {
         let metrics = Metrics::new(&[], &[]).unwrap();
-        metrics.shared.prepare(["gitea", "oci"]);
+        metrics.shared.prepare([BackendId::GITEA, BackendId::OCI]);
         let connection = MemoryPins::new().connect();
         let ledger = Arc::clone(&connection) as Arc<dyn PinLedger>;
         let pins = CountedPins::new(ledger, metrics.shared.clone());

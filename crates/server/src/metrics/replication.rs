@@ -56,6 +56,15 @@ impl ReplicationMetrics {
         Ok(metrics)
     }
 
+    /// Creates the series of a backend at 0.
+    pub(super) fn prepare(&self, backend: &str) {
+        self.writer.with_label_values(&[backend]);
+        self.log_age.with_label_values(&[backend]);
+        for counter in [&self.takeovers, &self.fenced, &self.gaps] {
+            counter.with_label_values(&[backend]);
+        }
+    }
+
     /// Sets the series of a backend from a report.
     pub fn reported(&self, backend: &str, report: &ReplicationReport) {
         let is_writer = report.role == ReplicationRole::Writer;

@@ -1,6 +1,8 @@
 //! Metrics of the Redis or Valkey that replicas share. Without `[shared]` there are none.
 
 use prometheus::{IntCounterVec, IntGaugeVec, Opts, Registry};
+use registry_core::models::backend_id::BackendId;
+use registry_core::models::backend_kind::BackendKind;
 use registry_fleet::failure::AwayReason;
 use registry_fleet::metrics::{EngineCall, EngineMetrics, EngineOperation};
 
@@ -42,10 +44,14 @@ impl SharedMetrics {
     }
 
     /// Creates every series at 0, also those of these backends.
-    pub fn prepare<'a>(&self, backends: impl IntoIterator<Item = &'a str>) {
+    pub fn prepare(&self, backends: impl IntoIterator<Item = BackendId>) {
         // Created at 0: `increase()` misses the first event of a series that appears with it.
         for backend in backends {
-            self.pin_conflicts.with_label_values(&[backend]);
+            self.pin_conflicts.with_label_values(&[backend.as_str()]);
+            // Each replica has directories of its own.
+            if backend.kind() != BackendKind::Local {
+                self.replication.prepare(backend.as_str());
+            }
         }
         let operations = EngineOperation::ALL.map(EngineOperation::as_str);
         let mut outcomes = vec![OK];
@@ -75,5 +81,22 @@ impl EngineMetrics for SharedMetrics {
 
     fn connected(&self, is_connected: bool) {
         self.calls.up(is_connected);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::metrics::Metrics;
+
+    #[test]
+    fn a_directory_has_no_writer_that_an_alert_could_miss() {
+        let metrics = Metrics::new(&[], &[]).unwrap();
+        metrics.shared.prepare([BackendId::GITEA, BackendId::LOCAL]);
+        let text = String::from_utf8(metrics.render().unwrap()).unwrap();
+        let writers = text.lines().filter(|line| line.starts_with("extension_registry_writer{"));
+        let writers: Vec<&str> = writers.collect();
+        assert_eq!(writers, [r#"extension_registry_writer{backend="gitea"} 0"#]);
+        assert!(text.contains(r#"extension_registry_pin_conflicts_total{backend="local"} 0"#));
     }
 }

@@ -1,0 +1,78 @@
+//! From the start of a replica without any state to its first answer, with the snapshot of a replica
+//! that has 100,000 extensions, in a real Redis, and no backend that can be reached.
+//!
+//!     cargo bench --bench shared_snapshot -- PROGRAM
+//!
+//! Fails where the promise is broken: two seconds, the median of the runs.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    reason = "a measurement may fail loudly, and its output is its result"
+)]
+
+mod program;
+mod start;
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use program::Program;
+use registry_testing::engine_server::{EngineServer, Product};
+use start::{ORGANIZATION, one_start, write_state};
+use tokio::net::TcpListener;
+use tokio::time::sleep;
+
+const EXTENSIONS: usize = 100_000;
+const RUNS: usize = 5;
+const PROMISED: Duration = Duration::from_secs(2);
+
+#[tokio::main]
+async fn main() {
+    let program = std::env::args().skip(1).find(|argument| !argument.starts_with('-'));
+    let program =
+        program.map_or_else(|| env!("CARGO_BIN_EXE_extension-registry").into(), PathBuf::from);
+    let server = EngineServer::start(Product::Redis, "").await.expect("redis-server is missing");
+    // Nobody listens there once it is dropped.
+    let port = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap().port();
+    let url = format!("http://127.0.0.1:{port}");
+    let first = tempfile::tempdir().unwrap();
+    write_state(first.path(), &format!("{url}/{ORGANIZATION}"), EXTENSIONS).await;
+    configure(first.path(), &url, &server, "[cache]\nstate_dir = \".\"\n");
+    let _writer = Program::start(&program, first.path(), 0);
+    // The manifest comes after its segments.
+    while !server.command(&["KEYS", "*snapshot*"]).await.contains("snapshot") {
+        sleep(Duration::from_millis(100)).await;
+    }
+    println!(
+        "snapshot in Redis:\n{}",
+        server.command(&["INFO", "memory"]).await.lines().nth(2).unwrap()
+    );
+    let mut times = Vec::new();
+    for _ in 0..RUNS {
+        let empty = tempfile::tempdir().unwrap();
+        configure(empty.path(), &url, &server, "");
+        let config = empty.path().join("config.toml");
+        times.push(one_start(&program, &config, EXTENSIONS).await);
+    }
+    times.sort();
+    let (median, least, most) = (times[RUNS / 2], times[0], times[RUNS - 1]);
+    println!(
+        "start with {EXTENSIONS} extensions from the shared snapshot to the first answer, {RUNS} runs: \
+         median {median:.0?}, min {least:.0?}, max {most:.0?} (promised: under {PROMISED:?})"
+    );
+    assert!(median < PROMISED, "the start takes {median:.0?}");
+}
+
+fn configure(dir: &Path, url: &str, server: &EngineServer, cache: &str) {
+    let secret = dir.join("secret");
+    std::fs::write(&secret, "s".repeat(32)).unwrap();
+    let text = format!(
+        "[server]\nhost = \"127.0.0.1\"\nport = 0\n\
+         [gitea]\nurl = {url:?}\norganization = {ORGANIZATION:?}\n{cache}\
+         [shared]\nredis_url = \"{}\"\nsecret_path = {secret:?}\n",
+        server.url()
+    );
+    std::fs::write(dir.join("config.toml"), text).unwrap();
+}
