@@ -24,6 +24,7 @@ const REQUESTS_MAX: usize = 1000;
 pub(super) async fn post_requests(fleet: Fleet, backend: Arc<SharedBackend>) {
     loop {
         tokio::select! {
+            biased;
             () = backend.share.requests.changed() => {}
             () = sleep(LOOK_EVERY) => {}
         }

@@ -89,6 +89,7 @@ pub(super) async fn publish(fleet: Fleet, backend: Arc<SharedBackend>) {
         match publish_all(&backend, &fleet, &mut published).await {
             Ok(()) => {
                 tokio::select! {
+                    biased;
                     () = backend.share.outbox.changed() => {}
                     () = sleep(STATE_EVERY) => {}
                     _ = roles.changed() => {}

@@ -53,6 +53,7 @@ pub(super) async fn keep_watch(handle: Arc<BackendHandle>) {
             }
         };
         tokio::select! {
+            biased;
             () = time => {}
             () = change => {}
         }

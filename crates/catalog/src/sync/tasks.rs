@@ -48,6 +48,7 @@ pub(super) async fn keep_current(handle: Arc<BackendHandle>) {
             // A directory backend notices changes by itself and cuts the pause short.
             let ended = async {
                 tokio::select! {
+                    biased;
                     () = handle.backend.changed() => {}
                     () = handle.takes_over() => {}
                 }
@@ -57,6 +58,7 @@ pub(super) async fn keep_current(handle: Arc<BackendHandle>) {
             // Waits for the first event: a long pause must not outlast a short outage.
             let ended = async {
                 tokio::select! {
+                    biased;
                     () = handle.health.recovers() => {}
                     () = handle.backend.changed() => {}
                     () = handle.takes_over() => {}
@@ -87,6 +89,7 @@ pub(crate) fn sync_in_task(
     let span = info_span!(target: LOG_TARGET, "catalog.sync", backend = %handle.id(), kind = Empty);
     let task = async move {
         tokio::select! {
+            biased;
             made = sync(&handle, seen) => made,
             () = handle.is_revoked() => Err(revoked(&handle)),
         }
@@ -104,6 +107,7 @@ pub(super) async fn keep_refreshing(handle: Arc<BackendHandle>) {
     let mut reads = FuturesUnordered::new();
     loop {
         tokio::select! {
+            biased;
             id = handle.refreshes.due(), if reads.len() < READS_AT_ONCE => {
                 reads.push(refresh(&handle, id));
             }

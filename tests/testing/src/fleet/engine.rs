@@ -10,7 +10,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use parking_lot::Mutex;
-use tokio::sync::watch;
+use tokio::sync::Notify;
+use tokio::sync::futures::Notified;
 use tokio::time::Instant;
 
 use self::data::EngineData;
@@ -28,8 +29,8 @@ pub struct MemoryEngine {
     clock_jumps: Mutex<i64>,
     data: Mutex<EngineData>,
     fault: Mutex<Fault>,
-    /// Wakes readers of the log.
-    changes: watch::Sender<()>,
+    /// Wakes readers of the log, in the order in which they wait.
+    changes: Notify,
 }
 
 impl MemoryEngine {
@@ -40,7 +41,7 @@ impl MemoryEngine {
             clock_jumps: Mutex::default(),
             data: Mutex::default(),
             fault: Mutex::default(),
-            changes: watch::Sender::default(),
+            changes: Notify::new(),
         })
     }
 
@@ -103,12 +104,13 @@ impl MemoryEngine {
         *self.fault.lock()
     }
 
-    fn subscribe(&self) -> watch::Receiver<()> {
-        self.changes.subscribe()
+    /// Returns a future that ends with the next change after this call.
+    fn changed(&self) -> Notified<'_> {
+        self.changes.notified()
     }
 
     fn wake(&self) {
-        self.changes.send_replace(());
+        self.changes.notify_waiters();
     }
 
     /// Makes one step, at the engine's time in milliseconds.

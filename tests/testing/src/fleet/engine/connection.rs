@@ -124,9 +124,9 @@ impl SharedLog for EngineConnection {
     async fn follow(&self, cursor: &mut Cursor) -> Result<Heard, Away> {
         self.runs().await;
         let begun = Instant::now();
-        let mut changes = self.engine.subscribe();
         loop {
-            changes.borrow_and_update();
+            // It ends with any change from now on, also with one during the read.
+            let changed = self.engine.changed();
             let until = match self.fault() {
                 Fault::None | Fault::Late(_) => {
                     let mut moved = *cursor;
@@ -146,7 +146,7 @@ impl SharedLog for EngineConnection {
             if begun.elapsed() >= READ_DEADLINE {
                 return Err(Away::new(AwayReason::Late, "no answer"));
             }
-            let _ = timeout_at(until, changes.changed()).await;
+            timeout_at(until, changed).await.unwrap_or_default();
         }
     }
 }
