@@ -18,10 +18,13 @@ use crate::stored::extension::StoredExtension;
 use crate::stored::text::Text;
 use crate::stored::{backend_text, read_backend, read_id};
 
+/// Ages are stored as times before this one: the clocks of two replicas may differ.
+pub(crate) const REFERENCE: Timestamp = Timestamp::constant(4_000_000_000, 0);
+
 /// A delta as JSON: `{"removed":["gitea","provider/aws"]}`.
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub(crate) enum StoredDelta<'a> {
+enum StoredDelta<'a> {
     Listed(#[serde(borrow)] Text<'a>),
     Put(#[serde(borrow)] Text<'a>, Vec<Named<'a>>),
     Read(Text<'a>, Text<'a>, Timestamp),
@@ -35,7 +38,7 @@ pub(crate) enum StoredDelta<'a> {
 }
 
 #[derive(Serialize, Deserialize)]
-pub(crate) struct Named<'a>(#[serde(borrow)] Text<'a>, #[serde(borrow)] StoredExtension<'a>);
+struct Named<'a>(#[serde(borrow)] Text<'a>, #[serde(borrow)] StoredExtension<'a>);
 
 impl<'a> Named<'a> {
     fn of(extension: &'a Extension, read: Timestamp) -> Self {
@@ -49,8 +52,7 @@ impl<'a> Named<'a> {
 }
 
 impl<'a> StoredDelta<'a> {
-    /// Converts a delta. Times are those of a clock that shows `now`.
-    pub(crate) fn of(delta: &'a Delta, now: Timestamp) -> Self {
+    fn of(delta: &'a Delta, now: Timestamp) -> Self {
         match delta {
             Delta::Backend(of, change) => Self::of_backend(backend_text(*of), change, now),
             Delta::Owners(changes) => Self::Owners(changes.iter().map(owner_text).collect()),
@@ -79,8 +81,7 @@ impl<'a> StoredDelta<'a> {
         }
     }
 
-    /// Parses a delta, given a clock that shows `now`.
-    pub(crate) fn read(self, now: Timestamp) -> Result<Delta> {
+    fn read(self, now: Timestamp) -> Result<Delta> {
         let (of, change) = match self {
             Self::Owners(names) => {
                 let changes = names.into_iter().map(read_owner).collect::<Result<_>>()?;
@@ -127,13 +128,13 @@ fn read_owner((id, owner): (Text<'_>, Option<Text<'_>>)) -> Result<OwnerChange> 
 
 impl Serialize for Delta {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        StoredDelta::of(self, Timestamp::now()).serialize(serializer)
+        StoredDelta::of(self, REFERENCE).serialize(serializer)
     }
 }
 
 impl<'de> Deserialize<'de> for Delta {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let stored = StoredDelta::deserialize(deserializer)?;
-        stored.read(Timestamp::now()).map_err(|error| D::Error::custom(error.report()))
+        stored.read(REFERENCE).map_err(|error| D::Error::custom(error.report()))
     }
 }

@@ -1,13 +1,14 @@
 //! Payloads of the log and of snapshots: JSON of the state on disk, compressed.
 
+use std::borrow::Cow;
+use std::io::{self, Read as _};
+
 use bytes::Bytes;
-use jiff::Timestamp;
 use registry_core::error::{ErrorKind, Result};
 use serde::{Deserialize, Serialize};
 
 use crate::health::status::SharedFailure;
 use crate::index::delta::Delta;
-use crate::index::stored_delta::StoredDelta;
 use crate::share::requests::{RequestAnswer, RequestId};
 use crate::state::BackendState;
 use crate::state::stored_backend::StoredBackend;
@@ -17,10 +18,8 @@ use crate::stored::{damaged, from_json};
 /// First byte of a payload. A release reads its own form and that of the release before.
 const FORM: u8 = 1;
 const LEVEL: i32 = 1;
-/// Ages travel as times before this one: the clocks of two replicas may differ.
-pub(super) const REFERENCE: Timestamp = Timestamp::constant(4_000_000_000, 0);
 /// Maximum length of a payload in memory, in bytes.
-const LENGTH_MAX: usize = 128 * 1024 * 1024;
+const LENGTH_MAX: u64 = 128 * 1024 * 1024;
 /// Word of a failure that has no word of its own.
 const UNAVAILABLE: &str = "unavailable";
 
@@ -47,9 +46,9 @@ pub(super) struct SharedState {
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct StoredPayload<'a> {
-    #[serde(borrow, default, skip_serializing_if = "Vec::is_empty")]
-    deltas: Vec<StoredDelta<'a>>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "<[_]>::is_empty")]
+    deltas: Cow<'a, [Delta]>,
+    #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
     state: Option<StoredState<'a>>,
     /// Requests, and whether the budget of lookups was used up.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -77,7 +76,7 @@ impl Payload {
             }),
         });
         let stored = StoredPayload {
-            deltas: self.deltas.iter().map(|delta| StoredDelta::of(delta, REFERENCE)).collect(),
+            deltas: Cow::Borrowed(&self.deltas),
             state,
             answered: self.answered.iter().map(stored_answer).collect(),
         };
@@ -94,18 +93,26 @@ impl Payload {
         if *form != FORM {
             return Err(damaged(format!("its form is {form}, and this release reads {FORM}")));
         }
-        let json = zstd::bulk::decompress(packed, LENGTH_MAX)
-            .map_err(|error| damaged("it cannot be unpacked").because(error))?;
+        let json =
+            unpacked(packed).map_err(|error| damaged("it cannot be unpacked").because(error))?;
         let text =
             str::from_utf8(&json).map_err(|error| damaged("it is no text").because(error))?;
         let stored: StoredPayload<'_> = from_json(text)?;
-        let deltas = stored.deltas.into_iter().map(|delta| delta.read(REFERENCE));
         Ok(Self {
-            deltas: deltas.collect::<Result<_>>()?,
+            deltas: stored.deltas.into_owned(),
             state: stored.state.map(read_state).transpose()?,
             answered: stored.answered.into_iter().map(read_answer).collect(),
         })
     }
+}
+
+fn unpacked(packed: &[u8]) -> io::Result<Vec<u8>> {
+    let mut json = Vec::new();
+    zstd::Decoder::new(packed)?.take(LENGTH_MAX + 1).read_to_end(&mut json)?;
+    if json.len() as u64 > LENGTH_MAX {
+        return Err(io::Error::other(format!("it has more than {LENGTH_MAX} bytes")));
+    }
+    Ok(json)
 }
 
 fn read_state(stored: StoredState<'_>) -> Result<SharedState> {

@@ -10,8 +10,9 @@ use registry_fleet::topic::Topic;
 
 use crate::health::status::SharedFailure;
 use crate::index::backend_extensions::BackendExtensions;
+use crate::index::stored_delta::REFERENCE;
 use crate::persistent_instant::PersistentInstant;
-use crate::replication::payload::{REFERENCE, SharedState};
+use crate::replication::payload::SharedState;
 use crate::share::BackendShare;
 use crate::state::catalog_state::backend_state;
 use crate::sync::backend_handle::BackendHandle;
