@@ -44,7 +44,7 @@ pub struct IncidentRecord {
     pub incident: Incident,
     pub begun: Instant,
     pub ended: Instant,
-    /// Time after which all replicas showed the same; `None` if they did not before the next one.
+    /// Time after which all replicas showed the same; `None` if they did not in time.
     pub agreed_after: Option<Duration>,
 }
 
@@ -69,6 +69,17 @@ impl Incident {
             11 => Self::BackendsCut(at, lasts),
             12 => Self::Paused(at, long),
             _ => Self::Restarted(at, lasts),
+        }
+    }
+
+    /// Returns true unless it is an incident of another replica alone.
+    pub fn concerns(self, replica: usize) -> bool {
+        match self {
+            Self::Connection(at, ..)
+            | Self::BackendsCut(at, _)
+            | Self::Paused(at, _)
+            | Self::Restarted(at, _) => at == replica,
+            _ => true,
         }
     }
 

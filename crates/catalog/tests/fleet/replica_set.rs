@@ -59,8 +59,9 @@ impl ReplicaSet {
         replicas
     }
 
-    /// Starts a replica that knows nothing.
+    /// Starts a replica that knows nothing, in the place of the one before.
     pub fn start_at(&mut self, at: usize) {
+        self.kill(at);
         let connection = self.engine.connect();
         let (paths, dynamic) = self.paths();
         let Some(place) = self.places.get_mut(at) else { return };

@@ -21,6 +21,8 @@ const BETWEEN_CHANGES: Duration = Duration::from_secs(6);
 const BETWEEN_READS: Duration = Duration::from_secs(2);
 /// Time between the starts of two incidents.
 const BETWEEN_INCIDENTS: Duration = Duration::from_mins(1);
+/// Maximum time from the start of an incident to that of a second one.
+const SECOND_MAX: Duration = Duration::from_secs(10);
 /// Share of changes that a webhook tells, in percent.
 const ANNOUNCED: u8 = 80;
 const LOOK_EVERY: Duration = Duration::from_millis(250);
@@ -109,33 +111,43 @@ impl Simulation {
         until < self.ends_at
     }
 
-    /// Lets incidents happen, one after the other.
+    /// Lets incidents happen, alone or two at a time.
     async fn disturb(&self) {
         if !self.scenario.has_incidents {
             return;
         }
         let mut rng = Rng::with_seed(self.scenario.seed);
-        let mut next = Instant::now();
-        loop {
-            next += BETWEEN_INCIDENTS;
-            if next >= self.ends_at {
-                return;
-            }
+        let mut next = self.begun + BETWEEN_INCIDENTS;
+        while next < self.ends_at {
             sleep_until(next).await;
-            let incident = Incident::random(&mut rng, self.scenario.replicas);
-            let begun = Instant::now();
-            incident.happen(&self.replicas).await;
-            let ended = Instant::now();
-            let agreed_after = self.agree_before(next + BETWEEN_INCIDENTS).await;
-            self.incidents.lock().push(IncidentRecord { incident, begun, ended, agreed_after });
+            let first = Incident::random(&mut rng, self.scenario.replicas);
+            let second = Incident::random(&mut rng, self.scenario.replicas);
+            let delay = rng.bool().then(|| SECOND_MAX.mul_f64(rng.f64()));
+            let second = async {
+                let Some(delay) = delay else { return None };
+                sleep(delay).await;
+                Some(self.happen(second).await)
+            };
+            let (first, second) = tokio::join!(self.happen(first), second);
+            let agreed_after = self.agree().await;
+            let records = [Some(first), second].into_iter().flatten();
+            let records = records.map(|record| IncidentRecord { agreed_after, ..record });
+            self.incidents.lock().extend(records);
+            next = (next + BETWEEN_INCIDENTS).max(Instant::now());
         }
     }
 
-    /// Waits until all replicas show the same. Returns how long that took; `None` if they did not by
-    /// the deadline.
-    async fn agree_before(&self, deadline: Instant) -> Option<Duration> {
+    async fn happen(&self, incident: Incident) -> IncidentRecord {
         let begun = Instant::now();
-        while Instant::now() < deadline {
+        incident.happen(&self.replicas).await;
+        IncidentRecord { incident, begun, ended: Instant::now(), agreed_after: None }
+    }
+
+    /// Waits until all replicas show the same. Returns how long that took; `None` if they did not in
+    /// time.
+    async fn agree(&self) -> Option<Duration> {
+        let begun = Instant::now();
+        while begun.elapsed() <= self.scenario.agree_within() {
             if self.replicas.lock().common_contents().is_some() {
                 return Some(begun.elapsed());
             }
@@ -163,9 +175,10 @@ impl Simulation {
         let (incidents, observers) = (self.incidents.into_inner(), replicas.observers());
         let mut delays = Vec::new();
         for webhook in &webhooks {
-            let allowed = webhook.allowed(self.begun, &incidents, &self.scenario);
             for observer in observers.iter().filter(|observer| observer.ran_at(webhook.at)) {
                 let shown_at = observer.shown_at(&webhook.name, webhook.change);
+                let allowed =
+                    webhook.allowed(observer.replica, self.begun, &incidents, &self.scenario);
                 let (replica, after) = (observer.replica, shown_at.map(|at| at - webhook.at));
                 delays.push(Delay { replica, webhook: webhook.clone(), after, allowed });
             }

@@ -43,26 +43,30 @@ impl Webhook {
         self.removed_at.get_or_insert(Instant::now());
     }
 
-    /// Returns the time that replicas may take: until the incidents that are near are over, and as
-    /// long as the recovery from them takes. `None` if the webhook may be lost with its receiver, or
-    /// the extension was removed in this time.
+    /// Returns the time that a replica may take to show it. Incidents that concern it, or the
+    /// receiver, may delay it until they are over and then by the recovery; those of another replica
+    /// by the recovery alone. `None` if the webhook may be lost with its receiver, or the extension
+    /// was removed in this time.
     pub fn allowed(
         &self,
+        replica: usize,
         begun: Instant,
         incidents: &[IncidentRecord],
         scenario: &Scenario,
     ) -> Option<Duration> {
-        // At the start, the first writer is found like one after an incident.
         let recovery = scenario.recovery();
+        // At the start, the first writer is found like one after an incident.
         let mut until = (self.at + scenario.promptly()).max(begun + recovery);
         for one in incidents {
-            if one.begun > until || one.ended + recovery < self.at {
+            let concerns = [replica, self.receiver].iter().any(|at| one.incident.concerns(*at));
+            let ended = if concerns { one.ended } else { one.begun };
+            if one.begun > until || ended + recovery < self.at {
                 continue;
             }
             if matches!(one.incident, Incident::Restarted(at, _) if at == self.receiver) {
                 return None;
             }
-            until = until.max(one.ended + recovery);
+            until = until.max(ended + recovery);
         }
         let is_removed = self.removed_at.is_some_and(|at| at <= until);
         (!is_removed).then(|| until - self.at)
