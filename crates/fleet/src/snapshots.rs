@@ -1,4 +1,4 @@
-//! Snapshots: the state of a topic at a position, for replicas that cannot read all of its log.
+//! Snapshots: the state of a topic at a position, for replicas that cannot read the whole log.
 
 use async_trait::async_trait;
 use bytes::Bytes;

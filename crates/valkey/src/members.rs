@@ -28,7 +28,7 @@ pub struct EngineMembers {
 }
 
 /// A member, as this replica sees it.
-enum Member {
+enum ReportedMember {
     /// A replica of this fleet with the same configuration.
     Alike,
     /// A replica of this fleet with another configuration.
@@ -62,27 +62,27 @@ impl EngineMembers {
         let mut presence = EnginePresence::default();
         for member in &found {
             match self.judged(member) {
-                Member::Alike => presence.replicas += 1,
-                Member::Differing => {
+                ReportedMember::Alike => presence.replicas += 1,
+                ReportedMember::Differing => {
                     presence.replicas += 1;
                     presence.differing += 1;
                 }
-                Member::Foreign => presence.foreign += 1,
+                ReportedMember::Foreign => presence.foreign += 1,
             }
         }
         Ok(presence)
     }
 
-    fn judged(&self, member: &[u8]) -> Member {
-        let Some(report) = self.signed(member) else { return Member::Foreign };
+    fn judged(&self, member: &[u8]) -> ReportedMember {
+        let Some(report) = self.signed(member) else { return ReportedMember::Foreign };
         let (replica, config) = match report.split_once(' ') {
             Some((replica, config)) => (replica, Some(config)),
             None => (report, None),
         };
         match config {
-            _ if replica.parse::<ReplicaId>().is_err() => Member::Foreign,
-            Some(config) if config != self.config.as_str() => Member::Differing,
-            _ => Member::Alike,
+            _ if replica.parse::<ReplicaId>().is_err() => ReportedMember::Foreign,
+            Some(config) if config != self.config.as_str() => ReportedMember::Differing,
+            _ => ReportedMember::Alike,
         }
     }
 

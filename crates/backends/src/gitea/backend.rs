@@ -31,7 +31,7 @@ use crate::gitea::releases::ReleaseReader;
 use crate::gitea::repositories::{FoundRepositories, RepositoryReader, absent};
 use crate::gitea::repository::GiteaRepository;
 use crate::gitea::repository_cache::RepositoryCache;
-use crate::gitea::rows::Rows;
+use crate::gitea::rows::ListRows;
 use crate::gitea::settings::{GiteaSettings, GiteaToken};
 use crate::gitea::{changes, download, labels, published_readme, readme};
 use crate::http::answer::UpstreamResponse;
@@ -85,7 +85,7 @@ impl GiteaBackend {
         &self,
         repository: &GiteaRepository,
         keep: impl Fn(ReleaseRow) -> Result<Option<Release>> + Sync,
-    ) -> Result<Option<Rows<Release>>> {
+    ) -> Result<Option<ListRows<Release>>> {
         let id = &repository.extension;
         let found = PagedList::releases(&self.client, &repository.name).read(keep).await?;
         let rows = match found {
@@ -285,7 +285,7 @@ fn one_row(answer: &UpstreamResponse) -> Result<Option<RepositoryRow>> {
     Ok(first)
 }
 
-fn judged(found: &Rows<Release>) -> (Coverage, Vec<ExtensionFault>) {
+fn judged(found: &ListRows<Release>) -> (Coverage, Vec<ExtensionFault>) {
     let mut gaps = found.gaps.clone();
     // A truncated list lacks rows by design: only a complete one is compared with the total.
     if found.unreadable > 0 {

@@ -20,7 +20,7 @@ where
     lenient(deserializer).map(Some)
 }
 
-pub(super) trait Row: for<'de> Deserialize<'de> + Send {
+pub(super) trait ListedRow: for<'de> Deserialize<'de> + Send {
     fn id(&self) -> i64;
 }
 
@@ -136,7 +136,7 @@ pub(super) struct Complaint {
 
 /// Body of a webhook delivery, reduced to the common fields of all events.
 #[derive(Debug, Deserialize)]
-pub(super) struct Notice {
+pub(super) struct WebhookBody {
     pub(super) repository: Option<NoticeRepository>,
     pub(super) ref_type: Option<String>,
 }
@@ -148,19 +148,19 @@ pub(super) struct NoticeRepository {
     pub(super) owner: Account,
 }
 
-impl Row for RepositoryRow {
+impl ListedRow for RepositoryRow {
     fn id(&self) -> i64 {
         self.id
     }
 }
 
-impl Row for ReleaseRow {
+impl ListedRow for ReleaseRow {
     fn id(&self) -> i64 {
         self.id
     }
 }
 
-impl Row for ActivityRow {
+impl ListedRow for ActivityRow {
     fn id(&self) -> i64 {
         self.id
     }

@@ -11,8 +11,8 @@ use url::Url;
 
 use crate::gitea::client::{GiteaClient, GiteaReply};
 use crate::gitea::labels;
-use crate::gitea::models::Row;
-use crate::gitea::rows::{Collector, KeptRow, ListBounds, ListPage, Rows};
+use crate::gitea::models::ListedRow;
+use crate::gitea::rows::{Collector, KeptRow, ListBounds, ListRows, RowPage};
 use crate::http::answer::UpstreamResponse;
 use crate::http::memory_permit::ListMemory;
 
@@ -74,10 +74,10 @@ impl<'a> PagedList<'a> {
     }
 
     /// Reads all pages. A bad page is a gap, a refusal the end.
-    pub(super) async fn read<R: Row, K: KeptRow>(
+    pub(super) async fn read<R: ListedRow, K: KeptRow>(
         mut self,
         keep: impl Fn(R) -> Result<Option<K>> + Sync,
-    ) -> Result<GiteaReply<Rows<K>>> {
+    ) -> Result<GiteaReply<ListRows<K>>> {
         let (size, confirmed) = self.client.page_size().await?;
         let first = match self.page(1, size, &keep).await?.found() {
             Ok(first) => first,
@@ -110,12 +110,12 @@ impl<'a> PagedList<'a> {
     }
 
     /// Reads one page, counted from 1. A page that exceeds a bound is split.
-    pub(super) async fn page<R: Row, K: KeptRow>(
+    pub(super) async fn page<R: ListedRow, K: KeptRow>(
         &self,
         number: usize,
         size: usize,
         keep: &(impl Fn(R) -> Result<Option<K>> + Sync),
-    ) -> Result<GiteaReply<ListPage<K>>> {
+    ) -> Result<GiteaReply<RowPage<K>>> {
         match self.whole_page(number, size, keep).await {
             Err(error)
                 if error.is_too_long()
@@ -123,7 +123,7 @@ impl<'a> PagedList<'a> {
             {
                 match size {
                     // A single row that exceeds the limit cannot be split further.
-                    1 => Ok(GiteaReply::Found(ListPage::of_unreadable())),
+                    1 => Ok(GiteaReply::Found(RowPage::of_unreadable())),
                     _ => Box::pin(self.in_parts(number, size, keep)).await,
                 }
             }
@@ -131,12 +131,12 @@ impl<'a> PagedList<'a> {
         }
     }
 
-    async fn in_parts<R: Row, K: KeptRow>(
+    async fn in_parts<R: ListedRow, K: KeptRow>(
         &self,
         number: usize,
         size: usize,
         keep: &(impl Fn(R) -> Result<Option<K>> + Sync),
-    ) -> Result<GiteaReply<ListPage<K>>> {
+    ) -> Result<GiteaReply<RowPage<K>>> {
         let parts = smallest_factor(size);
         let (size, first) = (size / parts, (number - 1) * parts + 1);
         let mut all = match self.page(first, size, keep).await?.found() {
@@ -157,18 +157,18 @@ impl<'a> PagedList<'a> {
         Ok(GiteaReply::Found(all))
     }
 
-    async fn whole_page<R: Row, K: KeptRow>(
+    async fn whole_page<R: ListedRow, K: KeptRow>(
         &self,
         number: usize,
         size: usize,
         keep: &(impl Fn(R) -> Result<Option<K>> + Sync),
-    ) -> Result<GiteaReply<ListPage<K>>> {
+    ) -> Result<GiteaReply<RowPage<K>>> {
         let mut url = self.url.clone();
         url.query_pairs_mut()
             .append_pair("page", &number.to_string())
             .append_pair("limit", &size.to_string());
         let most = if number == 1 { self.bounds.first_page } else { self.bounds.page };
-        let page = |answer: &UpstreamResponse| ListPage::read(answer, keep, size, most);
+        let page = |answer: &UpstreamResponse| RowPage::read(answer, keep, size, most);
         self.client.find(self.operation, &url, page).await
     }
 }

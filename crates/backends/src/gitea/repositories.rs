@@ -18,7 +18,7 @@ use crate::gitea::organization::{OrganizationReader, no_organization};
 use crate::gitea::paging::PagedList;
 use crate::gitea::repository::GiteaRepository;
 use crate::gitea::repository_cache::RepositoryCache;
-use crate::gitea::rows::Rows;
+use crate::gitea::rows::ListRows;
 use crate::gitea::texts::keywords;
 
 pub(super) struct FoundRepositories {
@@ -75,7 +75,7 @@ impl RepositoryReader {
         Ok(FoundRepositories { repositories, coverage, faults })
     }
 
-    async fn confirm(&self, rows: &Rows<GiteaRepository>, owner: &str) -> Result<()> {
+    async fn confirm(&self, rows: &ListRows<GiteaRepository>, owner: &str) -> Result<()> {
         for ours in rows.rows.iter().filter(|one| one.is_of(owner)) {
             self.organization.confirm(ours.owner).await?;
         }
@@ -190,7 +190,7 @@ fn advice(overlooked: Vec<Overlooked>, served: &[GiteaRepository]) -> Vec<Fault>
     naming_faults(reasons)
 }
 
-fn judged(rows: &Rows<GiteaRepository>) -> (Coverage, Vec<String>) {
+fn judged(rows: &ListRows<GiteaRepository>) -> (Coverage, Vec<String>) {
     let mut gaps = rows.gaps.clone();
     if rows.cut {
         gaps.push("a Gitea list is too long".to_owned());

@@ -7,7 +7,7 @@ use hyper::header::LINK;
 use registry_core::error::{Error, ErrorKind, Result};
 
 use crate::gitea::client::GiteaReply;
-use crate::gitea::models::Row;
+use crate::gitea::models::ListedRow;
 use crate::http::answer::UpstreamResponse;
 use crate::http::json;
 
@@ -37,7 +37,7 @@ pub(super) struct ListBounds {
     pub(super) keeps_beginning: bool,
 }
 
-pub(super) struct ListPage<K> {
+pub(super) struct RowPage<K> {
     pub(super) rows: Vec<(i64, Option<Box<K>>)>,
     pub(super) total: Option<usize>,
     pub(super) next: bool,
@@ -48,7 +48,7 @@ pub(super) struct ListPage<K> {
     pub(super) weight: usize,
 }
 
-pub(super) struct Rows<K> {
+pub(super) struct ListRows<K> {
     pub(super) rows: Vec<K>,
     /// Number of rows, including those that are not kept.
     pub(super) seen: usize,
@@ -65,7 +65,7 @@ pub(super) struct Rows<K> {
 
 /// Accumulator of pages; a row that moved between two pages is counted once.
 pub(super) struct Collector<K> {
-    rows: Rows<K>,
+    rows: ListRows<K>,
     ids: HashSet<i64>,
     weight: usize,
     read: usize,
@@ -75,7 +75,7 @@ pub(super) struct Collector<K> {
     pub(super) more: bool,
 }
 
-impl<K: KeptRow> ListPage<K> {
+impl<K: KeptRow> RowPage<K> {
     const fn empty() -> Self {
         Self {
             rows: Vec::new(),
@@ -91,7 +91,7 @@ impl<K: KeptRow> ListPage<K> {
 
     /// Reads a page of `size` rows, and keeps `most` bytes. Unreadable rows are counted and skipped,
     /// so that they hide no other rows.
-    pub(super) fn read<R: Row>(
+    pub(super) fn read<R: ListedRow>(
         answer: &UpstreamResponse,
         keep: impl Fn(R) -> Result<Option<K>>,
         size: usize,
@@ -151,7 +151,10 @@ impl<K: KeptRow> ListPage<K> {
     }
 }
 
-fn kept<R: Row, K>(row: &[u8], keep: impl Fn(R) -> Result<Option<K>>) -> Result<(i64, Option<K>)> {
+fn kept<R: ListedRow, K>(
+    row: &[u8],
+    keep: impl Fn(R) -> Result<Option<K>>,
+) -> Result<(i64, Option<K>)> {
     if row.len() > ROW_MAX {
         return Err(Error::faulty("a row of a Gitea list is too long"));
     }
@@ -163,11 +166,11 @@ fn too_large() -> Error {
     Error::faulty("a page of a Gitea list is too large")
 }
 
-impl<K> Rows<K> {
-    pub(super) fn keeping<L>(self, keep: impl FnMut(K) -> Option<L>) -> Rows<L> {
+impl<K> ListRows<K> {
+    pub(super) fn keeping<L>(self, keep: impl FnMut(K) -> Option<L>) -> ListRows<L> {
         let Self { rows, seen, total, gaps, cut, unreadable, moved } = self;
         let rows = rows.into_iter().filter_map(keep).collect();
-        Rows { rows, seen, total, gaps, cut, unreadable, moved }
+        ListRows { rows, seen, total, gaps, cut, unreadable, moved }
     }
 
     /// Returns the number of rows that the server counts but did not return.
@@ -177,8 +180,8 @@ impl<K> Rows<K> {
 }
 
 impl<K: KeptRow> Collector<K> {
-    pub(super) fn begin(first: ListPage<K>, bounds: ListBounds, size: usize) -> Self {
-        let rows = Rows {
+    pub(super) fn begin(first: RowPage<K>, bounds: ListBounds, size: usize) -> Self {
+        let rows = ListRows {
             rows: Vec::new(),
             seen: 0,
             total: first.total,
@@ -198,7 +201,7 @@ impl<K: KeptRow> Collector<K> {
         self.weight
     }
 
-    pub(super) fn take(&mut self, page: Result<GiteaReply<ListPage<K>>>) -> Result<()> {
+    pub(super) fn take(&mut self, page: Result<GiteaReply<RowPage<K>>>) -> Result<()> {
         match page {
             Ok(GiteaReply::Found(page)) => self.add(page),
             Ok(GiteaReply::Forbidden(refusal)) => return Err(refusal),
@@ -221,7 +224,7 @@ impl<K: KeptRow> Collector<K> {
         Ok(())
     }
 
-    fn add(&mut self, page: ListPage<K>) {
+    fn add(&mut self, page: RowPage<K>) {
         self.pages += 1;
         self.read += page.bytes;
         self.rows.total = page.total.or(self.rows.total);
@@ -271,11 +274,11 @@ impl<K: KeptRow> Collector<K> {
         self.ids.len() > ROWS_MAX || self.read > self.bounds.read || self.weight > self.bounds.kept
     }
 
-    pub(super) fn end(mut self) -> Rows<K> {
+    pub(super) fn end(mut self) -> ListRows<K> {
         if self.more {
             self.rows.gaps.push("a Gitea list has no end".to_owned());
         }
-        Rows { seen: self.ids.len(), ..self.rows }
+        ListRows { seen: self.ids.len(), ..self.rows }
     }
 }
 

@@ -10,7 +10,7 @@ use registry_core::models::naming::ExtensionId;
 use secrecy::{ExposeSecret as _, SecretString};
 use sha2::Sha256;
 
-use crate::gitea::models::Notice;
+use crate::gitea::models::WebhookBody;
 use crate::gitea::settings::Organization;
 
 /// Signature headers and the prefixes of their lowercase hex values.
@@ -53,7 +53,8 @@ impl GiteaWebhooks {
         if !about_tags && !matches!(event, "release" | "repository") {
             return Ok(Delivery::Ignored);
         }
-        let notice: Notice = serde_json::from_slice(body).map_err(|_| WebhookError::Malformed)?;
+        let notice: WebhookBody =
+            serde_json::from_slice(body).map_err(|_| WebhookError::Malformed)?;
         // `create` and `delete` also report branches, which change no release.
         if about_tags && notice.ref_type.as_deref() != Some("tag") {
             return Ok(Delivery::Ignored);

@@ -66,7 +66,7 @@ pub(super) fn replace(backend: &SharedBackend, segments: Vec<Payload>) {
     follow_state(backend, state);
 }
 
-/// Returns the time since which every extension was read: a snapshot has no times of its own for them.
+/// Returns the time since which every extension was read: a snapshot lacks the time of each.
 fn read_at_least(state: &BackendState) -> PersistentInstant {
     let swept = state.swept.unwrap_or(state.current_as_of);
     PersistentInstant::of_wall_clock(swept, REFERENCE)

@@ -20,7 +20,7 @@ const FORM: u8 = 1;
 const LEVEL: i32 = 1;
 /// Maximum length of a payload in memory, in bytes.
 const LENGTH_MAX: u64 = 128 * 1024 * 1024;
-/// Word of a failure that has no word of its own.
+/// Word of any other failure.
 const UNAVAILABLE: &str = "unavailable";
 
 /// Content of an entry, or of a segment of a snapshot.

@@ -18,7 +18,7 @@ use crate::share::role::ReplicaRole;
 const LOOK_EVERY: Duration = Duration::from_millis(500);
 /// Time after which own content that the log lacks becomes a request.
 const DIFFERS_FOR: Duration = Duration::from_millis(1500);
-/// Names that the log lacks, from which on a snapshot replaces all of them.
+/// Number of names that the log lacks, from which on a snapshot replaces the content.
 const REQUESTS_MAX: usize = 1000;
 
 pub(super) async fn post_requests(fleet: Fleet, backend: Arc<SharedBackend>) {
@@ -41,7 +41,7 @@ pub(super) async fn post_requests(fleet: Fleet, backend: Arc<SharedBackend>) {
 fn request_differences(backend: &SharedBackend) {
     let outbox = &backend.share.outbox;
     if outbox.len() > REQUESTS_MAX {
-        // The content of the other replicas replaces all of it.
+        // The content of the other replicas replaces that of this one.
         outbox.clear();
         backend.share.change_progress(|now| {
             now.position = LogPosition::START;

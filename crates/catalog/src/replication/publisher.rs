@@ -38,7 +38,7 @@ struct EpochProgress {
     epoch: Epoch,
     state: Option<StateSummary>,
     state_at: Option<Instant>,
-    /// Entries since the last snapshot, and whether one of them has content.
+    /// Entries since the last snapshot, and whether one has content.
     entries: usize,
     has_content: bool,
     snapshot_from: Instant,

@@ -1,5 +1,5 @@
-//! Segments of a snapshot. A change of the catalog changes few of them, so that the engine has most of
-//! the next snapshot already.
+//! Segments of a snapshot. A change of the catalog changes few segments, so that the engine has
+//! most parts of the next snapshot already.
 
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::sync::Arc;
