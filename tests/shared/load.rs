@@ -27,20 +27,20 @@ pub struct Load {
     /// Number of answers of each replica that is asked.
     answered: Vec<Arc<AtomicUsize>>,
     failed: Arc<Mutex<Vec<String>>>,
-    _senders: JoinSet<()>,
+    senders: JoinSet<()>,
 }
 
 impl Load {
     /// Asks the replicas at these places, each in turn for every known thing.
     pub fn of(fleet: &Fleet, places: impl IntoIterator<Item = usize>) -> Self {
         let mut load =
-            Self { answered: Vec::new(), failed: Arc::default(), _senders: JoinSet::new() };
+            Self { answered: Vec::new(), failed: Arc::default(), senders: JoinSet::new() };
         for place in places {
             let address = fleet.replicas[place].running.address;
             let answered = Arc::new(AtomicUsize::new(0));
             load.answered.push(Arc::clone(&answered));
             let failed = Arc::clone(&load.failed);
-            load._senders.spawn(async move {
+            load.senders.spawn(async move {
                 let client = registry_testing::http::client_builder().build().unwrap();
                 for path in KNOWN.iter().cycle() {
                     let asked = client.get(format!("http://{address}/api/v1{path}")).send();

@@ -3,6 +3,7 @@
 mod engine_faults;
 mod faults;
 mod fleet;
+mod fleet_replica;
 mod limits;
 mod load;
 mod one_reader;
