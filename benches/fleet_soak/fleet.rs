@@ -65,7 +65,7 @@ impl Fleet {
         let fleet = Self { engine, bucket, gitea, program, replicas, failed: None, client };
         fleet.ready(0..REPLICAS).await;
         fleet.download_all().await;
-        fleet.equal(|list| list.len() == EXTENSIONS).await;
+        fleet.equal(|list| list.as_array().is_some_and(|rows| rows.len() == EXTENSIONS)).await;
         fleet
     }
 
@@ -102,15 +102,18 @@ impl Fleet {
         assert_eq!(got.status(), 202);
     }
 
-    /// Waits in a task until all replicas in service have shown a change. The task returns when.
+    /// Waits in a task until all replicas in service list a change. The task returns when. It asks for lists:
+    /// a request for one extension that is old has it read.
     pub(crate) fn watch(&self, number: usize) -> JoinSet<Instant> {
         let (client, targets) = (self.client.clone(), self.targets());
         let mut task = JoinSet::new();
         task.spawn(async move {
             for target in targets.iter().filter(|target| target.is_in_service()) {
-                let url = target.url(&format!("/api/v1/extensions/taskserv/e{number:04}"));
-                while version(&client, &url).await.as_deref() != Some("2.0.0") {
+                let url = target.url("/api/v1/extensions?limit=1000");
+                let mut list = json(&client, &url).await;
+                while !list.is_some_and(|list| has_change(&list, number)) {
                     sleep(Duration::from_millis(20)).await;
+                    list = json(&client, &url).await;
                 }
             }
             Instant::now()
@@ -120,12 +123,10 @@ impl Fleet {
 
     /// Waits until all list the same, with this change.
     pub(crate) async fn agree(&self, number: usize) {
-        let changed = format!("e{number:04}");
-        let has_change = |row: &Value| row["name"] == *changed && row["version"] == "2.0.0";
-        self.equal(|list| list.iter().any(has_change)).await;
+        self.equal(|list| has_change(list, number)).await;
     }
 
-    async fn equal(&self, holds: impl Fn(&[Value]) -> bool) {
+    async fn equal(&self, holds: impl Fn(&Value) -> bool) {
         let equal = timeout(PATIENCE, async {
             loop {
                 let mut lists = Vec::new();
@@ -133,10 +134,10 @@ impl Fleet {
                     let url = replica.process.url("/extensions?limit=1000");
                     lists.extend(json(&self.client, &url).await);
                 }
-                let first = lists.first().and_then(Value::as_array);
+
                 let is_equal =
                     lists.len() == REPLICAS && lists.windows(2).all(|two| two[0] == two[1]);
-                if is_equal && first.is_some_and(|list| holds(list)) {
+                if is_equal && holds(&lists[0]) {
                     return;
                 }
                 sleep(Duration::from_millis(20)).await;
@@ -237,8 +238,10 @@ async fn json(client: &reqwest::Client, url: &str) -> Option<Value> {
     serde_json::from_slice(&got.bytes().await.ok()?).ok()
 }
 
-async fn version(client: &reqwest::Client, url: &str) -> Option<String> {
-    Some(json(client, url).await?["version"].as_str()?.to_owned())
+fn has_change(list: &Value, number: usize) -> bool {
+    let (name, rows) = (format!("e{number:04}"), list.as_array());
+    let mut rows = rows.into_iter().flatten();
+    rows.any(|row| row["name"] == *name && row["version"] == "2.0.0")
 }
 
 fn organization() -> State {

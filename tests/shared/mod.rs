@@ -4,6 +4,7 @@ mod configurations;
 mod engine_faults;
 mod faults;
 mod fleet;
+mod fleet_replica;
 mod limits;
 mod load;
 mod one_reader;
