@@ -60,6 +60,9 @@ pub(super) async fn keep_lease(replicator: Arc<Replicator>, backend: Arc<SharedB
     loop {
         if let ReplicaRole::Writer { epoch } = keeper.backend.share.role() {
             keeper.renew(epoch).await;
+        } else {
+            // Only a writer gives way.
+            keeper.failing_since = None;
         }
         // Also right after it stepped down, in a new epoch.
         let is_refused = keeper.backend.lease_is_refused.load(Ordering::Relaxed);
