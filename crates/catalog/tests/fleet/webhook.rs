@@ -44,9 +44,9 @@ impl Webhook {
     }
 
     /// Returns the time that a replica may take to show it. Incidents that concern it, or the
-    /// receiver, may delay it until they are over and then by the recovery; those of another replica
-    /// by the recovery alone. `None` if the webhook may be lost with its receiver, or the extension
-    /// was removed in this time.
+    /// receiver, may delay it until they are over and then by the recovery. Those of another replica
+    /// may delay it by the recovery alone: the first read that fails may be that of the webhook. `None`
+    /// if the webhook may be lost with its receiver, or the extension was removed in this time.
     pub fn allowed(
         &self,
         replica: usize,
@@ -59,10 +59,10 @@ impl Webhook {
         let mut until = (self.at + scenario.promptly()).max(begun + recovery);
         for one in incidents {
             let concerns = [replica, self.receiver].iter().any(|at| one.incident.concerns(*at));
-            let ended = if concerns { one.ended } else { one.begun };
-            if one.begun > until || ended + recovery < self.at {
+            if one.begun > until || one.ended + recovery < self.at {
                 continue;
             }
+            let ended = if concerns { one.ended } else { self.at };
             if matches!(one.incident, Incident::Restarted(at, _) if at == self.receiver) {
                 return None;
             }
