@@ -120,9 +120,10 @@ pub(super) fn receive(backend: &Arc<SharedBackend>, posted: &PostedRequest, late
             backend.share.want_snapshot();
             answer(backend, received, None, RequestAnswer::Read);
         }
-        // Answered before, and posted again.
-        RequestSubject::Notice(_) | RequestSubject::Lookup(..) => {
-            answer(backend, received, None, RequestAnswer::Read);
+        // Answered before, and posted again: the replica may have loaded a snapshot instead of the
+        // entry with the content.
+        RequestSubject::Notice(id) | RequestSubject::Lookup(id, _) => {
+            answer(backend, received, Some(&id), RequestAnswer::Read);
         }
     }
 }
