@@ -124,8 +124,7 @@ impl Simulation {
             let second = Incident::random(&mut rng, self.scenario.replicas);
             let delay = rng.bool().then(|| SECOND_MAX.mul_f64(rng.f64()));
             let second = async {
-                let Some(delay) = delay else { return None };
-                sleep(delay).await;
+                sleep(delay?).await;
                 Some(self.happen(second).await)
             };
             let (first, second) = tokio::join!(self.happen(first), second);
