@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use registry_fleet::epoch::Epoch;
 use registry_fleet::failure::{Away, AwayReason};
-use registry_fleet::leases::LeaseState;
+use registry_fleet::leases::{LEASE, LeaseState};
 use tokio::time::{Instant, sleep};
 use tracing::warn;
 
@@ -28,6 +28,8 @@ const HOLDER_WAITS: Duration = Duration::from_millis(500);
 const DEADLINE: Duration = Duration::from_secs(8);
 /// Time after which a replica without the content of the backend tries for the lease.
 const EMPTY_TRIES_AFTER: Duration = Duration::from_secs(6);
+/// Attempts without an answer after which a replica waits for the end of a lease.
+const UNANSWERED_MAX: u32 = 2;
 /// Time of failures after which a writer gives the lease to a replica that may reach the backend.
 const BLIND_MAX: Duration = Duration::from_secs(5);
 /// Time for which it does not try again.
@@ -41,8 +43,10 @@ struct Keeper {
     deadline: Instant,
     /// Time from which it tries without the content of the backend.
     empty_tries_from: Instant,
-    /// Time from which it tries after it gave the lease away.
+    /// Time from which it tries again, after it gave the lease away or had no answers.
     tries_from: Instant,
+    /// Attempts in a row without an answer.
+    unanswered: u32,
     failing_since: Option<Instant>,
 }
 
@@ -55,6 +59,7 @@ pub(super) async fn keep_lease(replicator: Arc<Replicator>, backend: Arc<SharedB
         deadline: now,
         empty_tries_from: now + EMPTY_TRIES_AFTER,
         tries_from: now,
+        unanswered: 0,
         failing_since: None,
     };
     loop {
@@ -165,11 +170,13 @@ impl Keeper {
         let (epoch, tail) = match taken {
             Ok(LeaseState::Held { epoch, tail }) => (epoch, tail),
             Ok(LeaseState::Taken { epoch }) => {
+                self.unanswered = 0;
                 self.backend.share.change_progress(|now| now.seen = now.seen.max(epoch));
                 return;
             }
-            Err(_) => return,
+            Err(_) => return self.back_off(now),
         };
+        self.unanswered = 0;
         self.held = Some(epoch);
         self.replicator.leases.fetch_add(1, Ordering::Relaxed);
         self.backend.share.change_progress(|now| now.seen = now.seen.max(epoch));
@@ -179,6 +186,16 @@ impl Keeper {
             self.replicator.reread_requests();
         } else {
             let _ = self.release().await;
+        }
+    }
+
+    /// Lets a lease end that this replica may hold without knowing: over a slow connection, attempts
+    /// are carried out after their deadline.
+    fn back_off(&mut self, now: Instant) {
+        self.unanswered += 1;
+        if self.unanswered >= UNANSWERED_MAX {
+            self.unanswered = 0;
+            self.tries_from = now + LEASE;
         }
     }
 
