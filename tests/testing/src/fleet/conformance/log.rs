@@ -25,7 +25,7 @@ pub fn first(
     LogEntry { previous: tail, ..entry(topic, LogPosition::first_of(epoch), payload) }
 }
 
-/// Checks [`SharedLog`](registry_fleet::log::Log), through two replicas of one fleet.
+/// Checks [`SharedLog`](registry_fleet::log::SharedLog), through two replicas of one fleet.
 pub async fn log(one: &Connected<'_>, other: &Connected<'_>) {
     entries_come_in_order(one, other).await;
     only_the_holder_appends_behind_the_tail(one, other).await;
