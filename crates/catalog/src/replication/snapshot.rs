@@ -1,10 +1,15 @@
 //! Snapshots: written by the writer, loaded by replicas that cannot apply the log.
 
+use std::num::NonZeroUsize;
+use std::thread::available_parallelism;
+
+use bytes::Bytes;
+use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use registry_fleet::epoch::LogPosition;
 use registry_fleet::failure::Away;
 use registry_fleet::log::WriteFailure;
 use registry_fleet::snapshots::TopicSnapshot;
-use tokio::task::yield_now;
+use tokio::task::spawn_blocking;
 use tracing::warn;
 
 use crate::LOG_TARGET;
@@ -13,6 +18,7 @@ use crate::replication::apply::replace;
 use crate::replication::payload::Payload;
 use crate::replication::segments::{SnapshotContent, segments};
 use crate::replication::shared_backend::SharedBackend;
+use crate::stored::damaged;
 
 /// Writes the content as a snapshot at a position. Returns false if the log lacks a part of the
 /// content, or the content cannot be written.
@@ -69,18 +75,14 @@ pub(super) async fn load_snapshot(backend: &SharedBackend, fleet: &Fleet) -> Res
     let Some(snapshot) = fleet.snapshots.read(backend.topic(), known).await? else {
         return Ok(false);
     };
-    let mut segments = Vec::with_capacity(snapshot.segments.len());
-    for segment in &snapshot.segments {
-        match Payload::decode(segment) {
-            Ok(payload) => segments.push(payload),
-            Err(error) => {
-                warn!(target: LOG_TARGET, backend = %backend.handle.id(),
-                    "shared: the snapshot cannot be used: {}", error.report());
-                return Ok(false);
-            }
+    let segments = match decoded(snapshot.segments).await {
+        Ok(segments) => segments,
+        Err(error) => {
+            warn!(target: LOG_TARGET, backend = %backend.handle.id(),
+                "shared: the snapshot cannot be used: {}", error.report());
+            return Ok(false);
         }
-        yield_now().await;
-    }
+    };
     if backend.share.role().is_writer() {
         return Ok(false);
     }
@@ -91,4 +93,15 @@ pub(super) async fn load_snapshot(backend: &SharedBackend, fleet: &Fleet) -> Res
         progress.has_gap = false;
     });
     Ok(true)
+}
+
+/// Parses segments, as many at a time as there are processors: this takes most of the start of a replica.
+async fn decoded(segments: Vec<Bytes>) -> registry_core::error::Result<Vec<Payload>> {
+    let threads = available_parallelism().map_or(1, NonZeroUsize::get);
+    let payloads = stream::iter(segments).map(|segment| async move {
+        // Beside the threads that answer requests.
+        let parsed = spawn_blocking(move || Payload::decode(&segment)).await;
+        parsed.unwrap_or_else(|error| Err(damaged("reading it panicked").because(error)))
+    });
+    payloads.buffered(threads).try_collect().await
 }
