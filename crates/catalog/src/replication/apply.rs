@@ -1,6 +1,6 @@
 //! Applies what other replicas published.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 
 use registry_core::models::backend_id::BackendId;
 use registry_core::models::naming::ExtensionId;
@@ -40,18 +40,16 @@ pub(super) fn replace(backend: &SharedBackend, segments: Vec<Payload>) {
     let state = states.into_iter().flatten().next_back().unwrap_or_default();
     let read = state.backend.as_ref().map_or_else(PersistentInstant::now, read_at_least);
     backend.handle.store().follow(|change| {
-        let mut kept = BTreeSet::new();
+        let mut all = Vec::new();
         for delta in deltas.into_iter().flatten() {
-            let Delta::Backend(_, BackendDelta::Put(extensions)) = delta else {
-                apply_delta(backend, change, delta);
-                continue;
-            };
-            kept.extend(extensions.iter().map(|(one, _)| one.id().clone()));
-            let shared = extensions.into_iter().map(|(one, _)| (one, read));
-            let shared = shared.filter(|(one, _)| !backend.share.outbox.has(one.id()));
-            let put = BackendDelta::Put(shared.collect());
-            apply_delta(backend, change, Delta::Backend(of, put));
+            match delta {
+                Delta::Backend(_, BackendDelta::Put(extensions)) => {
+                    all.extend(extensions.into_iter().map(|(one, _)| (one, read)));
+                }
+                other => apply_delta(backend, change, other),
+            }
         }
+        let kept: HashSet<&ExtensionId> = all.iter().map(|(one, _)| one.id()).collect();
         let gone = change.backend(of).map(|known| {
             let gone = known.names().filter(|id| !kept.contains(*id));
             gone.filter(|id| !backend.share.outbox.has(id)).cloned().collect::<Vec<_>>()
@@ -59,6 +57,10 @@ pub(super) fn replace(backend: &SharedBackend, segments: Vec<Payload>) {
         for id in gone.unwrap_or_default() {
             apply_delta(backend, change, Delta::Backend(of, BackendDelta::Removed(id)));
         }
+        all.retain(|(one, _)| !backend.share.outbox.has(one.id()));
+        // In one delta and in order, which an empty index takes in one pass.
+        all.sort_by(|(one, _), (other, _)| one.id().cmp(other.id()));
+        apply_delta(backend, change, Delta::Backend(of, BackendDelta::Put(all)));
         if let Some(state) = &state.backend {
             apply_listing(backend, change, state);
         }
