@@ -32,7 +32,7 @@ use tokio::task::JoinSet;
 use crate::replication::shared_backend::SharedBackend;
 use crate::share::BackendShare;
 pub use crate::share::ShareCounts;
-use crate::share::role::ReplicaRole;
+pub use crate::share::role::ReplicaRole;
 use crate::sync::backend_handle::BackendHandle;
 
 /// The engine of a fleet, and the name of this replica in it.
@@ -50,44 +50,11 @@ pub struct Fleet {
     pub engine: EngineState,
 }
 
-/// Role of a replica for one backend.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ReplicationRole {
-    /// It reads the backend for itself: the engine is away.
-    Alone,
-    /// It applies what the writer publishes.
-    Follower,
-    /// It reads the backend for all replicas.
-    Writer,
-}
-
-impl ReplicationRole {
-    /// Returns the word used in `/health`.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Alone => "alone",
-            Self::Follower => "follower",
-            Self::Writer => "writer",
-        }
-    }
-}
-
-impl From<ReplicaRole> for ReplicationRole {
-    fn from(role: ReplicaRole) -> Self {
-        match role {
-            ReplicaRole::Alone { .. } => Self::Alone,
-            ReplicaRole::Follower => Self::Follower,
-            ReplicaRole::Writer { .. } => Self::Writer,
-        }
-    }
-}
-
 /// What a replica does about one backend.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ReplicationReport {
     /// Role of the replica.
-    pub role: ReplicationRole,
+    pub role: ReplicaRole,
     /// Time since the last entry of the log.
     pub heard: Duration,
     /// True while entries are missing.
@@ -149,7 +116,7 @@ impl Replicator {
         let reports = self.backends.iter().map(|backend| {
             let progress = backend.share.progress();
             let report = ReplicationReport {
-                role: backend.share.role().into(),
+                role: backend.share.role(),
                 heard: progress.heard.elapsed(),
                 has_gap: progress.has_gap,
                 counts: backend.share.counts(),

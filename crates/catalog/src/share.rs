@@ -108,6 +108,19 @@ impl BackendShare {
         self.progress.send_modify(change);
     }
 
+    /// Notes an epoch, so that the own next one is above it.
+    pub(crate) fn saw(&self, epoch: Epoch) {
+        self.change_progress(|now| now.seen = now.seen.max(epoch));
+    }
+
+    /// Notes that this replica has an entry of the log.
+    pub(crate) fn has_entry(&self, position: LogPosition) {
+        self.change_progress(|now| {
+            now.position = now.position.max(position);
+            now.heard = Instant::now();
+        });
+    }
+
     /// Waits until the log is applied up to this position.
     pub(crate) async fn reached(&self, position: LogPosition) {
         // Never an error: the sender lives as long as `self`.

@@ -20,6 +20,7 @@ use registry_core::models::backend_id::BackendId;
 use registry_core::models::coverage::Coverage;
 use registry_core::models::naming::ExtensionId;
 
+use crate::persistent_instant::PersistentInstant;
 use crate::pins::backend_pins::BackendPins;
 use crate::state::record::Record;
 use crate::stored::extension::ReadExtension;
@@ -81,6 +82,17 @@ pub struct Unsettled {
     pub refused: usize,
     /// Extensions whose last read failed or was incomplete.
     pub incomplete: Vec<ExtensionId>,
+}
+
+impl BackendState {
+    /// Returns the moments up to which the data is current and absence is proven, given a clock that
+    /// shows `now`. Equal times become equal moments, because change cycles compare them.
+    pub(crate) fn as_of(&self, now: Timestamp) -> (PersistentInstant, Option<PersistentInstant>) {
+        let moment = |written| PersistentInstant::of_wall_clock(written, now);
+        let current = moment(self.current_as_of);
+        let complete = self.complete_as_of;
+        (current, complete.map(|at| if at == self.current_as_of { current } else { moment(at) }))
+    }
 }
 
 impl Snapshot {

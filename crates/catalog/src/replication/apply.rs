@@ -113,20 +113,15 @@ fn newer_sweep(backend: &SharedBackend, state: &BackendState) -> Option<Persiste
 
 fn follow_state(backend: &SharedBackend, state: SharedState) {
     let health = &backend.handle.health;
-    let moment = |written| PersistentInstant::of_wall_clock(written, REFERENCE);
     let mut status = SharedStatus { failure: state.failure, ..SharedStatus::default() };
     if let Some(known) = state.backend {
-        let current = moment(known.current_as_of);
-        status.current_as_of = Some(current);
-        // Equal moments stay equal, because change cycles compare them.
-        status.complete_as_of = known
-            .complete_as_of
-            .map(|at| if at == known.current_as_of { current } else { moment(at) });
+        let (current, complete) = known.as_of(REFERENCE);
+        (status.current_as_of, status.complete_as_of) = (Some(current), complete);
         status.last_success = known.last_success;
         if let Some(identity) = &known.identity {
             backend.handle.backend.resume(identity);
         }
-        let swept = known.swept.map(moment);
+        let swept = known.swept.map(|at| PersistentInstant::of_wall_clock(at, REFERENCE));
         backend.handle.cycle.set_position(CyclePosition { cursor: known.cursor, swept });
         let incomplete = known.unsettled.incomplete;
         health.evidence.follow(known.listing, incomplete, known.faults);

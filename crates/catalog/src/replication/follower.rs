@@ -82,7 +82,7 @@ impl Replicator {
 /// Applies an entry. Returns true if the log has to be read again.
 async fn hear(backend: &SharedBackend, fleet: &Fleet, entry: LogEntry) -> bool {
     let position = entry.position;
-    backend.share.change_progress(|now| now.seen = now.seen.max(position.epoch));
+    backend.share.saw(position.epoch);
     let progress = backend.share.progress();
     if position <= progress.position {
         return false;
@@ -109,10 +109,7 @@ async fn hear(backend: &SharedBackend, fleet: &Fleet, entry: LogEntry) -> bool {
     if role != (ReplicaRole::Writer { epoch: position.epoch }) {
         apply(backend, payload);
     }
-    backend.share.change_progress(|now| {
-        now.position = now.position.max(position);
-        now.heard = Instant::now();
-    });
+    backend.share.has_entry(position);
     settle_requests(backend, &answered);
     false
 }

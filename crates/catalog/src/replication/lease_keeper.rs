@@ -122,14 +122,14 @@ impl Keeper {
             }
             Ok(LeaseState::Held { epoch, .. }) => {
                 self.held = Some(epoch);
-                self.step_down();
+                step_down(&self.backend);
             }
             Ok(LeaseState::Taken { epoch }) => {
-                self.backend.share.change_progress(|now| now.seen = now.seen.max(epoch));
+                self.backend.share.saw(epoch);
                 self.forget();
-                self.step_down();
+                step_down(&self.backend);
             }
-            Err(_) if Instant::now() >= self.deadline => self.step_down(),
+            Err(_) if Instant::now() >= self.deadline => step_down(&self.backend),
             Err(_) => {}
         }
         self.give_way_if_blind().await;
@@ -147,7 +147,7 @@ impl Keeper {
                 "shared: this replica does not reach the backend; another one reads it if it can");
             self.failing_since = None;
             self.tries_from = now + BLIND_STAYS_AWAY;
-            self.step_down();
+            step_down(&self.backend);
             let _ = self.release().await;
         }
     }
@@ -159,7 +159,8 @@ impl Keeper {
             return;
         }
         let now = Instant::now();
-        if now < self.tries_from || now < self.empty_tries_from && !self.backend.has_state() {
+        if now < self.tries_from || now < self.empty_tries_from && !self.backend.handle.is_listed()
+        {
             return;
         }
         let fleet = &self.replicator.fleet;
@@ -171,7 +172,7 @@ impl Keeper {
             Ok(LeaseState::Held { epoch, tail }) => (epoch, tail),
             Ok(LeaseState::Taken { epoch }) => {
                 self.unanswered = 0;
-                self.backend.share.change_progress(|now| now.seen = now.seen.max(epoch));
+                self.backend.share.saw(epoch);
                 return;
             }
             Err(_) => return self.back_off(now),
@@ -179,7 +180,7 @@ impl Keeper {
         self.unanswered = 0;
         self.held = Some(epoch);
         self.replicator.leases.fetch_add(1, Ordering::Relaxed);
-        self.backend.share.change_progress(|now| now.seen = now.seen.max(epoch));
+        self.backend.share.saw(epoch);
         self.deadline = now + DEADLINE;
         if take_over(&self.backend, fleet, epoch, tail).await {
             // Requests that came before are still without an answer.
@@ -207,10 +208,6 @@ impl Keeper {
         if is_refused {
             lose_engine(&self.backend);
         }
-    }
-
-    fn step_down(&self) {
-        step_down(&self.backend);
     }
 
     /// Gives back a lease that this replica held before. Returns true if it holds none now.

@@ -171,10 +171,7 @@ async fn append(
     let places: Vec<StreamPlace> = batch.answered.iter().map(|one| one.place).collect();
     fleet.log.append(&fleet.replica, &entry, &places).await?;
     backend.share.outbox.confirm(batch);
-    backend.share.change_progress(|now| {
-        now.position = now.position.max(position);
-        now.heard = Instant::now();
-    });
+    backend.share.has_entry(position);
     settle_requests(backend, &payload.answered);
     Ok(())
 }

@@ -9,7 +9,6 @@ use registry_core::models::naming::ExtensionId;
 use registry_fleet::topic::Topic;
 
 use crate::health::status::SharedFailure;
-use crate::index::backend_extensions::BackendExtensions;
 use crate::index::stored_delta::REFERENCE;
 use crate::persistent_instant::PersistentInstant;
 use crate::replication::payload::SharedState;
@@ -55,13 +54,6 @@ impl SharedBackend {
 
     pub(super) fn topic(&self) -> &Topic {
         &self.share.topic
-    }
-
-    /// Returns true if this replica has the content of the backend, from whatever source.
-    pub(super) fn has_state(&self) -> bool {
-        let listed =
-            self.handle.store().read_backend(self.handle.id(), BackendExtensions::is_listed);
-        listed.unwrap_or_default()
     }
 
     pub(super) fn summary(&self) -> StateSummary {

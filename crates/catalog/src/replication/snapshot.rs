@@ -33,7 +33,7 @@ pub(super) async fn write_snapshot(
 ) -> Result<bool, WriteFailure> {
     // A snapshot that begins an epoch may have what the log lacks.
     let begins = position.sequence == 0;
-    let all = backend.share.outbox.batch(usize::MAX);
+    let unpublished = begins.then(|| backend.share.outbox.batch(usize::MAX));
     let Some(content) = content(backend, begins) else { return Ok(false) };
     let segments = match segments(backend.handle.id(), content).await {
         Ok(segments) => segments,
@@ -44,8 +44,8 @@ pub(super) async fn write_snapshot(
     };
     let snapshot = TopicSnapshot { position, segments };
     fleet.snapshots.write(&fleet.replica, backend.topic(), &snapshot).await?;
-    if begins {
-        backend.share.outbox.confirm(&all);
+    if let Some(unpublished) = unpublished {
+        backend.share.outbox.confirm(&unpublished);
     }
     Ok(true)
 }

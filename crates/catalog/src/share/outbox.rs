@@ -176,12 +176,12 @@ impl Outbox {
         state.answered.retain(|one| !published.contains(&one.place));
     }
 
-    /// Empties the outbox, and returns the number of names.
-    pub(crate) fn clear(&self) -> usize {
+    /// Empties the outbox.
+    pub(crate) fn clear(&self) {
         let mut state = self.inner.lock();
         state.owners.clear();
         state.answered.clear();
-        std::mem::take(&mut state.extensions).len()
+        state.extensions.clear();
     }
 
     /// Returns names noted before `before` that no request is about, with a new request for each.

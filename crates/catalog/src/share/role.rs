@@ -3,19 +3,37 @@
 use registry_fleet::epoch::Epoch;
 use tokio::time::Instant;
 
-/// What a replica does about one backend.
+/// Role of a replica for one backend.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum ReplicaRole {
-    /// Reads it for itself: the engine is away, or was not read yet.
-    Alone { since: Instant },
-    /// Applies the log, and sends requests to the writer.
+pub enum ReplicaRole {
+    /// It reads the backend for itself: the engine is away, or was not read yet.
+    Alone {
+        /// Time at which that began.
+        since: Instant,
+    },
+    /// It applies the log, and sends requests to the writer.
     Follower,
-    /// Reads it for all replicas.
-    Writer { epoch: Epoch },
+    /// It reads the backend for all replicas.
+    Writer {
+        /// Epoch of its lease.
+        epoch: Epoch,
+    },
 }
 
 impl ReplicaRole {
-    pub(crate) const fn is_writer(self) -> bool {
+    /// Returns true if it reads the backend for all replicas.
+    #[must_use]
+    pub const fn is_writer(self) -> bool {
         matches!(self, Self::Writer { .. })
+    }
+
+    /// Returns the word used in `/health`.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Alone { .. } => "alone",
+            Self::Follower => "follower",
+            Self::Writer { .. } => "writer",
+        }
     }
 }

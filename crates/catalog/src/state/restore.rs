@@ -108,11 +108,7 @@ fn restore_backend(
 }
 
 fn restore_health(handle: &BackendHandle, state: BackendState, now: Timestamp) {
-    let moment = |written| PersistentInstant::of_wall_clock(written, now);
-    let current_as_of = moment(state.current_as_of);
-    let complete_as_of = state
-        .complete_as_of
-        .map(|at| if at == state.current_as_of { current_as_of } else { moment(at) });
+    let (current_as_of, complete_as_of) = state.as_of(now);
     // A cycle since the start has newer evidence, which must not be replaced.
     if handle.health.status.restore(current_as_of, complete_as_of, state.last_success) {
         let incomplete = state.unsettled.incomplete;

@@ -69,6 +69,12 @@ impl BackendHandle {
         }
     }
 
+    /// Returns true if this replica has the content of the backend, from whatever source.
+    pub(crate) fn is_listed(&self) -> bool {
+        let listed = self.store.read_backend(self.id(), BackendExtensions::is_listed);
+        listed.unwrap_or_default()
+    }
+
     pub(crate) const fn ttl(&self) -> Duration {
         self.rules.ttl
     }
@@ -94,8 +100,7 @@ impl BackendHandle {
     /// Waits until this replica may make a cycle.
     pub(super) async fn may_cycle(&self) {
         if let Some(share) = &self.share {
-            let listed = self.store.read_backend(self.id(), BackendExtensions::is_listed);
-            share.may_cycle(listed.unwrap_or_default(), self.rules.ttl).await;
+            share.may_cycle(self.is_listed(), self.rules.ttl).await;
         }
     }
 

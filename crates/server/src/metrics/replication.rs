@@ -1,7 +1,7 @@
 //! Metrics of the log that replicas share. Without `[shared]` there are none.
 
 use prometheus::{GaugeVec, IntCounterVec, IntGaugeVec, Opts, Registry};
-use registry_catalog::replication::{ReplicationReport, ReplicationRole};
+use registry_catalog::replication::ReplicationReport;
 
 use crate::metrics::counters;
 
@@ -67,8 +67,7 @@ impl ReplicationMetrics {
 
     /// Sets the series of a backend from a report.
     pub fn reported(&self, backend: &str, report: &ReplicationReport) {
-        let is_writer = report.role == ReplicationRole::Writer;
-        self.writer.with_label_values(&[backend]).set(is_writer.into());
+        self.writer.with_label_values(&[backend]).set(report.role.is_writer().into());
         self.log_age.with_label_values(&[backend]).set(report.heard.as_secs_f64());
         let counts = report.counts;
         raise(&self.takeovers, backend, counts.takeovers);
