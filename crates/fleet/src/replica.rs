@@ -3,6 +3,11 @@
 use std::fmt;
 use std::str::FromStr;
 
+use crate::key_part::is_key_part;
+
+/// Maximum length, in bytes.
+const LENGTH_MAX: usize = 64;
+
 /// Name of one process, new at each start: 1 to 64 of `A-Z a-z 0-9 . _ -`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ReplicaId(Box<str>);
@@ -24,9 +29,7 @@ impl FromStr for ReplicaId {
     type Err = InvalidReplicaId;
 
     fn from_str(text: &str) -> Result<Self, InvalidReplicaId> {
-        let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
-        let fits = (1..=64).contains(&text.len()) && text.bytes().all(allowed);
-        if fits { Ok(Self(text.into())) } else { Err(InvalidReplicaId) }
+        if is_key_part(text, LENGTH_MAX) { Ok(Self(text.into())) } else { Err(InvalidReplicaId) }
     }
 }
 

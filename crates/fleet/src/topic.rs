@@ -4,10 +4,12 @@ use std::fmt;
 use std::str::FromStr;
 
 use registry_core::models::backend_id::BackendId;
-use registry_core::models::digest::Digest;
 
-/// Number of digits of a fingerprint that go into a topic.
-const FINGERPRINT_DIGITS: usize = 16;
+use crate::config_digest::ConfigDigest;
+use crate::key_part::is_key_part;
+
+/// Maximum length, in bytes.
+const LENGTH_MAX: usize = 96;
 
 /// One backend with its configuration: 1 to 96 of `A-Z a-z 0-9 . _ -`. Replicas that are configured
 /// to ask another server under the same name have another topic, and do not hear each other.
@@ -23,9 +25,8 @@ impl Topic {
     /// Returns the topic of a backend with this configuration.
     #[must_use]
     pub fn of(backend: BackendId, fingerprint: &str) -> Self {
-        let digest = Digest::sha256(fingerprint.as_bytes());
-        let short: String = digest.hex().chars().take(FINGERPRINT_DIGITS).collect();
-        Self(format!("{}.{}.{short}", backend.kind(), backend.name()).into())
+        let digest = ConfigDigest::of(fingerprint);
+        Self(format!("{}.{}.{}", backend.kind(), backend.name(), digest.as_str()).into())
     }
 
     /// Returns the text.
@@ -39,9 +40,7 @@ impl FromStr for Topic {
     type Err = InvalidTopic;
 
     fn from_str(text: &str) -> Result<Self, InvalidTopic> {
-        let allowed = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
-        let fits = (1..=96).contains(&text.len()) && text.bytes().all(allowed);
-        if fits { Ok(Self(text.into())) } else { Err(InvalidTopic) }
+        if is_key_part(text, LENGTH_MAX) { Ok(Self(text.into())) } else { Err(InvalidTopic) }
     }
 }
 
