@@ -284,6 +284,22 @@ fn the_readme_is_short_and_has_the_headings_of_the_specification() {
     }
 }
 
+#[test]
+fn cargo_run_of_the_documents_starts_the_service() {
+    let named = documents()
+        .iter()
+        .any(|path| fs::read_to_string(path).unwrap().contains("cargo run --release -- --demo"));
+    assert!(named, "no document has the command any more");
+    // The package has two programs, of which cargo has to know the first.
+    let command = std::process::Command::new(env!("CARGO"))
+        .args(["read-manifest", "--offline"])
+        .current_dir(root())
+        .output()
+        .unwrap();
+    let manifest: Value = serde_json::from_slice(&command.stdout).unwrap();
+    assert_eq!(manifest["default_run"], "extension-registry", "{manifest}");
+}
+
 /// The anchor that a heading has in a rendered page.
 fn anchor(heading: &str) -> String {
     let kept = heading.to_lowercase();
