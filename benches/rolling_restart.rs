@@ -25,6 +25,7 @@ use program::Program;
 use registry_testing::engine_server::{EngineServer, Product};
 use registry_testing::fake_gitea::state::ORGANIZATION;
 use registry_testing::fake_gitea::{FakeGitea, State};
+use serde::de::IgnoredAny;
 use tempfile::TempDir;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
@@ -60,6 +61,7 @@ async fn main() {
         homes.iter().map(|home| Program::start(&program, home.path(), 0)).collect();
     for replica in &replicas {
         ready(replica).await;
+        lists_all(replica).await;
     }
     let balancer = Balancer::start(replicas.iter().map(|replica| replica.address));
 
@@ -123,6 +125,19 @@ async fn ready(replica: &Program) {
     loop {
         let answer = client.get(replica.url("/health/ready")).send().await;
         if answer.is_ok_and(|answer| answer.status().is_success()) {
+            return;
+        }
+    }
+}
+
+/// Waits for the end of the first cycle, which is no part of a restart.
+async fn lists_all(replica: &Program) {
+    let client = client();
+    let url = replica.url(&format!("/extensions?limit={EXTENSIONS}"));
+    loop {
+        let answer = client.get(&url).send().await.unwrap();
+        let rows = serde_json::from_slice::<Vec<IgnoredAny>>(&answer.bytes().await.unwrap());
+        if rows.is_ok_and(|rows| rows.len() == EXTENSIONS) {
             return;
         }
     }
