@@ -43,10 +43,9 @@ pub use crate::app::shared::examine_shared;
 use registry_catalog::Catalog;
 use registry_catalog::state::persister::Persister;
 use registry_core::backend::Backend;
-use registry_core::bucket::Bucket;
 use registry_core::models::public_url::PublicUrl;
 use registry_s3::bucket::S3Bucket;
-use registry_server::artifacts::Artifacts;
+use registry_server::artifacts::{Artifacts, SharedStore};
 use registry_server::metrics::Metrics;
 use registry_server::server::activity::ClientTimeouts;
 use registry_server::server::certificate::Certificate;
@@ -183,7 +182,11 @@ async fn start(
     let catalog = Catalog::replicated(backends, rules::catalog_rules(&config), sharing, shared);
     let mut lifecycle = Lifecycle::begin()?;
     let bucket = if demo { None } else { built_bucket(&config, &metrics)? };
-    let shared = bucket.clone().map(|bucket| bucket as Arc<dyn Bucket>);
+    let shared = bucket.clone().map(|bucket| SharedStore {
+        bucket,
+        locks: fleet.as_ref().map(SharedEngine::fetch_locks),
+        metrics: metrics.bucket.clone(),
+    });
     let opening = open_state(&config, &catalog, &metrics, demo, shared);
     let opened = lifecycle.unless_stopped(opening).await;
     let Some(opened) = opened else { return Ok(()) };
@@ -256,11 +259,11 @@ async fn open_state(
     catalog: &Arc<Catalog>,
     metrics: &Metrics,
     demo: bool,
-    bucket: Option<Arc<dyn Bucket>>,
+    shared: Option<SharedStore>,
 ) -> io::Result<(Arc<Artifacts>, Option<Arc<Persister>>)> {
     // The state first: in a directory of a newer release nothing is changed.
     let persister = if demo { None } else { state::restored(config, catalog).await? };
-    Ok((artifacts::open(config, metrics, demo, bucket).await, persister))
+    Ok((artifacts::open(config, metrics, demo, shared).await, persister))
 }
 
 async fn settle(catalog: &Catalog, artifacts: Arc<Artifacts>, persister: Option<Arc<Persister>>) {

@@ -4,6 +4,7 @@ mod blobs;
 mod bucket;
 mod changes;
 mod disk;
+mod fetch_turns;
 mod live;
 mod refusal;
 mod sharing;

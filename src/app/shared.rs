@@ -9,6 +9,7 @@ use registry_backends::http::check_ca_file;
 use registry_catalog::pins::policy::{PinPolicy, PinSharing};
 use registry_catalog::replication::Fleet;
 use registry_core::files;
+use registry_fleet::fetch_locks::FetchLocks;
 use registry_fleet::members::Members as _;
 use registry_fleet::replica::ReplicaId;
 use registry_fleet::state::{EnginePresence, EngineState};
@@ -18,6 +19,7 @@ use registry_server::metrics::counted_pins::CountedPins;
 use registry_server::metrics::shared::SharedMetrics;
 use registry_valkey::buckets::EngineBuckets;
 use registry_valkey::check::{Check, examine};
+use registry_valkey::fetch_locks::EngineFetchLocks;
 use registry_valkey::leases::EngineLeases;
 use registry_valkey::link::EngineLink;
 use registry_valkey::log::EngineLog;
@@ -108,6 +110,11 @@ impl SharedEngine {
             replica: self.replica.clone(),
             engine: self.link.state(),
         }
+    }
+
+    /// Locks of fetches into the bucket that replicas share.
+    pub(super) fn fetch_locks(&self) -> Arc<dyn FetchLocks> {
+        Arc::new(EngineFetchLocks::new(self.link.clone(), self.replica.clone()))
     }
 
     /// Pins of all replicas. With `certain`, no first archive is given out while the engine is away.

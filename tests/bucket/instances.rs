@@ -10,7 +10,9 @@ use registry_core::backend::download::Download;
 use registry_core::models::artifact::{Artifact, ArtifactKey};
 use registry_core::models::backend_id::BackendId;
 use registry_core::models::digest::Digest;
-use registry_server::artifacts::{ArtifactRequest, Artifacts, DownloadOrigin, Upstream};
+use registry_server::artifacts::{
+    ArtifactRequest, Artifacts, DownloadOrigin, SharedStore, Upstream,
+};
 use registry_server::metrics::Metrics;
 use registry_testing::versity::Versity;
 use tempfile::TempDir;
@@ -20,7 +22,8 @@ use super::bucket_at;
 async fn instance(server: &Versity) -> (Arc<Artifacts>, TempDir) {
     let dir = tempfile::tempdir().unwrap();
     let metrics = Metrics::new(&["artifact"], &[]).unwrap();
-    let shared = (bucket_at(&server.url()).0 as _, metrics.bucket.clone());
+    let bucket = bucket_at(&server.url()).0;
+    let shared = SharedStore { bucket, locks: None, metrics: metrics.bucket.clone() };
     let counters = (metrics.cache("artifact"), metrics.artifacts().clone());
     (Artifacts::stored_before(shared, dir.path(), 1 << 30, counters).await, dir)
 }

@@ -16,7 +16,9 @@ use registry_core::error::{Error, ErrorKind};
 use registry_core::models::artifact::Artifact;
 use registry_core::models::backend_id::BackendId;
 use registry_core::models::digest::Digest;
-use registry_server::artifacts::{ArtifactRequest, Artifacts, DownloadOrigin, Upstream};
+use registry_server::artifacts::{
+    ArtifactRequest, Artifacts, DownloadOrigin, SharedStore, Upstream,
+};
 use registry_server::metrics::Metrics;
 use registry_testing::ids::{about, id, tag};
 use registry_testing::memory::MemoryBackend;
@@ -68,7 +70,8 @@ async fn opened(
 ) -> (Arc<Artifacts>, Metrics) {
     let metrics = Metrics::new(&["artifact"], &[]).unwrap();
     metrics.bucket.prepare(&["get"], &["ok"]);
-    let shared = (Arc::clone(bucket) as _, metrics.bucket.clone());
+    let (bucket, locks) = (Arc::clone(bucket) as _, None);
+    let shared = SharedStore { bucket, locks, metrics: metrics.bucket.clone() };
     let counters = (metrics.cache("artifact"), metrics.artifacts().clone());
     (Artifacts::stored_before(shared, dir, max_bytes, counters).await, metrics)
 }

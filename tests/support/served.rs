@@ -22,7 +22,7 @@ use registry_server::answers::rules::ResponseCacheRules;
 use registry_server::answers::{Answers, CACHES};
 use registry_server::api::routes::{Api, ApiParts, api, route_labels};
 use registry_server::api::state::{CertificateState, Draining};
-use registry_server::artifacts::Artifacts;
+use registry_server::artifacts::{Artifacts, SharedStore};
 use registry_server::edge::admission::Admission;
 use registry_server::edge::middleware::HttpRules;
 use registry_server::edge::own_address::AddressRules;
@@ -238,7 +238,10 @@ impl Served {
         let http = HttpRules { address, ..http };
         let draining = Draining::default();
         let (hits, counters) = (metrics.cache("artifact"), metrics.artifacts().clone());
-        let shared = bucket.map(|bucket| (bucket, metrics.bucket.clone()));
+        let shared = bucket.map(|bucket| {
+            let (locks, metrics) = (None, metrics.bucket.clone());
+            SharedStore { bucket, locks, metrics }
+        });
         let artifacts = match store {
             Some((dir, max_bytes)) => match shared {
                 Some(shared) => {

@@ -11,6 +11,7 @@ pub mod buckets;
 pub mod config_digest;
 pub mod epoch;
 pub mod failure;
+pub mod fetch_locks;
 mod key_part;
 pub mod leases;
 pub mod log;

@@ -20,6 +20,8 @@ pub enum EngineOperation {
     Append,
     /// Taking tokens from buckets.
     Bucket,
+    /// Taking or releasing the lock of a fetch.
+    FetchLock,
     /// Reading the log.
     Follow,
     /// Taking, renewing or releasing a lease.
@@ -36,9 +38,10 @@ pub enum EngineOperation {
 
 impl EngineOperation {
     /// Every kind.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::Append,
         Self::Bucket,
+        Self::FetchLock,
         Self::Follow,
         Self::Lease,
         Self::Member,
@@ -53,6 +56,7 @@ impl EngineOperation {
         match self {
             Self::Append => "append",
             Self::Bucket => "bucket",
+            Self::FetchLock => "fetch-lock",
             Self::Follow => "follow",
             Self::Lease => "lease",
             Self::Member => "member",

@@ -10,6 +10,7 @@ mod disk;
 mod disk_store;
 mod eviction;
 mod fetch;
+mod fetch_turn;
 mod fill;
 mod filling;
 mod reader;
@@ -34,6 +35,7 @@ use registry_core::error::{Error, ErrorKind, Result};
 use registry_core::models::artifact::Artifact;
 use registry_core::models::backend_kind::BackendKind;
 use registry_core::models::digest::Digest;
+use registry_fleet::fetch_locks::FetchLocks;
 
 use crate::artifacts::stored::StoredArtifacts;
 use crate::artifacts::uploads::Uploads;
@@ -43,6 +45,16 @@ use crate::metrics::caches::CacheCounters;
 
 /// Target of the log lines of the artifact store: filters name it (`docs/operations.md`).
 pub(crate) const LOG_TARGET: &str = "extension_registry::artifacts";
+
+/// A bucket that instances of the service share.
+pub struct SharedStore {
+    /// The bucket.
+    pub bucket: Arc<dyn Bucket>,
+    /// Locks, so that one instance fetches an archive; `None` without an engine for them.
+    pub locks: Option<Arc<dyn FetchLocks>>,
+    /// Metrics of the bucket.
+    pub metrics: BucketMetrics,
+}
 
 /// The artifact store of one process.
 pub struct Artifacts {
@@ -77,7 +89,7 @@ impl Artifacts {
     /// Opens the store in a directory like [`Self::stored_in`], before a bucket that other instances
     /// of the service share.
     pub async fn stored_before(
-        shared: (Arc<dyn Bucket>, BucketMetrics),
+        shared: SharedStore,
         dir: impl Into<PathBuf>,
         max_bytes: u64,
         counters: (CacheCounters, ArtifactCounters),
@@ -90,7 +102,7 @@ impl Artifacts {
     pub async fn over(
         blobs: Arc<dyn BlobStore>,
         max_bytes: u64,
-        shared: Option<(Arc<dyn Bucket>, BucketMetrics)>,
+        shared: Option<SharedStore>,
         (hits, counters): (CacheCounters, ArtifactCounters),
     ) -> Arc<Self> {
         let stored = StoredArtifacts::open(blobs, max_bytes, counters.clone()).await;
@@ -99,14 +111,14 @@ impl Artifacts {
 
     fn of(
         stored: Option<Arc<StoredArtifacts>>,
-        shared: Option<(Arc<dyn Bucket>, BucketMetrics)>,
+        shared: Option<SharedStore>,
         hits: CacheCounters,
         counters: ArtifactCounters,
     ) -> Self {
         let buffers = Buffers::default();
-        let uploads = stored.as_ref().zip(shared).map(|(stored, (bucket, metrics))| {
-            let bucket = SharedBucket::new(bucket, metrics);
-            Uploads::new(bucket, Arc::clone(stored), buffers.clone())
+        let uploads = stored.as_ref().zip(shared).map(|(stored, shared)| {
+            let bucket = SharedBucket::new(shared.bucket, shared.metrics);
+            Uploads::new((bucket, shared.locks), Arc::clone(stored), buffers.clone())
         });
         let fetches = Arc::new(Fetches::new(counters.clone(), uploads.clone()));
         Self { stored, fetches, uploads, buffers, hits, counters }

@@ -11,6 +11,7 @@ pub mod check;
 pub mod commands;
 mod dial;
 mod failure;
+pub mod fetch_locks;
 pub mod fleet_name;
 pub mod leases;
 pub mod link;

@@ -3,10 +3,12 @@
 use std::time::Duration;
 
 use bytes::Bytes;
+use registry_core::models::digest::Digest;
 use registry_fleet::buckets::{BucketUse, Buckets as _, SharedLimit};
 use registry_fleet::config_digest::ConfigDigest;
 use registry_fleet::epoch::{Epoch, LogPosition};
 use registry_fleet::failure::Away;
+use registry_fleet::fetch_locks::FetchLocks as _;
 use registry_fleet::leases::{LeaseState, Leases as _};
 use registry_fleet::log::{Cursor, LogEntry, SharedLog as _, WriteFailure};
 use registry_fleet::members::Members as _;
@@ -15,6 +17,7 @@ use registry_fleet::snapshots::{Snapshots as _, TopicSnapshot};
 use registry_fleet::topic::Topic;
 
 use crate::buckets::EngineBuckets;
+use crate::fetch_locks::EngineFetchLocks;
 use crate::leases::EngineLeases;
 use crate::link::EngineLink;
 use crate::log::EngineLog;
@@ -34,6 +37,10 @@ pub(crate) async fn rights(link: &EngineLink) -> Result<(), Away> {
     if let (Ok(replica), Ok(topic)) = (NAME.parse(), NAME.parse()) {
         EngineMembers::trial(link.clone(), ConfigDigest::of(NAME)).present(&replica).await?;
         write_and_read(link, &replica, &topic).await?;
+        // That of an archive that no backend has.
+        let (locks, archive) = (EngineFetchLocks::new(link.clone(), replica), Digest::sha256(&[]));
+        locks.take(&archive).await?;
+        locks.release(&archive).await?;
     }
     Ok(())
 }

@@ -107,7 +107,19 @@ return {1, epoch_text, tail_text}";
     Script::new(&[POSITIONS, script].concat())
 });
 
-/// KEYS: lease. ARGV: replica with its epoch. Returns 1 if it held the lease.
+/// KEYS: lock. ARGV: replica, milliseconds of a lock. Returns 1 if the replica holds the lock. One without
+/// an end, or with a later one, counts as none: no replica made it.
+pub(crate) static TAKE_LOCK: LazyLock<Script> = LazyLock::new(|| {
+    Script::new(
+        r"
+local left = redis.call('PTTL', KEYS[1])
+if left > 0 and left <= tonumber(ARGV[2]) and redis.pcall('GET', KEYS[1]) ~= ARGV[1] then return 0 end
+redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
+return 1",
+    )
+});
+
+/// KEYS: lease or lock. ARGV: its value. Returns 1 if it had this value.
 pub(crate) static RELEASE: LazyLock<Script> = LazyLock::new(|| {
     Script::new(
         r"

@@ -14,6 +14,7 @@ mod engine {
     mod cursors;
     mod followers;
     mod forged;
+    mod forged_fetch_locks;
     mod forged_leases;
     mod forged_log;
     mod forged_pins;

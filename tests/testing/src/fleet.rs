@@ -5,4 +5,5 @@ pub mod conformance;
 pub mod connected;
 pub mod engine;
 pub mod fault;
+pub mod fetch_locks;
 pub mod pins;

@@ -84,6 +84,11 @@ impl SharedBucket {
         Some(self.watched(download))
     }
 
+    /// Returns false while reads fail.
+    pub(super) fn is_readable(&self) -> bool {
+        !self.failures.has(BucketUse::Read) && !self.broken.lock().is_paused()
+    }
+
     /// Records that an object has other bytes than its digest. It is not read until it is overwritten.
     pub(super) fn wrong(&self, digest: &Digest) {
         self.metrics.mismatch();

@@ -17,6 +17,7 @@ use tokio::sync::watch;
 use crate::artifacts::blobs::{BlobStamp, NewBlob};
 use crate::artifacts::buffers::Allowance;
 use crate::artifacts::fetch::{Fetched, Filed, Space, Writer, fetch};
+use crate::artifacts::fetch_turn::FetchLock;
 use crate::artifacts::fill::{Fill, FillEnd};
 use crate::artifacts::reader::FillReader;
 use crate::artifacts::request::{ArtifactRequest, DownloadOrigin};
@@ -125,13 +126,16 @@ impl Fetches {
         let this = Arc::clone(self);
         tokio::spawn(async move {
             let space = Reserved { stored: Arc::clone(&stored), bytes: AtomicU64::new(0) };
-            let kept = this.run(&stored, &fill, &wanted, &space).await;
+            let (found, lock) = this.look(&wanted, fill.size).await;
+            let kept = this.run(&stored, &fill, &wanted, (&space, found)).await;
             let digest = kept.as_ref().map(|(digest, _)| digest.clone());
             stored.release(space.bytes.into_inner(), fill.size, kept);
             if let Some((uploads, digest)) = this.uploads.as_ref().zip(digest)
                 && !fill.is_from_bucket()
             {
-                uploads.offer(digest, fill.size);
+                uploads.offer(digest, fill.size, lock).await;
+            } else if let Some(lock) = lock {
+                lock.release().await;
             }
             // Removed only after it is listed: a request in between finds the fetch or the blob.
             let mut fills = this.by_content.lock();
@@ -144,16 +148,28 @@ impl Fetches {
         });
     }
 
-    /// Reads the artifact from the shared bucket, or else from its backend.
+    /// Looks for the artifact in the shared bucket. Returns it, or perhaps the lock of a fetch.
+    async fn look(
+        &self,
+        wanted: &ArtifactRequest,
+        size: u64,
+    ) -> (Option<Download>, Option<FetchLock>) {
+        match self.uploads.as_ref().zip(wanted.artifact.digest.as_ref()) {
+            Some((uploads, digest)) => uploads.look(digest, size).await,
+            None => (None, None),
+        }
+    }
+
+    /// Reads the artifact as the shared bucket has it, or else from its backend.
     async fn run(
         &self,
         stored: &Arc<StoredArtifacts>,
         fill: &Arc<Fill>,
         wanted: &ArtifactRequest,
-        space: &Reserved,
+        (space, found): (&Reserved, Option<Download>),
     ) -> Option<(Digest, BlobStamp)> {
         if let Some((uploads, digest)) = self.uploads.as_ref().zip(wanted.artifact.digest.as_ref())
-            && let Some(download) = uploads.bucket.open(digest, fill.size).await
+            && let Some(download) = found
         {
             let first = future::ready(Ok(download));
             let FetchAttempt { blob, fetched } =

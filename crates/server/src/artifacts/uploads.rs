@@ -10,12 +10,14 @@ use parking_lot::Mutex;
 use registry_core::backend::download::Download;
 use registry_core::error::{Error, ErrorKind};
 use registry_core::models::digest::Digest;
+use registry_fleet::fetch_locks::FetchLocks;
 use tokio::runtime::Handle;
 use tokio::sync::{Semaphore, watch};
 use tokio::time::{sleep, timeout};
 
 use crate::artifacts::bucket::SharedBucket;
 use crate::artifacts::buffers::Buffers;
+use crate::artifacts::fetch_turn::{FetchLock, take_turn};
 use crate::artifacts::reader;
 use crate::artifacts::stored::StoredArtifacts;
 
@@ -32,6 +34,8 @@ const GRACE: Duration = Duration::from_secs(3);
 /// The uploads of one process.
 pub(super) struct Uploads {
     pub(super) bucket: Arc<SharedBucket>,
+    /// `None` without an engine that replicas share.
+    locks: Option<Arc<dyn FetchLocks>>,
     stored: Arc<StoredArtifacts>,
     buffers: Buffers,
     permits: Semaphore,
@@ -46,12 +50,13 @@ pub(super) struct Uploads {
 
 impl Uploads {
     pub(super) fn new(
-        bucket: Arc<SharedBucket>,
+        (bucket, locks): (Arc<SharedBucket>, Option<Arc<dyn FetchLocks>>),
         stored: Arc<StoredArtifacts>,
         buffers: Buffers,
     ) -> Arc<Self> {
         Arc::new(Self {
             bucket,
+            locks,
             stored,
             buffers,
             permits: Semaphore::new(AT_ONCE),
@@ -62,23 +67,34 @@ impl Uploads {
         })
     }
 
-    /// Uploads a stored archive in the background, unless too many wait.
-    pub(super) fn offer(self: &Arc<Self>, digest: Digest, size: u64) {
-        let mut pending = self.pending.lock();
-        if pending.contains(&digest) {
-            return;
+    /// Looks for an archive in the bucket. If it is missing, waits while another replica fetches it.
+    /// Returns the archive, or perhaps the lock of a fetch from the backend.
+    pub(super) async fn look(
+        &self,
+        digest: &Digest,
+        size: u64,
+    ) -> (Option<Download>, Option<FetchLock>) {
+        match (self.bucket.open(digest, size).await, &self.locks) {
+            (None, Some(locks)) => take_turn(locks, &self.bucket, digest, size).await,
+            (found, _) => (found, None),
         }
-        if pending.len() >= QUEUE_MAX {
-            drop(pending);
-            self.bucket.uploaded("given_up");
-            return;
+    }
+
+    /// Uploads a stored archive in the background, unless too many wait. The lock ends after it.
+    pub(super) async fn offer(
+        self: &Arc<Self>,
+        digest: Digest,
+        size: u64,
+        lock: Option<FetchLock>,
+    ) {
+        if !self.add(&digest) {
+            return release(lock).await;
         }
-        pending.insert(digest.clone());
-        drop(pending);
         self.busy.send_modify(|busy| *busy += 1);
         let this = Arc::clone(self);
         let upload = async move {
             this.bucket.uploaded(this.run(&digest, size).await);
+            release(lock).await;
             this.pending.lock().remove(&digest);
             this.busy.send_modify(|busy| *busy -= 1);
         };
@@ -86,6 +102,21 @@ impl Uploads {
             Some(home) => drop(home.spawn(upload)),
             None => drop(tokio::spawn(upload)),
         }
+    }
+
+    /// Returns false for an archive that waits already, or if too many do.
+    fn add(&self, digest: &Digest) -> bool {
+        let mut pending = self.pending.lock();
+        if pending.contains(digest) {
+            return false;
+        }
+        let has_room = pending.len() < QUEUE_MAX;
+        if has_room {
+            pending.insert(digest.clone());
+        } else {
+            self.bucket.uploaded("given_up");
+        }
+        has_room
     }
 
     /// Waits until every upload has ended. Those that take longer than [`GRACE`] are aborted.
@@ -137,5 +168,11 @@ impl Uploads {
             piece
         });
         Download { length: content.length, bytes: bytes.boxed() }
+    }
+}
+
+async fn release(lock: Option<FetchLock>) {
+    if let Some(lock) = lock {
+        lock.release().await;
     }
 }

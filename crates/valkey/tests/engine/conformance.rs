@@ -1,9 +1,12 @@
 //! The lists that every engine has to pass: in memory, Redis, Valkey.
 
+use std::sync::Arc;
+
 use registry_testing::fleet::buckets::MemoryBuckets;
 use registry_testing::fleet::conformance;
 use registry_testing::fleet::connected::Connected;
 use registry_testing::fleet::engine::MemoryEngine;
+use registry_testing::fleet::fetch_locks::MemoryFetchLocks;
 use registry_testing::fleet::pins::MemoryPins;
 use tokio::task::JoinSet;
 
@@ -38,6 +41,22 @@ async fn pins_of_redis_and_valkey_do_what_those_of_every_engine_do() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn fetch_locks_in_memory_do_what_those_of_every_engine_do() {
+    let locks = Arc::<MemoryFetchLocks>::default();
+    let (one, other) = (locks.connect(1), locks.connect(2));
+    conformance::fetch_locks(&*one, &*other).await;
+    conformance::fetch_lock_ends(&*one, &*other).await;
+}
+
+#[tokio::test]
+async fn fetch_locks_of_redis_and_valkey_do_what_those_of_every_engine_do() {
+    for server in servers("").await {
+        let (one, other) = (Replica::of(&server, "a").await, Replica::of(&server, "a").await);
+        conformance::fetch_locks(&one.fetch_locks("one"), &other.fetch_locks("other")).await;
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn an_engine_in_memory_does_what_every_engine_does() {
     let engine = MemoryEngine::new();
     let (one, other) = (engine.connect(), engine.connect());
@@ -58,12 +77,17 @@ async fn leases_of_redis_and_valkey_do_what_those_of_every_engine_do() {
 }
 
 #[tokio::test]
-async fn a_lease_of_redis_and_valkey_ends_when_it_is_not_renewed() {
+async fn leases_and_locks_of_redis_and_valkey_end_when_they_are_not_renewed() {
     let mut checks = JoinSet::new();
     for server in servers("").await {
         checks.spawn(async move {
             let (one, other) = (Replica::of(&server, "a").await, Replica::of(&server, "a").await);
-            conformance::lease_ends(&one.named("one"), &other.named("other")).await;
+            let (one_locks, other_locks) = (one.fetch_locks("one"), other.fetch_locks("other"));
+            let (one, other) = (one.named("one"), other.named("other"));
+            tokio::join!(
+                conformance::lease_ends(&one, &other),
+                conformance::fetch_lock_ends(&one_locks, &other_locks),
+            );
         });
     }
     checks.join_all().await;

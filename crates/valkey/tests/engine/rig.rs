@@ -15,6 +15,7 @@ use registry_testing::engine_server::{EngineServer, Product};
 use registry_testing::fleet::connected::Connected;
 use registry_testing::ids::unique;
 use registry_valkey::buckets::EngineBuckets;
+use registry_valkey::fetch_locks::EngineFetchLocks;
 use registry_valkey::leases::EngineLeases;
 use registry_valkey::link::EngineLink;
 use registry_valkey::log::EngineLog;
@@ -104,6 +105,11 @@ impl Replica {
             calls,
             _supervisor: supervisor,
         }
+    }
+
+    /// Locks of this replica under a name.
+    pub fn fetch_locks(&self, name: &str) -> EngineFetchLocks {
+        EngineFetchLocks::new(self.link.clone(), name.parse().unwrap())
     }
 
     /// This replica under a name, as checks of every engine use it.

@@ -1,6 +1,7 @@
 //! What every engine does, whoever used it before.
 
 mod buckets;
+mod fetch_locks;
 mod leases;
 mod log;
 mod snapshots;
@@ -10,6 +11,7 @@ use registry_core::models::digest::Digest;
 use registry_fleet::pins::{PinKey, PinLedger, SharedPin};
 
 pub use self::buckets::buckets;
+pub use self::fetch_locks::{fetch_lock_ends, fetch_locks};
 pub use self::leases::{lease_ends, leases};
 pub use self::log::{entry, first, large_payloads, log};
 pub use self::snapshots::{snapshot, snapshots};
