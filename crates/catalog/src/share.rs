@@ -3,6 +3,7 @@
 
 pub(crate) mod inbox;
 pub(crate) mod outbox;
+pub(crate) mod recent_names;
 pub(crate) mod requests;
 pub(crate) mod role;
 
@@ -19,6 +20,7 @@ use tokio::time::{Instant, sleep_until};
 
 use crate::share::inbox::Inbox;
 use crate::share::outbox::Outbox;
+use crate::share::recent_names::RecentNames;
 use crate::share::requests::RequestBook;
 use crate::share::role::ReplicaRole;
 
@@ -34,6 +36,7 @@ pub(crate) struct BackendShare {
     pub(crate) outbox: Arc<Outbox>,
     pub(crate) requests: RequestBook,
     pub(crate) inbox: Inbox,
+    pub(crate) recent: RecentNames,
     engine: EngineState,
     role: watch::Sender<ReplicaRole>,
     progress: watch::Sender<LogProgress>,
@@ -47,6 +50,8 @@ pub(crate) struct LogProgress {
     pub(crate) position: LogPosition,
     /// Highest epoch of which this replica has learned.
     pub(crate) seen: Epoch,
+    /// Epoch in which this replica is the writer, or was for the last time.
+    pub(crate) written: Option<Epoch>,
     /// Time of the last entry; that of the start before the first one.
     pub(crate) heard: Instant,
     /// True if entries are missing between the position and what the log has.
@@ -70,6 +75,7 @@ impl BackendShare {
         let progress = LogProgress {
             position: LogPosition::START,
             seen: Epoch::default(),
+            written: None,
             heard: now,
             has_gap: false,
         };
@@ -78,6 +84,7 @@ impl BackendShare {
             outbox: Arc::default(),
             requests: RequestBook::default(),
             inbox: Inbox::default(),
+            recent: RecentNames::default(),
             engine,
             role: watch::Sender::new(ReplicaRole::Alone { since: now }),
             progress: watch::Sender::new(progress),

@@ -1,11 +1,14 @@
 //! Applies what other replicas published.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
+use std::sync::Arc;
 
 use registry_core::models::backend_id::BackendId;
+use registry_core::models::extension::Extension;
 use registry_core::models::naming::ExtensionId;
 
 use crate::health::status::SharedStatus;
+use crate::index::backend_extensions::ReadCopy;
 use crate::index::capacity::Refusals;
 use crate::index::delta::{BackendDelta, Delta};
 use crate::index::stored_delta::REFERENCE;
@@ -19,6 +22,7 @@ use crate::sync::cycle_state::CyclePosition;
 /// Applies an entry of the log.
 pub(super) fn apply(backend: &SharedBackend, payload: Payload) {
     let Payload { deltas, state, .. } = payload;
+    backend.share.recent.add(deltas.iter().flat_map(names));
     backend.handle.store().follow(|change| {
         for delta in deltas {
             apply_delta(backend, change, delta);
@@ -32,8 +36,13 @@ pub(super) fn apply(backend: &SharedBackend, payload: Payload) {
     }
 }
 
-/// Replaces the content by that of a snapshot, but for names that only this replica has read.
-pub(super) fn replace(backend: &SharedBackend, segments: Vec<Payload>) {
+/// Replaces the content by that of a snapshot, but for names that this replica has read by itself, and
+/// for `recent` names: the writer may have begun without the entries about them.
+pub(super) fn replace(
+    backend: &SharedBackend,
+    segments: Vec<Payload>,
+    recent: &HashSet<ExtensionId>,
+) {
     let of = backend.handle.id();
     let (states, deltas): (Vec<_>, Vec<_>) =
         segments.into_iter().map(|segment| (segment.state, segment.deltas)).unzip();
@@ -49,15 +58,15 @@ pub(super) fn replace(backend: &SharedBackend, segments: Vec<Payload>) {
                 other => apply_delta(backend, change, other),
             }
         }
+        keep_recent(backend, change, &all, recent);
         let kept: HashSet<&ExtensionId> = all.iter().map(|(one, _)| one.id()).collect();
         let gone = change.backend(of).map(|known| {
             let gone = known.names().filter(|id| !kept.contains(*id));
-            gone.filter(|id| !backend.share.outbox.has(id)).cloned().collect::<Vec<_>>()
+            gone.cloned().collect::<Vec<_>>()
         });
         for id in gone.unwrap_or_default() {
             apply_delta(backend, change, Delta::Backend(of, BackendDelta::Removed(id)));
         }
-        all.retain(|(one, _)| !backend.share.outbox.has(one.id()));
         // In one delta and in order, which an empty index takes in one pass.
         all.sort_by(|(one, _), (other, _)| one.id().cmp(other.id()));
         apply_delta(backend, change, Delta::Backend(of, BackendDelta::Put(all)));
@@ -68,24 +77,58 @@ pub(super) fn replace(backend: &SharedBackend, segments: Vec<Payload>) {
     follow_state(backend, state);
 }
 
+/// Keeps the own content of recent names where that of a snapshot differs.
+fn keep_recent(
+    backend: &SharedBackend,
+    change: &IndexChange<'_>,
+    snapshot: &[ReadCopy],
+    recent: &HashSet<ExtensionId>,
+) {
+    let Some(known) = change.backend(backend.handle.id()).filter(|_| !recent.is_empty()) else {
+        return;
+    };
+    let theirs = snapshot.iter().filter(|(one, _)| recent.contains(one.id()));
+    let theirs: HashMap<&ExtensionId, &Arc<Extension>> =
+        theirs.map(|(one, _)| (one.id(), one)).collect();
+    for id in recent {
+        let own = known.get(id).map(|copy| &copy.reported);
+        if own != theirs.get(id).copied() {
+            backend.share.outbox.keep(id);
+        }
+    }
+}
+
+/// Returns the names that a change is about.
+fn names(delta: &Delta) -> Vec<&ExtensionId> {
+    match delta {
+        Delta::Backend(_, BackendDelta::Put(extensions)) => {
+            extensions.iter().map(|(one, _)| one.id()).collect()
+        }
+        Delta::Backend(_, BackendDelta::Removed(id)) => vec![id],
+        Delta::Backend(..) | Delta::Owners(_) => Vec::new(),
+    }
+}
+
 /// Returns the time since which every extension was read: a snapshot lacks the time of each.
 fn read_at_least(state: &BackendState) -> PersistentInstant {
     let swept = state.swept.unwrap_or(state.current_as_of);
     PersistentInstant::of_wall_clock(swept, REFERENCE)
 }
 
-/// Ignores deltas of other backends, which no writer of this one publishes.
-fn apply_delta(backend: &SharedBackend, change: &mut IndexChange<'_>, delta: Delta) {
-    match &delta {
+/// Ignores deltas of other backends, which no writer of this one publishes. Names that this replica has
+/// read by itself stay as they are until the writer has read them, too.
+fn apply_delta(backend: &SharedBackend, change: &mut IndexChange<'_>, mut delta: Delta) {
+    let is_followed = |id: &ExtensionId| {
+        backend.handle.outdate_reads(id);
+        !backend.share.outbox.contest(id)
+    };
+    match &mut delta {
         Delta::Owners(_) if backend.decides_owners => {}
         Delta::Backend(of, BackendDelta::Put(extensions)) if *of == backend.handle.id() => {
-            for (extension, _) in extensions {
-                backend.handle.outdate_reads(extension.id());
-            }
+            extensions.retain(|(extension, _)| is_followed(extension.id()));
         }
-        Delta::Backend(of, BackendDelta::Removed(id)) if *of == backend.handle.id() => {
-            backend.handle.outdate_reads(id);
-        }
+        Delta::Backend(of, BackendDelta::Removed(id))
+            if *of == backend.handle.id() && is_followed(id) => {}
         _ => return,
     }
     change.apply(delta);

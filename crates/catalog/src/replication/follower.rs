@@ -14,7 +14,7 @@ use crate::replication::apply::apply;
 use crate::replication::payload::Payload;
 use crate::replication::shared_backend::SharedBackend;
 use crate::replication::snapshot::load_snapshot;
-use crate::replication::writer::{receive, settle_requests, step_down};
+use crate::replication::writer::{receive, settle_names, settle_requests, step_down};
 use crate::replication::{Fleet, Replicator};
 use crate::share::requests::RequestSubject;
 use crate::share::role::ReplicaRole;
@@ -87,8 +87,7 @@ async fn hear(backend: &SharedBackend, fleet: &Fleet, entry: LogEntry) -> bool {
     if position <= progress.position {
         return false;
     }
-    let role = backend.share.role();
-    if let ReplicaRole::Writer { epoch } = role
+    if let ReplicaRole::Writer { epoch } = backend.share.role()
         && epoch < position.epoch
     {
         step_down(backend);
@@ -106,7 +105,8 @@ async fn hear(backend: &SharedBackend, fleet: &Fleet, entry: LogEntry) -> bool {
     };
     let answered = payload.answered.clone();
     // What this replica published is here already, and may have changed since.
-    if role != (ReplicaRole::Writer { epoch: position.epoch }) {
+    if progress.written != Some(position.epoch) {
+        settle_names(backend, &answered);
         apply(backend, payload);
     }
     backend.share.has_entry(position);
@@ -119,7 +119,7 @@ async fn note_gap(backend: &SharedBackend, fleet: &Fleet) -> bool {
         backend.share.count(|counts| counts.gaps += 1);
         info!(target: LOG_TARGET, backend = %backend.handle.id(), "shared: entries of the log are missing; loading a snapshot");
         backend.share.change_progress(|now| now.has_gap = true);
-        backend.share.requests.after_gap();
+        backend.share.requests.note_gap();
         return mend_gap(backend, fleet).await;
     }
     false

@@ -43,6 +43,7 @@ fn request_differences(backend: &SharedBackend) {
     if outbox.len() > REQUESTS_MAX {
         // The content of the other replicas replaces that of this one.
         outbox.clear();
+        backend.share.recent.clear();
         backend.share.change_progress(|now| {
             now.position = LogPosition::START;
             now.has_gap = true;

@@ -113,10 +113,12 @@ async fn publish_all(
 ) -> Result<(), WriteFailure> {
     loop {
         let summary = backend.summary();
-        let is_state_due = published.is_state_due(&summary);
-        // Before the batch: what the state counts as read is then in the batch or before it.
+        // Only with the last batch. Made before it: what the state counts as read is then in the batch
+        // or before it.
+        let is_state_due = backend.share.outbox.fits(BATCH) && published.is_state_due(&summary);
         let state = is_state_due.then(|| backend.state());
         let batch = backend.share.outbox.batch(BATCH);
+        // Names may have come in between.
         let state = state.filter(|_| batch.is_all);
         if batch.is_empty() && state.is_none() {
             break;
@@ -156,8 +158,7 @@ async fn append(
     batch: &OutboxBatch,
     state: Option<SharedState>,
 ) -> Result<(), WriteFailure> {
-    let answered = batch.answered.iter().map(|one| (one.request, one.answer)).collect();
-    let payload = Payload { deltas: deltas(backend, batch), state, answered };
+    let payload = Payload { deltas: deltas(backend, batch), state, answered: batch.answers() };
     let Some(bytes) = encoded(backend, &payload) else {
         // It would fail again, and hold up everything behind it.
         backend.share.outbox.confirm(batch);
@@ -171,6 +172,7 @@ async fn append(
     let places: Vec<StreamPlace> = batch.answered.iter().map(|one| one.place).collect();
     fleet.log.append(&fleet.replica, &entry, &places).await?;
     backend.share.outbox.confirm(batch);
+    backend.share.recent.add(batch.extensions());
     backend.share.has_entry(position);
     settle_requests(backend, &payload.answered);
     Ok(())

@@ -15,6 +15,7 @@ use tokio::task::yield_now;
 use crate::index::delta::{BackendDelta, Delta, OwnerChange};
 use crate::persistent_instant::PersistentInstant;
 use crate::replication::payload::{Payload, SharedState};
+use crate::share::requests::{RequestAnswer, RequestId};
 
 /// Mean number of extensions in a bucket, at most.
 const BUCKET: usize = 500;
@@ -26,6 +27,8 @@ const NO_AGE: Duration = Duration::from_millis(500);
 /// The content of a backend at one moment.
 pub(super) struct SnapshotContent {
     pub(super) state: SharedState,
+    /// Requests answered in the last minute.
+    pub(super) answered: Vec<(RequestId, RequestAnswer)>,
     pub(super) extensions: Vec<Arc<Extension>>,
     pub(super) owners: Vec<(ExtensionId, BackendId)>,
 }
@@ -40,7 +43,8 @@ struct Bucket {
 /// Divides content into segments. The first one has the state. Times of reads are left out: they would
 /// make every segment a new one.
 pub(super) async fn segments(of: BackendId, content: SnapshotContent) -> Result<Vec<Bytes>> {
-    let state = Payload { state: Some(content.state), ..Payload::default() };
+    let (state, answered) = (Some(content.state), content.answered);
+    let state = Payload { state, answered, ..Payload::default() };
     let mut segments = vec![state.encode()?];
     for bucket in buckets(content.extensions, content.owners) {
         if !bucket.owners.is_empty() {
@@ -109,6 +113,7 @@ mod tests {
         let owners = (0..count).map(|number| (id(number), of));
         SnapshotContent {
             state: SharedState::default(),
+            answered: Vec::new(),
             extensions: extensions.collect(),
             owners: owners.collect(),
         }

@@ -1,5 +1,6 @@
 //! Snapshots: written by the writer, loaded by replicas that cannot apply the log.
 
+use std::collections::HashSet;
 use std::num::NonZeroUsize;
 use std::thread::available_parallelism;
 
@@ -18,6 +19,8 @@ use crate::replication::apply::replace;
 use crate::replication::payload::Payload;
 use crate::replication::segments::{SnapshotContent, segments};
 use crate::replication::shared_backend::SharedBackend;
+use crate::replication::writer::{settle_names, settle_requests};
+use crate::share::outbox::OutboxBatch;
 use crate::stored::damaged;
 
 /// Writes the content as a snapshot at a position. Returns false if the log lacks a part of the
@@ -34,7 +37,9 @@ pub(super) async fn write_snapshot(
     // A snapshot that begins an epoch may have what the log lacks.
     let begins = position.sequence == 0;
     let unpublished = begins.then(|| backend.share.outbox.batch(usize::MAX));
-    let Some(content) = content(backend, begins) else { return Ok(false) };
+    let Some(mut content) = content(backend, begins) else { return Ok(false) };
+    let answered = unpublished.as_ref().map(OutboxBatch::answers).unwrap_or_default();
+    content.answered.extend_from_slice(&answered);
     let segments = match segments(backend.handle.id(), content).await {
         Ok(segments) => segments,
         Err(error) => {
@@ -46,6 +51,7 @@ pub(super) async fn write_snapshot(
     fleet.snapshots.write(&fleet.replica, backend.topic(), &snapshot).await?;
     if let Some(unpublished) = unpublished {
         backend.share.outbox.confirm(&unpublished);
+        settle_requests(backend, &answered);
     }
     Ok(true)
 }
@@ -60,7 +66,8 @@ fn content(backend: &SharedBackend, begins: bool) -> Option<SnapshotContent> {
         let known = index.backend(backend.handle.id())?;
         let extensions = known.all().map(|copy| copy.reported.clone()).collect();
         let owners = backend.decides_owners.then(|| index.owners()).into_iter().flatten();
-        Some(SnapshotContent { state, extensions, owners: owners.collect() })
+        let answered = backend.share.inbox.answered();
+        Some(SnapshotContent { state, answered, extensions, owners: owners.collect() })
     })
 }
 
@@ -86,12 +93,19 @@ pub(super) async fn load_snapshot(backend: &SharedBackend, fleet: &Fleet) -> Res
     if backend.share.role().is_writer() {
         return Ok(false);
     }
-    replace(backend, segments);
+    let answered: Vec<_> = segments.iter().flat_map(|one| &one.answered).copied().collect();
+    // An epoch that this replica has followed includes all that it has applied.
+    let recent = backend.share.recent.all();
+    let recent = if snapshot.position.epoch == known.epoch { HashSet::new() } else { recent };
+    settle_names(backend, &answered);
+    replace(backend, segments, &recent);
+    settle_requests(backend, &answered);
     backend.share.change_progress(|progress| {
         progress.position = progress.position.max(snapshot.position);
         progress.seen = progress.seen.max(snapshot.position.epoch);
         progress.has_gap = false;
     });
+    backend.share.requests.after_snapshot(&answered);
     Ok(true)
 }
 

@@ -14,7 +14,7 @@ use crate::replication::Fleet;
 use crate::replication::request_payload::decode;
 use crate::replication::shared_backend::SharedBackend;
 use crate::replication::snapshot::write_snapshot;
-use crate::share::inbox::Received;
+use crate::share::inbox::{Received, RequestState};
 use crate::share::outbox::AnsweredRequest;
 use crate::share::requests::{RequestAnswer, RequestId, RequestSubject};
 use crate::share::role::ReplicaRole;
@@ -52,10 +52,15 @@ pub(super) async fn take_over(
             Ok(false) | Err(WriteFailure::Away(_) | WriteFailure::Fenced) => return false,
         }
     }
+    let now = Instant::now();
+    for id in backend.share.outbox.contested() {
+        backend.handle.refreshes.change(|queue| queue.enqueue_notice(id, now));
+    }
     backend.share.count(|counts| counts.takeovers += 1);
     let found = if connects { "followed the log to its end" } else { "published its state" };
     info!(target: LOG_TARGET, backend = %backend.handle.id(), %epoch,
         "shared: this replica {found}, and reads the backend for all replicas from now on");
+    backend.share.change_progress(|now| now.written = Some(epoch));
     backend.share.set_role(ReplicaRole::Writer { epoch });
     true
 }
@@ -84,6 +89,7 @@ pub(super) fn receive(backend: &Arc<SharedBackend>, posted: &PostedRequest, late
     };
     let received = (posted.place, request);
     let now = Instant::now();
+    let state = |id| backend.share.inbox.receive(id, received);
     let is_outdated = posted.place.millis + OUTDATED < latest;
     match subject {
         // Its caller has asked the backend by itself.
@@ -92,11 +98,17 @@ pub(super) fn receive(backend: &Arc<SharedBackend>, posted: &PostedRequest, late
         {
             answer(backend, received, None, RequestAnswer::Read);
         }
-        RequestSubject::Notice(id) if backend.share.inbox.receive(&id, received) => {
-            backend.handle.refreshes.change(|queue| queue.enqueue_notice(id, now));
-        }
+        RequestSubject::Notice(id) => match state(&id) {
+            // A second read is scheduled, which makes a removal certain.
+            RequestState::Open if is_doubted(backend, &id) => {}
+            RequestState::New | RequestState::Open => {
+                backend.handle.refreshes.change(|queue| queue.enqueue_notice(id, now));
+            }
+            // Posted again: its replica may have a snapshot instead of the entry with the content.
+            RequestState::Answered => answer(backend, received, Some(&id), RequestAnswer::Read),
+        },
         RequestSubject::Stale(id)
-            if !is_fresh(backend, &id) && backend.share.inbox.receive(&id, received) =>
+            if !is_fresh(backend, &id) && state(&id) != RequestState::Answered =>
         {
             backend.handle.refreshes.change(|queue| queue.enqueue_stale(id, now));
         }
@@ -104,7 +116,10 @@ pub(super) fn receive(backend: &Arc<SharedBackend>, posted: &PostedRequest, late
         RequestSubject::Lookup(_, true) if !backend.handle.takes_lookup() => {
             answer(backend, received, None, RequestAnswer::OverBudget);
         }
-        RequestSubject::Lookup(id, _) if backend.share.inbox.receive(&id, received) => {
+        RequestSubject::Lookup(id, _) => {
+            if state(&id) == RequestState::Answered {
+                return answer(backend, received, Some(&id), RequestAnswer::Read);
+            }
             let handle = Arc::clone(&backend.handle);
             tokio::spawn(async move { look_up_for_caller(&handle, id).await });
         }
@@ -120,11 +135,6 @@ pub(super) fn receive(backend: &Arc<SharedBackend>, posted: &PostedRequest, late
             backend.share.want_snapshot();
             answer(backend, received, None, RequestAnswer::Read);
         }
-        // Answered before, and posted again: the replica may have loaded a snapshot instead of the
-        // entry with the content.
-        RequestSubject::Notice(id) | RequestSubject::Lookup(id, _) => {
-            answer(backend, received, Some(&id), RequestAnswer::Read);
-        }
     }
 }
 
@@ -134,7 +144,18 @@ fn answer(
     id: Option<&ExtensionId>,
     answer: RequestAnswer,
 ) {
+    // Its content has to be read first. The request is posted again, unless its caller has left.
+    if id.is_some_and(|id| backend.share.outbox.is_contested(id)) {
+        return;
+    }
     backend.share.outbox.answer(id, vec![AnsweredRequest { place, request, answer }]);
+}
+
+/// Returns true for an extension that one read has reported as gone.
+fn is_doubted(backend: &SharedBackend, id: &ExtensionId) -> bool {
+    let doubted =
+        backend.handle.store().read_backend(backend.handle.id(), |known| known.is_doubted(id));
+    doubted.unwrap_or_default()
 }
 
 /// Returns true for an extension that was read within the time to live.
@@ -145,10 +166,18 @@ fn is_fresh(backend: &SharedBackend, id: &ExtensionId) -> bool {
     read.flatten().is_some_and(|age| age < backend.handle.ttl())
 }
 
-/// Ends own requests that the log answers.
+/// Has own content replaced that the writer has read since. Called before the content of answers is
+/// applied.
+pub(super) fn settle_names(backend: &SharedBackend, answered: &[(RequestId, RequestAnswer)]) {
+    if !answered.is_empty() {
+        backend.share.outbox.answered(answered);
+    }
+}
+
+/// Ends own requests that the log answers. Called after the content of the answers is applied.
 pub(super) fn settle_requests(backend: &SharedBackend, answered: &[(RequestId, RequestAnswer)]) {
+    backend.share.inbox.remember(answered);
     for (request, answer) in answered {
-        backend.share.outbox.answered(*request);
         backend.share.requests.answered(*request, *answer);
     }
 }

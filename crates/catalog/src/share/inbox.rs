@@ -1,6 +1,6 @@
 //! The inbox of a writer: requests of all replicas that are not answered yet.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
 
 use parking_lot::Mutex;
@@ -15,8 +15,22 @@ use crate::share::requests::{RequestAnswer, RequestId};
 /// the answer is on its way.
 const REMEMBERED: Duration = Duration::from_mins(1);
 
+/// Maximum number of these requests.
+const REMEMBERED_MAX: usize = 10_000;
+
 /// A request in the engine.
 pub(crate) type Received = (StreamPlace, RequestId);
+
+/// State of a request when it came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum RequestState {
+    /// It came for the first time.
+    New,
+    /// It came before.
+    Open,
+    /// It was answered.
+    Answered,
+}
 
 /// Requests about extensions, each until a read that began after it has ended.
 #[derive(Default)]
@@ -25,22 +39,31 @@ pub(crate) struct Inbox(Mutex<OpenRequests>);
 #[derive(Default)]
 struct OpenRequests {
     open: BTreeMap<ExtensionId, Vec<Received>>,
-    answered: BTreeMap<RequestId, Instant>,
+    answered: AnsweredRequests,
+}
+
+/// The requests that were answered lately.
+#[derive(Default)]
+struct AnsweredRequests {
+    ids: BTreeSet<RequestId>,
+    /// In the order of their answers.
+    times: VecDeque<(Instant, RequestId)>,
 }
 
 impl Inbox {
-    /// Takes a request. Returns false if it was answered before.
-    pub(crate) fn receive(&self, id: &ExtensionId, (place, request): Received) -> bool {
+    /// Takes a request.
+    pub(crate) fn receive(&self, id: &ExtensionId, (place, request): Received) -> RequestState {
         let mut inner = self.0.lock();
-        inner.answered.retain(|_, at| at.elapsed() < REMEMBERED);
-        if inner.answered.contains_key(&request) {
-            return false;
+        inner.answered.forget_old();
+        if inner.answered.ids.contains(&request) {
+            return RequestState::Answered;
         }
         let open = inner.open.entry(id.clone()).or_default();
+        let is_known = open.iter().any(|(_, known)| *known == request);
         if !open.contains(&(place, request)) {
             open.push((place, request));
         }
-        true
+        if is_known { RequestState::Open } else { RequestState::New }
     }
 
     /// Returns true if a request about an extension is open.
@@ -66,17 +89,50 @@ impl Inbox {
         if open.is_empty() {
             inner.open.remove(id);
         }
-        let now = Instant::now();
         let answers = answered.into_iter().map(|(place, request)| {
-            inner.answered.insert(request, now);
+            inner.answered.add(request);
             AnsweredRequest { place, request, answer: RequestAnswer::Read }
         });
         answers.collect()
     }
 
-    /// Forgets every request: the next writer receives them.
+    /// Notes requests that the log answers. Any replica does: it may be the next writer.
+    pub(crate) fn remember(&self, answered: &[(RequestId, RequestAnswer)]) {
+        let mut inner = self.0.lock();
+        for (request, _) in answered.iter().filter(|(_, answer)| *answer == RequestAnswer::Read) {
+            inner.answered.add(*request);
+        }
+    }
+
+    /// Returns the requests that were answered lately.
+    pub(crate) fn answered(&self) -> Vec<(RequestId, RequestAnswer)> {
+        let mut inner = self.0.lock();
+        inner.answered.forget_old();
+        inner.answered.ids.iter().map(|request| (*request, RequestAnswer::Read)).collect()
+    }
+
+    /// Forgets the open requests: the next writer receives them.
     pub(crate) fn clear(&self) {
-        *self.0.lock() = OpenRequests::default();
+        self.0.lock().open.clear();
+    }
+}
+
+impl AnsweredRequests {
+    fn add(&mut self, request: RequestId) {
+        if self.ids.insert(request) {
+            self.times.push_back((Instant::now(), request));
+        }
+        if self.ids.len() > REMEMBERED_MAX
+            && let Some((_, first)) = self.times.pop_front()
+        {
+            self.ids.remove(&first);
+        }
+    }
+
+    fn forget_old(&mut self) {
+        while let Some((_, old)) = self.times.pop_front_if(|(at, _)| at.elapsed() >= REMEMBERED) {
+            self.ids.remove(&old);
+        }
     }
 }
 
@@ -89,18 +145,31 @@ mod tests {
         let inbox = Inbox::default();
         let id: ExtensionId = "provider/one".parse().unwrap();
         let place = |millis| StreamPlace { millis, number: 0 };
-        assert!(inbox.receive(&id, (place(1), RequestId(1))));
-        assert!(inbox.receive(&id, (place(2), RequestId(2))));
+        let receive = |millis, request| inbox.receive(&id, (place(millis), RequestId(request)));
+        assert_eq!(receive(1, 1), RequestState::New);
+        assert_eq!(receive(2, 2), RequestState::New);
         let read = inbox.begin_read(&id);
-        assert!(inbox.receive(&id, (place(3), RequestId(3))));
+        assert_eq!(receive(3, 3), RequestState::New);
+        assert_eq!(receive(3, 3), RequestState::Open);
         let answered = inbox.answer(&id, &read);
         assert_eq!(answered.iter().map(|one| one.request.0).collect::<Vec<_>>(), [1, 2]);
         assert_eq!(inbox.answer(&id, &read), [], "they are answered");
-        assert!(!inbox.receive(&id, (place(4), RequestId(1))), "it was posted again");
+        assert_eq!(receive(4, 1), RequestState::Answered, "it was posted again");
         assert_eq!(inbox.begin_read(&id), [(place(3), RequestId(3))]);
-        tokio::time::advance(REMEMBERED).await;
-        assert!(inbox.receive(&id, (place(5), RequestId(1))));
         inbox.clear();
         assert_eq!(inbox.begin_read(&id), []);
+        assert_eq!(receive(5, 1), RequestState::Answered, "it may be the writer again");
+        tokio::time::advance(REMEMBERED).await;
+        assert_eq!(inbox.answered(), []);
+        assert_eq!(receive(6, 1), RequestState::New);
+        inbox.remember(&[
+            (RequestId(4), RequestAnswer::Read),
+            (RequestId(5), RequestAnswer::OverBudget),
+        ]);
+        assert_eq!(
+            inbox.answered(),
+            [(RequestId(4), RequestAnswer::Read)],
+            "only reads hold for all"
+        );
     }
 }

@@ -36,6 +36,8 @@ struct Noted {
     since: Instant,
     /// Request to the writer about the name.
     request: Option<RequestId>,
+    /// True if the log had other content after the own read: which one is older is unknown.
+    is_contested: bool,
 }
 
 /// A request of a replica with its answer.
@@ -65,6 +67,11 @@ impl OutboxBatch {
         self.owners.iter().map(|(id, _)| id)
     }
 
+    /// Returns the requests that it answers.
+    pub(crate) fn answers(&self) -> Vec<(RequestId, RequestAnswer)> {
+        self.answered.iter().map(|one| (one.request, one.answer)).collect()
+    }
+
     pub(crate) const fn is_empty(&self) -> bool {
         self.extensions.is_empty() && self.owners.is_empty() && self.answered.is_empty()
     }
@@ -81,6 +88,8 @@ impl Outbox {
                 }
             }
             BackendDelta::Removed(id) => state.note(id),
+            // The content is as before, and newer than that of the log now.
+            BackendDelta::Read(id, _) if state.is_contested(id) => state.note(id),
             // Learned by a read of details, which each replica makes for itself.
             BackendDelta::Amended(extension) if state.publishes => state.note(extension.id()),
             BackendDelta::Amended(_)
@@ -116,6 +125,44 @@ impl Outbox {
         self.changed.notify_one();
     }
 
+    /// Returns true for a name whose own content stays although the log has other content: the own
+    /// content may be newer, and readers must not see an older one after it.
+    pub(crate) fn contest(&self, id: &ExtensionId) -> bool {
+        let mut state = self.inner.lock();
+        let noted = state.extensions.get_mut(id);
+        noted.map(|noted| noted.is_contested = true).is_some()
+    }
+
+    /// Keeps the own content of a name although the log has other content.
+    pub(crate) fn keep(&self, id: &ExtensionId) {
+        let mut state = self.inner.lock();
+        state.note(id);
+        if let Some(noted) = state.extensions.get_mut(id) {
+            noted.is_contested = true;
+        }
+    }
+
+    /// Returns the names that a writer has to read before it may publish them.
+    pub(crate) fn contested(&self) -> Vec<ExtensionId> {
+        let state = self.inner.lock();
+        let contested = state.extensions.iter().filter(|(_, noted)| noted.is_contested);
+        contested.map(|(id, _)| id.clone()).collect()
+    }
+
+    /// Returns true if a writer has to read a name before it may publish it.
+    pub(crate) fn is_contested(&self, id: &ExtensionId) -> bool {
+        self.inner.lock().is_contested(id)
+    }
+
+    /// Publishes the own content of a name that cannot be read.
+    pub(crate) fn give_up_reading(&self, id: &ExtensionId) {
+        let mut state = self.inner.lock();
+        if state.is_contested(id) {
+            state.note(id);
+            self.changed.notify_one();
+        }
+    }
+
     /// Removes a name again: each replica reads such details for itself.
     pub(crate) fn forget(&self, id: &ExtensionId) {
         self.inner.lock().extensions.remove(id);
@@ -140,22 +187,23 @@ impl Outbox {
         state.extensions.is_empty() && state.owners.is_empty() && state.answered.is_empty()
     }
 
-    pub(crate) fn has(&self, id: &ExtensionId) -> bool {
-        self.inner.lock().extensions.contains_key(id)
+    /// Returns true if one batch has everything that can be published.
+    pub(crate) fn fits(&self, most: usize) -> bool {
+        self.inner.lock().fits(most)
     }
 
     /// Copies a part with at most `most` names. It stays in the outbox until it is confirmed.
     pub(crate) fn batch(&self, most: usize) -> OutboxBatch {
         let state = self.inner.lock();
-        let extensions = state.extensions.iter().take(most);
+        let extensions = state.publishable().take(most);
         let owners = state.owners.iter().take(most);
+        // Never before the content that they stand for.
+        let answered = if state.publishable().count() <= most { most } else { 0 };
         OutboxBatch {
             extensions: extensions.map(|(id, noted)| (id.clone(), noted.note)).collect(),
             owners: owners.map(|(id, note)| (id.clone(), *note)).collect(),
-            answered: state.answered.iter().take(most).copied().collect(),
-            is_all: state.extensions.len() <= most
-                && state.owners.len() <= most
-                && state.answered.len() <= most,
+            answered: state.answered.iter().take(answered).copied().collect(),
+            is_all: state.fits(most),
         }
     }
 
@@ -184,7 +232,8 @@ impl Outbox {
         state.extensions.clear();
     }
 
-    /// Returns names noted before `before` that no request is about, with a new request for each.
+    /// Makes a request for each name without one that was noted before `before`, or of which the log
+    /// has other content.
     pub(crate) fn unrequested(
         &self,
         before: Instant,
@@ -192,23 +241,41 @@ impl Outbox {
     ) {
         let mut state = self.inner.lock();
         let due = state.extensions.iter_mut();
-        for (id, noted) in due.filter(|(_, noted)| noted.request.is_none() && noted.since <= before)
-        {
+        let is_due = |noted: &Noted| noted.is_contested || noted.since <= before;
+        for (id, noted) in due.filter(|(_, noted)| noted.request.is_none() && is_due(noted)) {
             noted.request = Some(request(id));
         }
     }
 
-    /// Removes names whose request is answered: the log has their content now.
-    pub(crate) fn answered(&self, request: RequestId) {
-        self.inner.lock().extensions.retain(|_, noted| noted.request != Some(request));
+    /// Removes names whose requests are answered: what the log has is no older than the own content.
+    pub(crate) fn answered(&self, answered: &[(RequestId, RequestAnswer)]) {
+        let is_answered = |request| answered.iter().any(|(one, _)| Some(*one) == request);
+        let mut state = self.inner.lock();
+        state.extensions.retain(|_, noted| noted.request.is_none() || !is_answered(noted.request));
     }
 }
 
 impl OutboxState {
     fn note(&mut self, id: &ExtensionId) {
         self.notes += 1;
-        let noted = Noted { note: self.notes, since: Instant::now(), request: None };
+        let (note, since) = (self.notes, Instant::now());
+        let noted = Noted { note, since, request: None, is_contested: false };
         self.extensions.insert(id.clone(), noted);
+    }
+
+    fn is_contested(&self, id: &ExtensionId) -> bool {
+        self.extensions.get(id).is_some_and(|noted| noted.is_contested)
+    }
+
+    /// Returns the names that a writer may publish.
+    fn publishable(&self) -> impl Iterator<Item = (&ExtensionId, &Noted)> {
+        self.extensions.iter().filter(|(_, noted)| !noted.is_contested)
+    }
+
+    fn fits(&self, most: usize) -> bool {
+        self.publishable().count() <= most
+            && self.owners.len() <= most
+            && self.answered.len() <= most
     }
 }
 
@@ -233,9 +300,45 @@ mod tests {
         assert!(all.is_all);
         outbox.note(&BackendDelta::Removed(one.clone()));
         outbox.confirm(&all);
-        assert!(outbox.has(&one) && !outbox.has(&other));
+        assert_eq!(outbox.batch(2).extensions().collect::<Vec<_>>(), [&one]);
         outbox.confirm(&outbox.batch(2));
         assert!(outbox.is_empty());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_name_that_the_log_has_too_is_published_only_after_another_read() {
+        let outbox = Outbox::default();
+        let [one, other] = [id("provider/one"), id("provider/other")];
+        assert!(!outbox.contest(&one), "it is as in the log");
+        outbox.note(&BackendDelta::Removed(one.clone()));
+        outbox.note(&BackendDelta::Removed(other.clone()));
+        assert!(outbox.contest(&one));
+        outbox.keep(&other);
+        assert_eq!(outbox.contested(), [one.clone(), other.clone()]);
+        assert!(outbox.batch(2).is_empty() && !outbox.is_empty());
+        let now = Instant::now().into();
+        outbox.note(&BackendDelta::Read(one.clone(), now));
+        assert_eq!(outbox.batch(2).extensions().collect::<Vec<_>>(), [&one], "it is as it was");
+        outbox.confirm(&outbox.batch(2));
+        outbox.note(&BackendDelta::Read(one, now));
+        assert!(outbox.batch(2).is_empty(), "the log has it");
+        outbox.give_up_reading(&other);
+        assert_eq!(outbox.batch(2).extensions().collect::<Vec<_>>(), [&other]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn answers_come_with_the_last_names_and_not_before_their_content() {
+        let outbox = Outbox::default();
+        let place = StreamPlace { millis: 1, number: 0 };
+        let answered =
+            AnsweredRequest { place, request: RequestId(7), answer: RequestAnswer::Read };
+        outbox.note(&BackendDelta::Removed(id("provider/one")));
+        outbox.answer(Some(&id("provider/other")), vec![answered]);
+        let first = outbox.batch(1);
+        assert_eq!((first.answers(), first.is_all), (Vec::new(), false));
+        outbox.confirm(&first);
+        let last = outbox.batch(1);
+        assert_eq!((last.answered, last.is_all), (vec![answered], true));
     }
 
     #[tokio::test(start_paused = true)]
@@ -250,9 +353,9 @@ mod tests {
         });
         outbox.unrequested(Instant::now(), |_| unreachable!("it is requested"));
         assert_eq!(requested, std::slice::from_ref(&one));
-        outbox.answered(RequestId(8));
-        assert!(outbox.has(&one));
-        outbox.answered(RequestId(7));
+        outbox.answered(&[(RequestId(8), RequestAnswer::Read)]);
+        assert!(!outbox.is_empty());
+        outbox.answered(&[(RequestId(7), RequestAnswer::Read)]);
         assert!(outbox.is_empty());
     }
 }

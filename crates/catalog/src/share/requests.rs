@@ -61,7 +61,9 @@ struct Requests {
     /// Requests that another caller with the same subject can join.
     joinable: BTreeMap<RequestSubject, RequestId>,
     /// Webhooks whose answer may be lost, with the time of the answer.
-    uncertain: Vec<(Instant, ExtensionId)>,
+    uncertain: Vec<(Instant, RequestId, ExtensionId)>,
+    /// Those of them at the time at which entries were missing.
+    lost: Vec<(RequestId, ExtensionId)>,
 }
 
 struct OpenRequest {
@@ -146,7 +148,7 @@ impl RequestBook {
         requests.open.retain(|_, one| one.subject.is_kept() || one.made + OUTDATED > now);
         let Requests { open, joinable, .. } = &mut *requests;
         joinable.retain(|_, id| open.contains_key(id));
-        requests.uncertain.retain(|(at, _)| *at + UNCERTAIN > now);
+        requests.uncertain.retain(|(at, ..)| *at + UNCERTAIN > now);
         let due = requests.open.iter_mut().filter(|(_, one)| match one.posted {
             None => true,
             Some(at) => one.subject.is_kept() && at + POST_AGAIN <= now,
@@ -180,8 +182,8 @@ impl RequestBook {
         let mut requests = self.inner.lock();
         let Some(one) = requests.open.remove(&id) else { return };
         requests.joinable.remove(&one.subject);
-        if let RequestSubject::Notice(id) = one.subject {
-            requests.uncertain.push((Instant::now(), id));
+        if let RequestSubject::Notice(extension) = one.subject {
+            requests.uncertain.push((Instant::now(), id, extension));
         }
         for caller in one.waiting {
             // A caller that left needs no answer.
@@ -189,10 +191,23 @@ impl RequestBook {
         }
     }
 
-    /// Asks again for what was answered lately: entries are missing, maybe with the answers.
-    pub(crate) fn after_gap(&self) {
-        let uncertain = std::mem::take(&mut self.inner.lock().uncertain);
-        for (_, id) in uncertain {
+    /// Keeps what was answered lately until a snapshot tells which answers hold: entries are missing.
+    pub(crate) fn note_gap(&self) {
+        let mut requests = self.inner.lock();
+        let uncertain = std::mem::take(&mut requests.uncertain);
+        requests.lost.extend(uncertain.into_iter().map(|(_, request, id)| (request, id)));
+    }
+
+    /// Asks again for webhooks that were answered lately, but for those whose answers a snapshot has.
+    pub(crate) fn after_snapshot(&self, answered: &[(RequestId, RequestAnswer)]) {
+        let mut requests = self.inner.lock();
+        let holds = |request| answered.iter().any(|(one, _)| *one == request);
+        let mut lost = std::mem::take(&mut requests.lost);
+        lost.retain(|(request, _)| !holds(*request));
+        let uncertain = requests.uncertain.extract_if(.., |(_, request, _)| !holds(*request));
+        lost.extend(uncertain.map(|(_, request, id)| (request, id)));
+        drop(requests);
+        for (_, id) in lost {
             self.notice(id);
         }
     }
@@ -231,10 +246,24 @@ mod tests {
             book.answered(id, RequestAnswer::Read);
         }
         assert_eq!(book.due(), []);
-        book.after_gap();
-        assert_eq!(book.due().len(), 1, "the answer may be lost");
-        book.after_gap();
-        assert_eq!(book.due().len(), 1);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_webhook_is_posted_again_unless_the_snapshot_after_a_gap_has_its_answer() {
+        let book = RequestBook::default();
+        let (kept, lost) = (book.notice(id("provider/one")), book.notice(id("provider/other")));
+        let open = book.notice(id("provider/open"));
+        book.answered(kept, RequestAnswer::Read);
+        book.answered(lost, RequestAnswer::Read);
+        book.due().into_iter().for_each(|(id, _)| book.posted(id));
+        book.note_gap();
+        tokio::time::advance(UNCERTAIN).await;
+        assert!(book.due().iter().all(|(one, _)| *one == open), "the snapshot is not there yet");
+        let answered = [(kept, RequestAnswer::Read)];
+        book.after_snapshot(&answered);
+        let due = book.due().into_iter().filter(|(one, _)| *one != open);
+        let due: Vec<RequestSubject> = due.map(|(_, subject)| subject).collect();
+        assert_eq!(due, [RequestSubject::Notice(id("provider/other"))]);
     }
 
     #[tokio::test(start_paused = true)]

@@ -63,6 +63,8 @@ pub(super) struct IntakeReport {
     pub(super) failures: Vec<(ExtensionId, Error)>,
     pub(super) over_capacity: usize,
     pub(super) gone: Vec<Gone>,
+    /// Requests about extensions whose absence is not certain yet.
+    pub(super) unanswered: Vec<(ExtensionId, Vec<Received>)>,
     pub(super) new_faults: Vec<Fault>,
 }
 
@@ -77,24 +79,34 @@ pub(super) fn take_in(
     let responds = reads.iter().any(|read| !read.outcome.as_ref().is_err_and(is_of_backend));
     handle.store.change(|change| {
         for ReadResult { id, outcome, number, requests } in reads {
-            if outcome.as_ref().err().is_none_or(Error::is_not_found) {
-                answer(handle, &id, &requests);
-            }
+            let has_answer = outcome.as_ref().err().is_none_or(Error::is_not_found);
             if number.is_outdated(&id) {
+                if has_answer {
+                    answer(handle, &id, &requests);
+                }
                 continue;
             }
-            if outcome.as_ref().err().is_none_or(Error::is_not_found) {
+            if has_answer {
                 number.applied(&id);
             }
             let known = change.backend(handle.id());
             // A failed read of an unknown name must not mark an extension as incomplete.
             let known = origin == ReadOrigin::Backend
                 || known.is_some_and(|known| known.get(&id).is_some());
+            let name = id.clone();
             match outcome {
                 Ok(extension) => report.put(change, handle, id, extension),
                 Err(error) if error.is_not_found() => report.miss(change, handle, id),
                 Err(error) if known => report.fail(handle, id, error, responds),
                 Err(error) => report.failures.push((id, error)),
+            }
+            let known = change.backend(handle.id());
+            // Requests about a removal are answered once it is certain: their replicas may show it, and
+            // would show the extension again.
+            if has_answer && known.is_some_and(|known| known.is_doubted(&name)) {
+                report.unanswered.push((name, requests));
+            } else if has_answer {
+                answer(handle, &name, &requests);
             }
         }
     });
@@ -201,7 +213,7 @@ pub(super) async fn read_all(handle: &BackendHandle, ids: Vec<ExtensionId>) -> V
 }
 
 /// Answers requests for a read. What the read found goes to the outbox in the same change.
-fn answer(handle: &BackendHandle, id: &ExtensionId, requests: &[Received]) {
+pub(super) fn answer(handle: &BackendHandle, id: &ExtensionId, requests: &[Received]) {
     if let Some(share) = &handle.share {
         share.outbox.answer(Some(id), share.inbox.answer(id, requests));
     }

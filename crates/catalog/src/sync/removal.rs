@@ -1,5 +1,6 @@
 //! Removals: "not found" is believed only if the backend shows that it would return something.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,7 +11,7 @@ use tokio::time::Instant;
 
 use crate::index::delta::BackendDelta;
 use crate::sync::backend_handle::BackendHandle;
-use crate::sync::intake::{Gone, IntakeReport, ReadOrigin, ReadResult, read_one, take_in};
+use crate::sync::intake::{Gone, IntakeReport, ReadOrigin, ReadResult, answer, read_one, take_in};
 
 /// Maximum number of other extensions that are read before a removal is carried out.
 const WITNESSES_MAX: usize = 3;
@@ -30,9 +31,15 @@ pub(super) async fn apply(
     // Outside the change of the index: to check a removal, other extensions are read.
     let gone = std::mem::take(&mut report.gone);
     if !gone.is_empty() {
+        let settled: BTreeSet<ExtensionId> = gone.iter().map(|gone| gone.id().clone()).collect();
         let kept = settle(handle, gone).await;
         let later = Instant::now() + DOUBT_AGAIN;
         report.doubted.extend(kept.into_iter().map(|id| (id, later)));
+        // Also where the removal is not believed: another read would find the same.
+        let requests = std::mem::take(&mut report.unanswered).into_iter();
+        for (id, requests) in requests.filter(|(id, _)| settled.contains(id)) {
+            answer(handle, &id, &requests);
+        }
     }
     report
 }

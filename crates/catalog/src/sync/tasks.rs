@@ -138,8 +138,17 @@ async fn refresh(handle: &BackendHandle, id: ExtensionId) {
         None if report.incomplete.is_empty() => RefreshOutcome::Complete,
         None => RefreshOutcome::Incomplete,
     };
+    if let Some(share) = &handle.share
+        && !failed
+        && report.doubted.is_empty()
+    {
+        share.outbox.give_up_reading(&id);
+    }
     // A request that came during the read needs another one.
-    let again = handle.share.as_ref().is_some_and(|share| !failed && share.inbox.has(&id));
+    let again = handle
+        .share
+        .as_ref()
+        .is_some_and(|share| !failed && share.inbox.has(&id) && report.doubted.is_empty());
     handle.refreshes.change(|queue| {
         let now = Instant::now();
         queue.done(id.clone(), outcome, now);
