@@ -22,6 +22,7 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 use registry_core::models::backend_id::BackendId;
+use registry_fleet::epoch::LogPosition;
 use registry_fleet::leases::Leases;
 use registry_fleet::log::SharedLog;
 use registry_fleet::replica::ReplicaId;
@@ -55,6 +56,8 @@ pub struct Fleet {
 pub struct ReplicationReport {
     /// Role of the replica.
     pub role: ReplicaRole,
+    /// Position of the last entry that it has applied or written.
+    pub position: LogPosition,
     /// Time since the last entry of the log.
     pub heard: Duration,
     /// True while entries are missing.
@@ -117,6 +120,7 @@ impl Replicator {
             let progress = backend.share.progress();
             let report = ReplicationReport {
                 role: backend.share.role(),
+                position: progress.position,
                 heard: progress.heard.elapsed(),
                 has_gap: progress.has_gap,
                 counts: backend.share.counts(),

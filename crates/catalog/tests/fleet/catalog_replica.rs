@@ -10,7 +10,6 @@ use registry_core::backend::Backend;
 use registry_core::models::backend_id::BackendId;
 use registry_core::models::naming::ExtensionId;
 use registry_core::models::scope::Scope;
-use registry_fleet::leases::Leases;
 use registry_fleet::log::SharedLog;
 use registry_fleet::replica::ReplicaId;
 use registry_fleet::state::{EnginePresence, EngineState};
@@ -18,8 +17,13 @@ use registry_testing::fleet::engine::EngineConnection;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
+use crate::applied_order::ObservedConnection;
+
 /// Time to live of a backend's data, and so the time between two cycles.
 pub const TTL: Duration = Duration::from_mins(5);
+
+/// Fingerprint of every backend's configuration.
+pub const FINGERPRINT: &str = "configuration";
 
 const RULES: Rules = Rules {
     merge: Merge::Owner,
@@ -35,7 +39,9 @@ const RULES: Rules = Rules {
 
 /// A replica's place in a fleet.
 pub struct Membership {
-    pub connection: Arc<EngineConnection>,
+    pub connection: Arc<ObservedConnection>,
+    /// The same connection, for leases.
+    pub leases: Arc<EngineConnection>,
     pub replica: ReplicaId,
     /// Number of replicas.
     pub replicas: usize,
@@ -49,11 +55,10 @@ pub struct CatalogReplica {
 
 impl Membership {
     fn fleet(self) -> Fleet {
-        let Self { connection, replica, replicas } = self;
+        let Self { connection, leases, replica, replicas } = self;
         let engine = EngineState::default();
         engine.present(EnginePresence { replicas, ..EnginePresence::default() });
-        let (leases, log): (Arc<dyn Leases>, Arc<dyn SharedLog>) =
-            (Arc::clone(&connection) as _, Arc::clone(&connection) as _);
+        let log: Arc<dyn SharedLog> = Arc::clone(&connection) as _;
         Fleet { leases, log, snapshots: connection, replica, engine }
     }
 }
@@ -61,10 +66,14 @@ impl Membership {
 impl CatalogReplica {
     /// Starts a catalog, without others unless it is a member of a fleet.
     pub fn start(backends: Vec<Arc<dyn Backend>>, membership: Option<Membership>) -> Self {
-        let fingerprints = backends.iter().map(|one| (one.id(), "configuration".to_owned()));
+        let fingerprints = backends.iter().map(|one| (one.id(), FINGERPRINT.to_owned()));
         let fingerprints = fingerprints.collect();
+        let connection = membership.as_ref().map(|membership| Arc::clone(&membership.connection));
         let fleet = membership.map(|membership| (membership.fleet(), fingerprints));
         let catalog = Catalog::replicated(backends, RULES, None, fleet);
+        if let Some(connection) = connection {
+            connection.observe(&catalog);
+        }
         let tasks = catalog.start();
         Self { catalog, tasks }
     }

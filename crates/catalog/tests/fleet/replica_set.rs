@@ -10,6 +10,7 @@ use registry_testing::fleet::engine::{EngineConnection, MemoryEngine};
 use registry_testing::fleet::fault::Fault;
 use registry_testing::memory::MemoryBackend;
 
+use crate::applied_order::ObservedConnection;
 use crate::backend_path::{BackendPath, Pace, PathState};
 use crate::catalog_replica::{CatalogReplica, Membership};
 use crate::contents::{Contents, shown};
@@ -34,11 +35,13 @@ struct Place {
     starts: usize,
     /// Of the replicas that were here before.
     backward: Vec<Backward>,
+    violations: Vec<String>,
 }
 
 struct RunningReplica {
     replica: CatalogReplica,
     connection: Arc<EngineConnection>,
+    order: Arc<ObservedConnection>,
     paths: Vec<Arc<BackendPath>>,
     observer: Arc<Observer>,
 }
@@ -66,8 +69,10 @@ impl ReplicaSet {
         let (paths, dynamic) = self.paths();
         let Some(place) = self.places.get_mut(at) else { return };
         place.starts += 1;
+        let order = ObservedConnection::new(Arc::clone(&connection));
         let membership = self.scenario.is_shared.then(|| Membership {
-            connection: Arc::clone(&connection),
+            connection: Arc::clone(&order),
+            leases: Arc::clone(&connection),
             replica: format!("replica-{at}-{}", place.starts).parse().unwrap(),
             replicas: self.scenario.replicas,
         });
@@ -75,7 +80,7 @@ impl ReplicaSet {
         let observer = Observer::new(at);
         let watch = Arc::clone(&observer).watch(replica.views(), self.scenario.backends.to_vec());
         replica.spawn(watch);
-        place.running = Some(RunningReplica { replica, connection, paths, observer });
+        place.running = Some(RunningReplica { replica, connection, order, paths, observer });
     }
 
     /// Ends a replica as a kill does: nothing that it began is carried out.
@@ -87,6 +92,7 @@ impl ReplicaSet {
             place.and_then(|place| place.running.take().map(|it| (place, it)))
         {
             place.backward.extend(killed.observer.backward());
+            place.violations.extend(killed.order.violations());
         }
     }
 
@@ -149,6 +155,13 @@ impl ReplicaSet {
     pub fn backward(&self) -> Vec<Backward> {
         let ended = self.places.iter().flat_map(|place| place.backward.clone());
         ended.chain(self.observers().iter().flat_map(|it| it.backward())).collect()
+    }
+
+    /// Returns the entries that any replica applied out of the order of the log.
+    pub fn violations(&self) -> Vec<String> {
+        let ended = self.places.iter().flat_map(|place| place.violations.clone());
+        let running = self.places.iter().filter_map(|place| place.running.as_ref());
+        ended.chain(running.flat_map(|it| it.order.violations())).collect()
     }
 
     fn running(&self, at: usize) -> Option<&RunningReplica> {

@@ -27,6 +27,8 @@ pub struct Report {
     /// One for each of these webhooks and each replica that ran all the time since.
     pub delays: Vec<Delay>,
     pub backward: Vec<Backward>,
+    /// Entries that a replica applied out of the order of the log.
+    pub violations: Vec<String>,
     /// Time after the end at which all replicas showed what the backends have; `None` if they never
     /// did.
     pub right_after: Option<Duration>,
@@ -34,13 +36,26 @@ pub struct Report {
 
 impl Report {
     /// Fails unless the replicas agreed in time after each incident, and in the end on what the
-    /// backends have.
+    /// backends have; applied the log in order; showed webhooks in time; and showed no content after a
+    /// newer one.
     pub fn assert_right(&self) {
-        assert!(self.agreed_after() <= self.scenario.agree_within(), "{self:#}");
+        assert_eq!(self.failures(), Vec::<&str>::new(), "{self:#}");
+    }
+
+    /// Returns the rules that were broken.
+    pub fn failures(&self) -> Vec<&'static str> {
         let right_within = self.scenario.right_within();
-        assert!(self.right_after.is_some_and(|time| time <= right_within), "{self:#}");
-        assert_eq!(self.disordered, 0, "{self:#}");
-        assert_eq!(self.late().count(), 0, "{self:#}");
+        let is_right = self.right_after.is_some_and(|time| time <= right_within);
+        let agreed = self.agreed_after() <= self.scenario.agree_within();
+        let rules = [
+            (is_right, "the replicas show what the backends have"),
+            (agreed, "the replicas agree after each incident"),
+            (self.disordered == 0, "positions of the log rise"),
+            (self.violations.is_empty(), "replicas apply the log in order"),
+            (self.late().next().is_none(), "webhooks show in time"),
+            (self.backward.is_empty(), "content never goes backward"),
+        ];
+        rules.into_iter().filter(|(holds, _)| !holds).map(|(_, rule)| rule).collect()
     }
 
     /// Returns the longest time from the end of an incident until all replicas showed the same.
@@ -75,6 +90,9 @@ impl Report {
             let (time, id, after) = (at(webhook.at), &webhook.name.1, seconds(*after));
             let allowed = seconds(*allowed);
             write!(f, "\n{time:.1}: replica {replica} shows {id} after {after}, not {allowed}")?;
+        }
+        for violation in &self.violations {
+            write!(f, "\n{violation}")?;
         }
         for Backward { replica, id, at: time, from, to } in &self.backward {
             write!(

@@ -1,5 +1,6 @@
 //! One simulation, in virtual time.
 
+use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,6 +14,7 @@ use crate::incident::{Incident, IncidentRecord};
 use crate::replica_set::ReplicaSet;
 use crate::report::Report;
 use crate::scenario::{Activity, Scenario};
+use crate::watchdog::{LastEvent, Stuck, watched};
 use crate::webhook::{Delay, Webhook};
 use crate::world::World;
 
@@ -25,6 +27,8 @@ const BETWEEN_INCIDENTS: Duration = Duration::from_mins(1);
 const SECOND_MAX: Duration = Duration::from_secs(10);
 /// Share of changes that a webhook tells, in percent.
 const ANNOUNCED: u8 = 80;
+/// Time on the wall clock without an event after which a simulation hangs.
+const IDLE_MAX: Duration = Duration::from_secs(30);
 const LOOK_EVERY: Duration = Duration::from_millis(250);
 
 struct Simulation {
@@ -35,15 +39,25 @@ struct Simulation {
     ends_at: Instant,
     webhooks: Mutex<Vec<Webhook>>,
     incidents: Mutex<Vec<IncidentRecord>>,
+    last: Arc<LastEvent>,
 }
 
-/// Plays a scenario.
+/// Plays a scenario. Panics if it hangs.
 pub fn play(scenario: Scenario) -> Report {
+    try_play(scenario).unwrap_or_else(|stuck| panic!("{stuck}"))
+}
+
+/// Plays a scenario, unless it hangs.
+pub fn try_play(scenario: Scenario) -> Result<Report, Stuck> {
+    watched(scenario.seed, IDLE_MAX, move |last| run(scenario, last))
+}
+
+fn run(scenario: Scenario, last: Arc<LastEvent>) -> Report {
     // The catalogs draw from the generator of the thread.
     fastrand::seed(scenario.seed);
     let runtime = Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
     runtime.block_on(async {
-        let simulation = Simulation::start(scenario);
+        let simulation = Simulation::start(scenario, last);
         tokio::join!(
             simulation.change(),
             simulation.read(),
@@ -55,7 +69,7 @@ pub fn play(scenario: Scenario) -> Report {
 }
 
 impl Simulation {
-    fn start(scenario: Scenario) -> Self {
+    fn start(scenario: Scenario, last: Arc<LastEvent>) -> Self {
         let world = World::new(scenario.seed, scenario.backends);
         let replicas = ReplicaSet::start(scenario, &world.backends);
         Self {
@@ -66,6 +80,7 @@ impl Simulation {
             ends_at: Instant::now() + scenario.duration,
             webhooks: Mutex::default(),
             incidents: Mutex::default(),
+            last,
         }
     }
 
@@ -75,6 +90,7 @@ impl Simulation {
             let running = self.replicas.lock().running_places();
             let mut world = self.world.lock();
             let Some(change) = world.change() else { continue };
+            self.note(format_args!("{change:?}"));
             if change.published.is_none() {
                 let mut webhooks = self.webhooks.lock();
                 let of_name = webhooks.iter_mut().filter(|webhook| webhook.name == change.name);
@@ -138,7 +154,9 @@ impl Simulation {
 
     async fn happen(&self, incident: Incident) -> IncidentRecord {
         let begun = Instant::now();
+        self.note(format_args!("{incident:?} began"));
         incident.happen(&self.replicas).await;
+        self.note(format_args!("{incident:?} ended"));
         IncidentRecord { incident, begun, ended: Instant::now(), agreed_after: None }
     }
 
@@ -162,11 +180,17 @@ impl Simulation {
         let truth = stored(&backends).await;
         let mut right_after = None;
         while begun.elapsed() <= self.scenario.right_within() && right_after.is_none() {
+            self.note("the end, while the replicas come to agree");
             let is_right = self.replicas.lock().common_contents().as_ref() == Some(&truth);
             right_after = is_right.then(|| begun.elapsed());
             sleep(LOOK_EVERY).await;
         }
         self.report(right_after)
+    }
+
+    /// Notes an event for the watchdog.
+    fn note(&self, event: impl fmt::Display) {
+        self.last.note(format_args!("{event} at {:.1} s", self.begun.elapsed().as_secs_f64()));
     }
 
     fn report(self, right_after: Option<Duration>) -> Report {
@@ -191,6 +215,7 @@ impl Simulation {
             webhooks: webhooks.len(),
             delays,
             backward: replicas.backward(),
+            violations: replicas.violations(),
             incidents,
             right_after,
         }
