@@ -155,30 +155,29 @@ impl BackendShare {
         change(&mut self.counts.lock());
     }
 
-    /// Waits until this replica may make cycles over the backend: at once as the writer, never as a
-    /// follower, and alone after a time that grows with the number of replicas, so that they do not
-    /// all ask the backend in a short outage of the engine.
+    /// Waits until this replica may make cycles over the backend: at once as the writer, otherwise a time
+    /// after the last entry of the log that grows with the number of replicas, so that they do not all
+    /// ask the backend in a short outage of the engine. Also as a follower: one that cannot read what
+    /// the writer publishes hears nothing.
     pub(crate) async fn may_cycle(&self, is_listed: bool, ttl: Duration) {
         let mut roles = self.roles();
         loop {
             let role = *roles.borrow_and_update();
             let from = match role {
                 ReplicaRole::Writer { .. } => return,
-                ReplicaRole::Follower => None,
-                ReplicaRole::Alone { since } if !is_listed => Some(since + EMPTY_PATIENCE),
-                ReplicaRole::Alone { .. } => Some(self.progress().heard + self.patience(ttl)),
-            };
-            let permitted = async {
-                match from {
-                    Some(from) => sleep_until(from).await,
-                    None => std::future::pending().await,
+                ReplicaRole::Alone { since } if !is_listed => since + EMPTY_PATIENCE,
+                ReplicaRole::Alone { .. } | ReplicaRole::Follower => {
+                    self.progress().heard + self.patience(ttl)
                 }
             };
+            if from <= Instant::now() {
+                return;
+            }
             tokio::select! {
                 biased;
                 // An error cannot come: the sender lives as long as `self`.
                 _ = roles.changed() => {}
-                () = permitted => return,
+                () = sleep_until(from) => {}
             }
         }
     }

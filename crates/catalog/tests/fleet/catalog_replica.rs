@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use registry_catalog::index::view::View;
-use registry_catalog::replication::Fleet;
+use registry_catalog::replication::{Fleet, ReplicaRole};
 use registry_catalog::{Catalog, Merge, Rules};
 use registry_core::backend::Backend;
 use registry_core::models::backend_id::BackendId;
@@ -91,6 +91,11 @@ impl CatalogReplica {
             // Unknown names are part of it, and backends that cannot be reached.
             let _ = catalog.reader.find(&id, Scope::All).await;
         });
+    }
+
+    /// Returns what the replica does about its first backend.
+    pub fn role(&self) -> ReplicaRole {
+        self.catalog.replicator.as_ref().unwrap().reports()[0].1.role
     }
 
     pub fn view(&self) -> Arc<View> {

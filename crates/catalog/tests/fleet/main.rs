@@ -21,6 +21,7 @@ mod replica_set;
 mod report;
 mod scenario;
 mod simulation;
+mod unreadable_writers;
 mod watchdog;
 mod webhook;
 mod world;
