@@ -143,6 +143,7 @@ fn every_metric_is_named_here() {
             "extension_registry_lease_fenced_total counter",
             "extension_registry_lease_takeovers_total counter",
             "extension_registry_log_lines_dropped_total counter",
+            "extension_registry_misconfigured_replicas gauge",
             "extension_registry_panics_total counter",
             "extension_registry_pin_conflicts_total counter",
             "extension_registry_refused_requests_total counter",

@@ -154,9 +154,11 @@ async fn report(
     loop {
         ticks.tick().await;
         let before = state.report().presence;
-        let Ok(replicas) = members.present(&replica).await else { continue };
-        metrics.replicas(replicas);
-        tell(before, state.report().presence);
+        if members.present(&replica).await.is_ok() {
+            let now = state.report().presence;
+            metrics.presence(now);
+            tell(before, now);
+        }
     }
 }
 

@@ -4,7 +4,7 @@ use prometheus::{
     GaugeVec, HistogramOpts, HistogramVec, IntCounterVec, IntGaugeVec, Opts, Registry,
 };
 
-use crate::metrics::{BUCKETS, counters};
+use crate::metrics::{BUCKETS, counters, gauges};
 
 /// The metrics of all backends. The series of a backend exist once it is prepared.
 #[derive(Clone)]
@@ -164,8 +164,4 @@ impl BackendMetrics {
     pub fn stale_answer(&self, backend: &str) {
         self.stale.with_label_values(&[backend]).inc();
     }
-}
-
-fn gauges(name: &str, help: &str, labels: &[&str]) -> prometheus::Result<IntGaugeVec> {
-    IntGaugeVec::new(Opts::new(name, help), labels)
 }

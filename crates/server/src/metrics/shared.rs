@@ -5,10 +5,11 @@ use registry_core::models::backend_id::BackendId;
 use registry_core::models::backend_kind::BackendKind;
 use registry_fleet::failure::AwayReason;
 use registry_fleet::metrics::{EngineCall, EngineMetrics, EngineOperation};
+use registry_fleet::state::EnginePresence;
 
-use crate::metrics::counters;
 use crate::metrics::engines::EngineSeries;
 use crate::metrics::replication::ReplicationMetrics;
+use crate::metrics::{counters, gauges};
 
 const OK: &str = "ok";
 
@@ -17,6 +18,7 @@ const OK: &str = "ok";
 pub struct SharedMetrics {
     calls: EngineSeries,
     replicas: IntGaugeVec,
+    misconfigured: IntGaugeVec,
     pin_conflicts: IntCounterVec,
     /// The log.
     pub replication: ReplicationMetrics,
@@ -33,6 +35,12 @@ impl SharedMetrics {
             &[],
         )?;
         registry.register(Box::new(replicas.clone()))?;
+        let misconfigured = gauges(
+            "extension_registry_misconfigured_replicas",
+            "Replicas of this name that are configured unlike this one, by what differs",
+            &["reason"],
+        )?;
+        registry.register(Box::new(misconfigured.clone()))?;
         let pin_conflicts = counters(
             "extension_registry_pin_conflicts_total",
             "Archives of a backend whose digest differs from the first one of all replicas",
@@ -40,7 +48,7 @@ impl SharedMetrics {
         )?;
         registry.register(Box::new(pin_conflicts.clone()))?;
         let replication = ReplicationMetrics::new(registry)?;
-        Ok(Self { calls, replicas, pin_conflicts, replication })
+        Ok(Self { calls, replicas, misconfigured, pin_conflicts, replication })
     }
 
     /// Creates every series at 0, also those of these backends.
@@ -58,13 +66,17 @@ impl SharedMetrics {
         outcomes.extend(AwayReason::ALL.map(AwayReason::as_str));
         self.calls.prepare(&operations, &outcomes);
         self.connected(false);
-        self.replicas(0);
+        self.presence(EnginePresence::default());
     }
 
-    /// Sets the number of replicas.
-    pub fn replicas(&self, count: usize) {
-        let count = i64::try_from(count).unwrap_or(i64::MAX);
-        self.replicas.with_label_values::<&str>(&[]).set(count);
+    /// Sets the numbers of replicas.
+    pub fn presence(&self, presence: EnginePresence) {
+        let number = |count| i64::try_from(count).unwrap_or(i64::MAX);
+        self.replicas.with_label_values::<&str>(&[]).set(number(presence.replicas));
+        let EnginePresence { differing, foreign, .. } = presence;
+        for (reason, count) in [("configuration", differing), ("secret", foreign)] {
+            self.misconfigured.with_label_values(&[reason]).set(number(count));
+        }
     }
 
     /// Counts an archive of a backend that is not the first one of all replicas.
