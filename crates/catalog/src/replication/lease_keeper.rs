@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use registry_fleet::epoch::Epoch;
+use registry_fleet::epoch::{Epoch, LogPosition};
 use registry_fleet::failure::{Away, AwayReason};
 use registry_fleet::leases::{LEASE, LeaseState};
 use tokio::time::{Instant, sleep};
@@ -14,7 +14,7 @@ use crate::LOG_TARGET;
 use crate::replication::Replicator;
 use crate::replication::follower::lose_engine;
 use crate::replication::shared_backend::SharedBackend;
-use crate::replication::writer::{step_down, take_over};
+use crate::replication::writer::{Takeover, step_down, take_over};
 use crate::share::role::ReplicaRole;
 
 /// Pause between renewals.
@@ -35,6 +35,9 @@ const BLIND_MAX: Duration = Duration::from_secs(5);
 /// Time for which it does not try again.
 const BLIND_STAYS_AWAY: Duration = Duration::from_secs(30);
 
+/// Time for which a replica that lacks entries leaves the lease to others, which try more often.
+const YIELDS_FOR: Duration = Duration::from_secs(6);
+
 /// State of the lease, as its keeper knows it.
 struct Keeper {
     replicator: Arc<Replicator>,
@@ -48,6 +51,8 @@ struct Keeper {
     /// Attempts in a row without an answer.
     unanswered: u32,
     failing_since: Option<Instant>,
+    /// End of the log when it gave the lease to a replica that has all entries.
+    yielded: Option<LogPosition>,
 }
 
 pub(super) async fn keep_lease(replicator: Arc<Replicator>, backend: Arc<SharedBackend>) {
@@ -61,6 +66,7 @@ pub(super) async fn keep_lease(replicator: Arc<Replicator>, backend: Arc<SharedB
         tries_from: now,
         unanswered: 0,
         failing_since: None,
+        yielded: None,
     };
     loop {
         if let ReplicaRole::Writer { epoch } = keeper.backend.share.role() {
@@ -182,12 +188,17 @@ impl Keeper {
         self.replicator.leases.fetch_add(1, Ordering::Relaxed);
         self.backend.share.saw(epoch);
         self.deadline = now + DEADLINE;
-        if take_over(&self.backend, fleet, epoch, tail).await {
+        let yields = self.backend.share.replicas() > 1 && self.yielded != Some(tail);
+        match take_over(&self.backend, fleet, epoch, tail, yields).await {
             // Requests that came before are still without an answer.
-            self.replicator.reread_requests();
-        } else {
-            let _ = self.release().await;
+            Takeover::Done => return self.replicator.reread_requests(),
+            Takeover::Yielded => {
+                self.yielded = Some(tail);
+                self.tries_from = Instant::now() + YIELDS_FOR;
+            }
+            Takeover::Failed => {}
         }
+        let _ = self.release().await;
     }
 
     /// Lets a lease end that this replica may hold without knowing: over a slow connection, attempts

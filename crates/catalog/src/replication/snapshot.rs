@@ -51,6 +51,7 @@ pub(super) async fn write_snapshot(
     fleet.snapshots.write(&fleet.replica, backend.topic(), &snapshot).await?;
     if let Some(unpublished) = unpublished {
         backend.share.outbox.confirm(&unpublished);
+        backend.share.recent.add(unpublished.extensions());
         settle_requests(backend, &answered);
     }
     Ok(true)

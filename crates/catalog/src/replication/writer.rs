@@ -28,20 +28,37 @@ const OUTDATED: u64 = 5000;
 /// Names that the log lacks, from which on a snapshot is cheaper than entries.
 const ENTRIES_MAX: usize = 1000;
 
+/// What became of an attempt to be the writer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Takeover {
+    /// This replica is the writer.
+    Done,
+    /// This replica lacks entries that others may have.
+    Yielded,
+    /// The own state could not be published.
+    Failed,
+}
+
 /// Becomes the writer in an epoch. Publishes the own state unless this replica has applied the log
-/// to its end. Returns false if that fails.
+/// to its end. If it `yields`, it does not publish a state that lacks entries.
 pub(super) async fn take_over(
     backend: &SharedBackend,
     fleet: &Fleet,
     epoch: Epoch,
     tail: LogPosition,
-) -> bool {
-    let _ = timeout(READ_MAX, backend.share.reached(tail)).await;
+    yields: bool,
+) -> Takeover {
+    if !backend.share.progress().has_gap {
+        let _ = timeout(READ_MAX, backend.share.reached(tail)).await;
+    }
     let progress = backend.share.progress();
     let connects = progress.position == tail
         && tail != LogPosition::START
         && !progress.has_gap
         && backend.share.outbox.len() <= ENTRIES_MAX;
+    if !connects && yields && progress.position < tail {
+        return Takeover::Yielded;
+    }
     if !connects {
         let begin = LogPosition::first_of(epoch);
         match write_snapshot(backend, fleet, begin).await {
@@ -49,7 +66,9 @@ pub(super) async fn take_over(
                 now.position = begin;
                 now.has_gap = false;
             }),
-            Ok(false) | Err(WriteFailure::Away(_) | WriteFailure::Fenced) => return false,
+            Ok(false) | Err(WriteFailure::Away(_) | WriteFailure::Fenced) => {
+                return Takeover::Failed;
+            }
         }
     }
     let now = Instant::now();
@@ -62,7 +81,7 @@ pub(super) async fn take_over(
         "shared: this replica {found}, and reads the backend for all replicas from now on");
     backend.share.change_progress(|now| now.written = Some(epoch));
     backend.share.set_role(ReplicaRole::Writer { epoch });
-    true
+    Takeover::Done
 }
 
 /// Ends the role of the writer. What is not published yet becomes requests to the next one.
