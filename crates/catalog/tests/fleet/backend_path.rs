@@ -65,7 +65,7 @@ impl Pace {
     /// Returns the time until the backend looks, and from then until the answer arrives.
     fn next(&mut self) -> (Duration, Duration) {
         let is_tail = self.has_tails && self.rng.u64(0..TAIL) == 0;
-        let millis = self.rng.u64(if is_tail { 100..=16_000 } else { 20..=80 });
+        let millis = self.rng.u64(if is_tail { 100..=16_000 } else { 20..=100 });
         let before = self.rng.u64(0..=millis);
         (Duration::from_millis(before), Duration::from_millis(millis - before))
     }
@@ -125,6 +125,7 @@ impl Backend for BackendPath {
     }
 
     async fn extension(&self, id: &ExtensionId) -> Result<Extension> {
+        self.questions.reads((self.id(), id.clone()));
         self.ask(QuestionKind::Extension, self.backend.extension(id)).await
     }
 

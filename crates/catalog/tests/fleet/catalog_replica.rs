@@ -93,9 +93,15 @@ impl CatalogReplica {
         });
     }
 
-    /// Returns what the replica does about its first backend.
-    pub fn role(&self) -> ReplicaRole {
-        self.catalog.replicator.as_ref().unwrap().reports()[0].1.role
+    /// Returns its role about the first backend; `None` without an engine.
+    pub fn role(&self) -> Option<ReplicaRole> {
+        let reports = self.catalog.replicator.as_ref()?.reports();
+        reports.first().map(|(_, report)| report.role)
+    }
+
+    /// Returns true if it reads the first backend for all.
+    pub fn is_writer(&self) -> bool {
+        self.role().is_some_and(ReplicaRole::is_writer)
     }
 
     pub fn view(&self) -> Arc<View> {

@@ -72,6 +72,12 @@ impl Incident {
         }
     }
 
+    /// Ends or stops the replica that reads the backends.
+    pub fn of_writer(rng: &mut Rng, writer: usize) -> Self {
+        let lasts = Duration::from_millis(rng.u64(5000..=40_000));
+        if rng.bool() { Self::Restarted(writer, lasts) } else { Self::Paused(writer, lasts) }
+    }
+
     /// Returns true unless it is an incident of another replica alone.
     pub fn concerns(self, replica: usize) -> bool {
         match self {

@@ -29,7 +29,7 @@ mod world;
 use std::time::Duration;
 
 use crate::report::Report;
-use crate::scenario::{Activity, Scenario};
+use crate::scenario::{Activity, IncidentChoice, Scenario};
 use crate::simulation::play;
 
 /// Number of seeds that every run of the tests plays.
@@ -72,6 +72,18 @@ fn three_replicas_ask_the_backends_as_often_as_one() {
 #[ignore = "takes a minute: scripts/fleet-simulation runs it"]
 fn thirty_replicas_ask_the_backends_as_often_as_one() {
     ask_as_often_as_one(30);
+}
+
+#[test]
+fn webhooks_show_within_twelve_seconds_after_the_writer_ends_or_stops() {
+    let scenario = Scenario {
+        activity: Activity::Busy,
+        incidents: IncidentChoice::WriterEnds,
+        ..Scenario::QUIET_HOUR
+    };
+    let report = play(scenario);
+    assert!(report.incidents.len() > 40, "{report}");
+    report.assert_right();
 }
 
 #[test]

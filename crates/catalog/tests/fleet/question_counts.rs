@@ -1,7 +1,13 @@
 //! Number of questions that backends were asked.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::atomic::{AtomicUsize, Ordering};
+
+use parking_lot::Mutex;
+use tokio::time::Instant;
+
+use crate::contents::Name;
 
 /// What a backend is asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,15 +33,29 @@ impl QuestionKind {
 
 /// Counts of the questions of all replicas that reached a backend.
 #[derive(Debug, Default)]
-pub struct QuestionCounts([AtomicUsize; QuestionKind::ALL.len()]);
+pub struct QuestionCounts {
+    counts: [AtomicUsize; QuestionKind::ALL.len()],
+    /// Time of the last read of each extension.
+    read: Mutex<BTreeMap<Name, Instant>>,
+}
 
 impl QuestionCounts {
     pub fn count(&self, question: QuestionKind) {
-        self.0[question as usize].fetch_add(1, Ordering::Relaxed);
+        self.counts[question as usize].fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Notes that an extension is read now.
+    pub fn reads(&self, name: Name) {
+        self.read.lock().insert(name, Instant::now());
+    }
+
+    /// Returns the time at which the last read of an extension began.
+    pub fn read_at(&self, name: &Name) -> Option<Instant> {
+        self.read.lock().get(name).copied()
     }
 
     pub fn of(&self, question: QuestionKind) -> usize {
-        self.0[question as usize].load(Ordering::Relaxed)
+        self.counts[question as usize].load(Ordering::Relaxed)
     }
 
     pub fn all(&self) -> usize {

@@ -136,6 +136,12 @@ impl ReplicaSet {
         (0..self.places.len()).filter(|at| self.running(*at).is_some()).collect()
     }
 
+    /// Returns the replica that reads the first backend for all.
+    pub fn writer(&self) -> Option<usize> {
+        let is_writer = |at: &usize| self.running(*at).is_some_and(|it| it.replica.is_writer());
+        (0..self.places.len()).find(is_writer)
+    }
+
     /// Returns what all replicas show; `None` if they differ, or if one does not run.
     pub fn common_contents(&self) -> Option<Contents> {
         let running = self.places.iter().map(|place| place.running.as_ref());

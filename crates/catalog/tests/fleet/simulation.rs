@@ -13,7 +13,7 @@ use crate::contents::stored;
 use crate::incident::{Incident, IncidentRecord};
 use crate::replica_set::ReplicaSet;
 use crate::report::Report;
-use crate::scenario::{Activity, Scenario};
+use crate::scenario::{Activity, IncidentChoice, Scenario};
 use crate::watchdog::{LastEvent, Stuck, watched};
 use crate::webhook::{Delay, Webhook};
 use crate::world::World;
@@ -103,7 +103,8 @@ impl Simulation {
             let (backend, id) = &change.name;
             self.replicas.lock().notice(receiver, *backend, id);
             if let Some(number) = change.published {
-                self.webhooks.lock().push(Webhook::new(change.name, number, receiver));
+                let read_at = self.replicas.lock().questions.read_at(&change.name);
+                self.webhooks.lock().push(Webhook::new(change.name, number, receiver, read_at));
             }
         }
     }
@@ -129,16 +130,17 @@ impl Simulation {
 
     /// Lets incidents happen, alone or two at a time.
     async fn disturb(&self) {
-        if !self.scenario.has_incidents {
+        if self.scenario.incidents == IncidentChoice::None {
             return;
         }
         let mut rng = Rng::with_seed(self.scenario.seed);
         let mut next = self.begun + BETWEEN_INCIDENTS;
         while next < self.ends_at {
             sleep_until(next).await;
-            let first = Incident::random(&mut rng, self.scenario.replicas);
-            let second = Incident::random(&mut rng, self.scenario.replicas);
+            let first = self.incident(&mut rng);
+            let second = self.incident(&mut rng);
             let delay = rng.bool().then(|| SECOND_MAX.mul_f64(rng.f64()));
+            let delay = delay.filter(|_| self.scenario.incidents == IncidentChoice::Any);
             let second = async {
                 sleep(delay?).await;
                 Some(self.happen(second).await)
@@ -150,6 +152,14 @@ impl Simulation {
             self.incidents.lock().extend(records);
             next = (next + BETWEEN_INCIDENTS).max(Instant::now());
         }
+    }
+
+    fn incident(&self, rng: &mut Rng) -> Incident {
+        if self.scenario.incidents == IncidentChoice::WriterEnds {
+            let writer = self.replicas.lock().writer();
+            return Incident::of_writer(rng, writer.unwrap());
+        }
+        Incident::random(rng, self.scenario.replicas)
     }
 
     async fn happen(&self, incident: Incident) -> IncidentRecord {

@@ -60,7 +60,7 @@ async fn serves_under(payload: Option<&'static [u8]>) {
     };
     let replica = CatalogReplica::start(vec![Arc::clone(&backend) as _], Some(membership));
     sleep(TTL + Duration::from_secs(30)).await;
-    assert_eq!(replica.role(), ReplicaRole::Follower);
+    assert_eq!(replica.role(), Some(ReplicaRole::Follower));
     assert_eq!(replica.view().entries(Scope::All).len(), 1, "it reads the backend by itself");
     publish("provider/gcp");
     sleep(TTL + Duration::from_secs(30)).await;

@@ -8,6 +8,9 @@ use crate::contents::Name;
 use crate::incident::{Incident, IncidentRecord};
 use crate::scenario::{PROMPTLY, Scenario};
 
+/// Minimum time between two reads of one extension.
+const READ_INTERVAL: Duration = Duration::from_secs(1);
+
 /// A webhook about a release.
 #[derive(Clone, Debug)]
 pub struct Webhook {
@@ -17,6 +20,8 @@ pub struct Webhook {
     pub at: Instant,
     /// The replica that got it.
     receiver: usize,
+    /// Time at which the last read of the extension before it began.
+    read_at: Option<Instant>,
     /// Time at which the extension was removed.
     removed_at: Option<Instant>,
 }
@@ -34,8 +39,8 @@ pub struct Delay {
 
 impl Webhook {
     /// Returns a webhook that this replica gets now.
-    pub fn new(name: Name, change: u64, receiver: usize) -> Self {
-        Self { name, change, at: Instant::now(), receiver, removed_at: None }
+    pub fn new(name: Name, change: u64, receiver: usize, read_at: Option<Instant>) -> Self {
+        Self { name, change, at: Instant::now(), receiver, read_at, removed_at: None }
     }
 
     /// Notes that the extension is removed now.
@@ -45,8 +50,9 @@ impl Webhook {
 
     /// Returns the time that a replica may take to show it. Incidents that concern it, or the
     /// receiver, may delay it until they are over and then by the recovery. Those of another replica
-    /// may delay it by the recovery alone: the first read that fails may be that of the webhook. `None`
-    /// if the webhook may be lost with its receiver, or the extension was removed in this time.
+    /// may delay it by the recovery alone, which begins when that replica ends or stops; if it loses a
+    /// connection, the first call that fails may be that of the webhook. `None` if the webhook may be
+    /// lost with its receiver, or the extension was removed in this time.
     pub fn allowed(
         &self,
         replica: usize,
@@ -56,13 +62,17 @@ impl Webhook {
     ) -> Option<Duration> {
         let recovery = scenario.recovery();
         // At the start, the first writer is found like one after an incident.
-        let mut until = (self.at + scenario.promptly()).max(begun + recovery);
+        let mut until = (self.read_from() + scenario.promptly()).max(begun + recovery);
         for one in incidents {
             let concerns = [replica, self.receiver].iter().any(|at| one.incident.concerns(*at));
             if one.begun > until || one.ended + recovery < self.at {
                 continue;
             }
-            let ended = if concerns { one.ended } else { self.at };
+            let ended = match one.incident {
+                _ if concerns => one.ended,
+                Incident::Restarted(..) | Incident::Paused(..) => one.begun,
+                _ => self.at,
+            };
             if matches!(one.incident, Incident::Restarted(at, _) if at == self.receiver) {
                 return None;
             }
@@ -70,6 +80,11 @@ impl Webhook {
         }
         let is_removed = self.removed_at.is_some_and(|at| at <= until);
         (!is_removed).then(|| until - self.at)
+    }
+
+    /// Returns the time from which the extension may be read: one is read at most once a second.
+    fn read_from(&self) -> Instant {
+        self.read_at.map_or(self.at, |read| self.at.max(read + READ_INTERVAL))
     }
 }
 
