@@ -18,6 +18,7 @@ use crate::world::change_number;
 pub struct Observer {
     pub replica: usize,
     begun: Instant,
+    ended: Mutex<Option<Instant>>,
     observations: Mutex<Observations>,
 }
 
@@ -55,7 +56,8 @@ impl Observer {
     /// Begins with a replica that starts now.
     pub fn new(replica: usize) -> Arc<Self> {
         let observations = Observations { replica, ..Observations::default() };
-        Arc::new(Self { replica, begun: Instant::now(), observations: Mutex::new(observations) })
+        let (begun, ended) = (Instant::now(), Mutex::default());
+        Arc::new(Self { replica, begun, ended, observations: Mutex::new(observations) })
     }
 
     /// Watches views until the catalog is dropped.
@@ -73,9 +75,14 @@ impl Observer {
         }
     }
 
-    /// Returns true if the replica ran at this time.
-    pub fn ran_at(&self, time: Instant) -> bool {
-        self.begun <= time
+    /// Notes that the replica ends now.
+    pub fn end(&self) {
+        *self.ended.lock() = Some(Instant::now());
+    }
+
+    /// Returns true if the replica ran from one time to the other.
+    pub fn ran(&self, from: Instant, to: Instant) -> bool {
+        self.begun <= from && self.ended.lock().is_none_or(|ended| to < ended)
     }
 
     /// Returns the time at which a change, or a later one, was shown first.

@@ -14,7 +14,7 @@ use crate::applied_order::ObservedConnection;
 use crate::backend_path::{BackendPath, Pace, PathState};
 use crate::catalog_replica::{CatalogReplica, Membership};
 use crate::contents::{Contents, shown};
-use crate::observer::{Backward, Observer};
+use crate::observer::Observer;
 use crate::question_counts::QuestionCounts;
 use crate::scenario::Scenario;
 
@@ -34,7 +34,7 @@ struct Place {
     running: Option<RunningReplica>,
     starts: usize,
     /// Of the replicas that were here before.
-    backward: Vec<Backward>,
+    observers: Vec<Arc<Observer>>,
     violations: Vec<String>,
 }
 
@@ -91,7 +91,8 @@ impl ReplicaSet {
         if let Some((place, killed)) =
             place.and_then(|place| place.running.take().map(|it| (place, it)))
         {
-            place.backward.extend(killed.observer.backward());
+            killed.observer.end();
+            place.observers.push(killed.observer);
             place.violations.extend(killed.order.violations());
         }
     }
@@ -151,16 +152,13 @@ impl ReplicaSet {
         contents.all(|contents| contents.as_ref() == Some(&first)).then_some(first)
     }
 
-    /// Returns what was watched of the replicas that run.
+    /// Returns what was watched of every replica.
     pub fn observers(&self) -> Vec<Arc<Observer>> {
-        let running = self.places.iter().filter_map(|place| place.running.as_ref());
-        running.map(|it| Arc::clone(&it.observer)).collect()
-    }
-
-    /// Returns the older contents that any replica showed after newer ones.
-    pub fn backward(&self) -> Vec<Backward> {
-        let ended = self.places.iter().flat_map(|place| place.backward.clone());
-        ended.chain(self.observers().iter().flat_map(|it| it.backward())).collect()
+        let observers = self.places.iter().flat_map(|place| {
+            let running = place.running.as_ref().map(|running| &running.observer);
+            place.observers.iter().chain(running)
+        });
+        observers.map(Arc::clone).collect()
     }
 
     /// Returns the entries that any replica applied out of the order of the log.

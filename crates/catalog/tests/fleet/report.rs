@@ -24,7 +24,7 @@ pub struct Report {
     pub disordered: usize,
     /// Number of webhooks about releases.
     pub webhooks: usize,
-    /// One for each of these webhooks and each replica that ran all the time since.
+    /// One for each of these webhooks and each replica that ran until it had to show it.
     pub delays: Vec<Delay>,
     pub backward: Vec<Backward>,
     /// Entries that a replica applied out of the order of the log.

@@ -208,10 +208,13 @@ impl Simulation {
         let (incidents, observers) = (self.incidents.into_inner(), replicas.observers());
         let mut delays = Vec::new();
         for webhook in &webhooks {
-            for observer in observers.iter().filter(|observer| observer.ran_at(webhook.at)) {
-                let shown_at = observer.shown_at(&webhook.name, webhook.change);
+            for observer in &observers {
                 let allowed =
                     webhook.allowed(observer.replica, self.begun, &incidents, &self.scenario);
+                if !observer.ran(webhook.at, webhook.at + allowed.unwrap_or_default()) {
+                    continue;
+                }
+                let shown_at = observer.shown_at(&webhook.name, webhook.change);
                 let (replica, after) = (observer.replica, shown_at.map(|at| at - webhook.at));
                 delays.push(Delay { replica, webhook: webhook.clone(), after, allowed });
             }
@@ -224,7 +227,7 @@ impl Simulation {
             disordered: replicas.engine.disordered(),
             webhooks: webhooks.len(),
             delays,
-            backward: replicas.backward(),
+            backward: observers.iter().flat_map(|observer| observer.backward()).collect(),
             violations: replicas.violations(),
             incidents,
             right_after,
