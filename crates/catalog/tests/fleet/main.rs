@@ -24,6 +24,7 @@ mod simulation;
 mod unreadable_writers;
 mod watchdog;
 mod webhook;
+mod webhook_storm;
 mod world;
 
 use std::time::Duration;
