@@ -12,4 +12,5 @@ mod pins;
 mod rig;
 mod startup;
 mod topics;
+mod webhooks;
 mod writers;
