@@ -1,6 +1,7 @@
 //! Several processes of the program that share one Redis or Valkey.
 
 mod configurations;
+mod digests;
 mod engine_faults;
 mod faults;
 mod fleet;

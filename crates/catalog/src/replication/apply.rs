@@ -10,6 +10,7 @@ use crate::index::capacity::Refusals;
 use crate::index::delta::{BackendDelta, Delta};
 use crate::index::stored_delta::REFERENCE;
 use crate::persistent_instant::PersistentInstant;
+use crate::pins::learned::LearnedDigest;
 use crate::replication::payload::{Payload, SharedState};
 use crate::replication::shared_backend::SharedBackend;
 use crate::state::BackendState;
@@ -18,7 +19,8 @@ use crate::sync::cycle_state::CyclePosition;
 
 /// Applies an entry of the log.
 pub(super) fn apply(backend: &SharedBackend, payload: Payload) {
-    let Payload { deltas, state, .. } = payload;
+    let Payload { deltas, learned, state, .. } = payload;
+    show(backend, &learned);
     backend.handle.store().follow(|change| {
         for delta in deltas {
             apply_delta(backend, change, delta);
@@ -35,6 +37,9 @@ pub(super) fn apply(backend: &SharedBackend, payload: Payload) {
 /// Replaces the content by that of a snapshot, but for names that only this replica has read.
 pub(super) fn replace(backend: &SharedBackend, segments: Vec<Payload>) {
     let of = backend.handle.id();
+    for segment in &segments {
+        show(backend, &segment.learned);
+    }
     let (states, deltas): (Vec<_>, Vec<_>) =
         segments.into_iter().map(|segment| (segment.state, segment.deltas)).unzip();
     let state = states.into_iter().flatten().next_back().unwrap_or_default();
@@ -66,6 +71,14 @@ pub(super) fn replace(backend: &SharedBackend, segments: Vec<Payload>) {
         }
     });
     follow_state(backend, state);
+}
+
+/// Takes over learned digests, before the extensions that show them.
+fn show(backend: &SharedBackend, learned: &[LearnedDigest]) {
+    if !learned.is_empty() {
+        let store = backend.handle.store();
+        store.pins().follow_learned(backend.handle.id(), learned, &store.view());
+    }
 }
 
 /// Returns the time since which every extension was read: a snapshot lacks the time of each.

@@ -5,15 +5,17 @@ use std::io::{self, Read as _};
 
 use bytes::Bytes;
 use registry_core::error::{ErrorKind, Result};
+use registry_core::models::artifact::ArtifactKey;
 use serde::{Deserialize, Serialize};
 
 use crate::health::status::SharedFailure;
 use crate::index::delta::Delta;
+use crate::pins::learned::LearnedDigest;
 use crate::share::requests::{RequestAnswer, RequestId};
 use crate::state::BackendState;
 use crate::state::stored_backend::StoredBackend;
 use crate::stored::text::Text;
-use crate::stored::{damaged, from_json};
+use crate::stored::{damaged, from_json, parsed};
 
 /// First byte of a payload. A release reads its own form and that of the release before.
 const FORM: u8 = 1;
@@ -28,6 +30,8 @@ const UNAVAILABLE: &str = "unavailable";
 pub(super) struct Payload {
     /// Changes, in order.
     pub(super) deltas: Vec<Delta>,
+    /// Digests of files of the extensions in `deltas`.
+    pub(super) learned: Vec<LearnedDigest>,
     /// The state of the backend after the changes; `None` if it is as before.
     pub(super) state: Option<SharedState>,
     /// Requests that the changes answer.
@@ -48,6 +52,9 @@ pub(super) struct SharedState {
 struct StoredPayload<'a> {
     #[serde(default, skip_serializing_if = "<[_]>::is_empty")]
     deltas: Cow<'a, [Delta]>,
+    /// Keys of files, and their digests.
+    #[serde(borrow, default, skip_serializing_if = "Vec::is_empty")]
+    learned: Vec<(Text<'a>, Text<'a>)>,
     #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
     state: Option<StoredState<'a>>,
     /// Requests, and whether the budget of lookups was used up.
@@ -77,6 +84,7 @@ impl Payload {
         });
         let stored = StoredPayload {
             deltas: Cow::Borrowed(&self.deltas),
+            learned: self.learned.iter().map(stored_digest).collect(),
             state,
             answered: self.answered.iter().map(stored_answer).collect(),
         };
@@ -100,6 +108,7 @@ impl Payload {
         let stored: StoredPayload<'_> = from_json(text)?;
         Ok(Self {
             deltas: stored.deltas.into_owned(),
+            learned: stored.learned.into_iter().map(read_digest).collect::<Result<_>>()?,
             state: stored.state.map(read_state).transpose()?,
             answered: stored.answered.into_iter().map(read_answer).collect(),
         })
@@ -123,6 +132,14 @@ fn read_state(stored: StoredState<'_>) -> Result<SharedState> {
     });
     let backend = stored.backend.map(|backend| backend.read()).transpose()?;
     Ok(SharedState { backend, failure })
+}
+
+fn stored_digest(LearnedDigest { file, digest }: &LearnedDigest) -> (Text<'_>, Text<'_>) {
+    (file.as_str().into(), digest.to_string().into())
+}
+
+fn read_digest((file, digest): (Text<'_>, Text<'_>)) -> Result<LearnedDigest> {
+    Ok(LearnedDigest { file: ArtifactKey::new(file), digest: parsed("digest", &digest)? })
 }
 
 fn stored_answer((request, answer): &(RequestId, RequestAnswer)) -> (u64, bool) {
@@ -158,6 +175,7 @@ mod tests {
     use super::*;
     use crate::index::delta::{BackendDelta, OwnerChange};
     use crate::persistent_instant::PersistentInstant;
+    use registry_core::models::digest::Digest;
 
     fn id(name: &str) -> registry_core::models::naming::ExtensionId {
         name.parse().unwrap()
@@ -174,6 +192,10 @@ mod tests {
                 Delta::Backend(of, BackendDelta::Removed(id("provider/gcp"))),
                 Delta::Owners(vec![OwnerChange::Owned(id("provider/aws"), of)]),
             ],
+            learned: vec![LearnedDigest {
+                file: ArtifactKey::new("3"),
+                digest: Digest::sha256(b"a"),
+            }],
             state: Some(SharedState {
                 backend: None,
                 failure: Some(SharedFailure {

@@ -10,6 +10,7 @@ use tracing::warn;
 
 use crate::LOG_TARGET;
 use crate::index::delta::{BackendDelta, Delta, OwnerChange};
+use crate::pins::learned::LearnedDigest;
 use crate::replication::Fleet;
 use crate::replication::payload::{Payload, SharedState};
 use crate::replication::shared_backend::{SharedBackend, StateSummary};
@@ -157,7 +158,8 @@ async fn append(
     state: Option<SharedState>,
 ) -> Result<(), WriteFailure> {
     let answered = batch.answered.iter().map(|one| (one.request, one.answer)).collect();
-    let payload = Payload { deltas: deltas(backend, batch), state, answered };
+    let deltas = deltas(backend, batch);
+    let payload = Payload { learned: learned(backend, &deltas), deltas, state, answered };
     let Some(bytes) = encoded(backend, &payload) else {
         // It would fail again, and hold up everything behind it.
         backend.share.outbox.confirm(batch);
@@ -174,6 +176,16 @@ async fn append(
     backend.share.has_entry(position);
     settle_requests(backend, &payload.answered);
     Ok(())
+}
+
+/// Returns the learned digests of the extensions in deltas.
+fn learned(backend: &SharedBackend, deltas: &[Delta]) -> Vec<LearnedDigest> {
+    let put = deltas.iter().flat_map(|delta| match delta {
+        Delta::Backend(_, BackendDelta::Put(extensions)) => extensions.as_slice(),
+        _ => &[],
+    });
+    let pins = backend.handle.store().pins();
+    pins.learned_of(backend.handle.id(), put.map(|(extension, _)| extension))
 }
 
 fn encoded(backend: &SharedBackend, payload: &Payload) -> Option<bytes::Bytes> {

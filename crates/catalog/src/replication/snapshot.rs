@@ -60,7 +60,8 @@ fn content(backend: &SharedBackend, begins: bool) -> Option<SnapshotContent> {
         let known = index.backend(backend.handle.id())?;
         let extensions = known.all().map(|copy| copy.reported.clone()).collect();
         let owners = backend.decides_owners.then(|| index.owners()).into_iter().flatten();
-        Some(SnapshotContent { state, extensions, owners: owners.collect() })
+        let learned = backend.handle.store().pins().learned(backend.handle.id());
+        Some(SnapshotContent { state, extensions, owners: owners.collect(), learned })
     })
 }
 

@@ -7,11 +7,10 @@ use futures_util::future::join_all;
 use parking_lot::Mutex;
 use registry_core::error::{Error, ErrorKind, Result};
 use registry_core::files::lane::Lane;
-use registry_core::models::backend_id::BackendId;
 use registry_core::models::naming::ExtensionId;
 use tokio::time::{sleep, timeout};
 
-use crate::share::BackendShare;
+use crate::share::{BackendShare, Shares};
 use crate::state::webhook_file::{PendingWebhook, WebhookFile};
 
 /// Maximum number of webhooks in the file.
@@ -25,7 +24,7 @@ const RETRY_AFTER: Duration = Duration::from_secs(5);
 
 /// Webhooks that this replica has taken and the engine has not, of all shared backends.
 pub(crate) struct PendingWebhooks {
-    shares: Vec<(BackendId, Arc<BackendShare>)>,
+    shares: Shares,
     /// Not set without a state directory.
     file: OnceLock<WebhookFile>,
     lane: Lane,
@@ -35,7 +34,7 @@ pub(crate) struct PendingWebhooks {
 }
 
 impl PendingWebhooks {
-    pub(crate) fn new(shares: Vec<(BackendId, Arc<BackendShare>)>) -> Self {
+    pub(crate) fn new(shares: Shares) -> Self {
         Self {
             shares,
             file: OnceLock::new(),
@@ -144,6 +143,7 @@ mod tests {
     use std::path::Path;
 
     use jiff::Timestamp;
+    use registry_core::models::backend_id::BackendId;
     use registry_fleet::state::EngineState;
     use registry_fleet::topic::Topic;
     use tempfile::TempDir;

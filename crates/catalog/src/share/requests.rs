@@ -8,6 +8,7 @@ use registry_core::models::naming::ExtensionId;
 use tokio::sync::{Notify, oneshot};
 use tokio::time::{Instant, timeout};
 
+use crate::pins::learned::LearnedDigest;
 use crate::share::open_request::OpenRequest;
 
 /// Time for which a caller waits for the writer before this replica asks the backend itself.
@@ -37,6 +38,8 @@ pub(crate) enum RequestSubject {
     Lookup(ExtensionId, bool),
     /// A read of an extension unless it was read lately.
     Stale(ExtensionId),
+    /// That all replicas show the digest of a file of an extension. It is posted until it is answered.
+    Learned(ExtensionId, LearnedDigest),
     /// A cycle.
     Cycle,
     /// A snapshot.
@@ -82,13 +85,13 @@ impl Requests {
 impl RequestSubject {
     /// Returns true for a request that is posted until it is answered.
     const fn is_repeated(&self) -> bool {
-        matches!(self, Self::Notice(_))
+        matches!(self, Self::Notice(_) | Self::Learned(..))
     }
 
     /// Returns true for a request that can be joined after it was posted: a read that has begun then
     /// serves as well.
     const fn is_joinable_later(&self) -> bool {
-        matches!(self, Self::Stale(_) | Self::Snapshot)
+        matches!(self, Self::Stale(_) | Self::Snapshot | Self::Learned(..))
     }
 }
 
