@@ -6,6 +6,7 @@ mod engine_faults;
 mod faults;
 mod fleet;
 mod fleet_replica;
+mod holds;
 mod limits;
 mod load;
 mod one_reader;

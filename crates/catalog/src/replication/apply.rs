@@ -5,6 +5,8 @@ use std::collections::{BTreeSet, HashSet};
 use registry_core::models::backend_id::BackendId;
 use registry_core::models::naming::ExtensionId;
 
+use tokio::time::Instant;
+
 use crate::health::status::SharedStatus;
 use crate::index::capacity::Refusals;
 use crate::index::delta::{BackendDelta, Delta};
@@ -30,6 +32,8 @@ pub(super) fn apply(backend: &SharedBackend, payload: Payload) {
         }
     });
     if let Some(state) = state {
+        // Not from a snapshot, whose age is not known.
+        backend.handle.backend.hold((!state.hold.is_zero()).then(|| Instant::now() + state.hold));
         follow_state(backend, state);
     }
 }

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::io::{self, Read as _};
+use std::time::Duration;
 
 use bytes::Bytes;
 use registry_core::error::{ErrorKind, Result};
@@ -22,6 +23,8 @@ const FORM: u8 = 1;
 const LEVEL: i32 = 1;
 /// Maximum length of a payload in memory, in bytes.
 const LENGTH_MAX: u64 = 128 * 1024 * 1024;
+/// Longest pause that is taken over from another replica. One that lasts longer is told again.
+const HOLD_MAX: Duration = Duration::from_mins(5);
 /// Word of any other failure.
 const UNAVAILABLE: &str = "unavailable";
 
@@ -45,6 +48,8 @@ pub(super) struct SharedState {
     pub(super) backend: Option<BackendState>,
     /// `None` while the backend answers.
     pub(super) failure: Option<SharedFailure>,
+    /// Rest of the pause that the backend demanded, at most [`HOLD_MAX`]; zero without one.
+    pub(super) hold: Duration,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -70,6 +75,9 @@ struct StoredState<'a> {
     /// Kind, message and report.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     failure: Option<(Text<'a>, Text<'a>, Text<'a>)>,
+    /// Whole seconds.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    hold: u64,
 }
 
 impl Payload {
@@ -81,6 +89,8 @@ impl Payload {
                 let SharedFailure { kind, message, report } = failure;
                 (word_of(*kind).into(), message.as_str().into(), report.as_str().into())
             }),
+            // Rounded up: a pause that is too short would be none.
+            hold: state.hold.as_secs() + u64::from(state.hold.subsec_nanos() > 0),
         });
         let stored = StoredPayload {
             deltas: Cow::Borrowed(&self.deltas),
@@ -131,7 +141,8 @@ fn read_state(stored: StoredState<'_>) -> Result<SharedState> {
         report: report.into(),
     });
     let backend = stored.backend.map(|backend| backend.read()).transpose()?;
-    Ok(SharedState { backend, failure })
+    let hold = Duration::from_secs(stored.hold).min(HOLD_MAX);
+    Ok(SharedState { backend, failure, hold })
 }
 
 fn stored_digest(LearnedDigest { file, digest }: &LearnedDigest) -> (Text<'_>, Text<'_>) {
@@ -150,6 +161,11 @@ const fn read_answer((request, over_budget): (u64, bool)) -> (RequestId, Request
     (RequestId(request), if over_budget { RequestAnswer::OverBudget } else { RequestAnswer::Read })
 }
 
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands a reference over")]
+const fn is_zero(seconds: &u64) -> bool {
+    *seconds == 0
+}
+
 const fn word_of(kind: ErrorKind) -> &'static str {
     match kind {
         ErrorKind::BackendTimeout => "timeout",
@@ -162,7 +178,7 @@ const fn word_of(kind: ErrorKind) -> &'static str {
 fn kind_of(word: &str) -> ErrorKind {
     let known = [ErrorKind::BackendTimeout, ErrorKind::BackendRefused, ErrorKind::BackendFaulty];
     let kind = known.into_iter().find(|kind| word_of(*kind) == word);
-    kind.unwrap_or(ErrorKind::BackendUnavailable { retry_after: std::time::Duration::ZERO })
+    kind.unwrap_or(ErrorKind::BackendUnavailable { retry_after: Duration::ZERO })
 }
 
 #[cfg(test)]
@@ -183,7 +199,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_payload_is_read_as_it_was_written_and_nothing_else_is_read() {
-        let read = PersistentInstant::ago(std::time::Duration::from_secs(90));
+        let read = PersistentInstant::ago(Duration::from_secs(90));
         let extension = Arc::new(Extension::new(id("provider/aws"), Vec::new()));
         let of = BackendId::GITEA;
         let payload = Payload {
@@ -203,6 +219,7 @@ mod tests {
                     message: "refused".to_owned(),
                     report: "refused: 401".to_owned(),
                 }),
+                hold: Duration::from_mins(1),
             }),
             answered: vec![
                 (RequestId(u64::MAX), RequestAnswer::Read),
@@ -211,6 +228,10 @@ mod tests {
         };
         let bytes = payload.encode().unwrap();
         assert_eq!(Payload::decode(&bytes).unwrap(), payload);
+        let before = br#"{"state":{"failure":["timeout","late","late"]}}"#;
+        let before = [&[FORM][..], &zstd::bulk::compress(before, LEVEL).unwrap()].concat();
+        let state = Payload::decode(&before).unwrap().state.unwrap();
+        assert_eq!(state.hold, Duration::ZERO, "of a release that shares no holds");
         let mut newer = bytes.to_vec();
         newer[0] = FORM + 1;
         for wrong in [&b""[..], b"\x01", b"\x01{}", &newer, &bytes[..bytes.len() - 1]] {

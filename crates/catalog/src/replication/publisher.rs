@@ -64,7 +64,14 @@ impl EpochProgress {
     fn is_state_due(&self, summary: &StateSummary) -> bool {
         let Some(at) = self.state_at else { return true };
         at.elapsed() >= SILENCE_MAX
+            // At once: a follower may be about to ask the backend by itself.
+            || summary.demanded_until > self.demanded_until()
             || at.elapsed() >= STATE_EVERY && self.state.as_ref() != Some(summary)
+    }
+
+    /// Returns the end of the pause of the backend that followers know.
+    fn demanded_until(&self) -> Option<Instant> {
+        self.state.as_ref().and_then(|state| state.demanded_until)
     }
 
     fn is_snapshot_due(&self, wanted: bool) -> bool {
@@ -93,6 +100,7 @@ pub(super) async fn publish(fleet: Fleet, backend: Arc<SharedBackend>) {
                     biased;
                     () = backend.share.outbox.changed() => {}
                     () = sleep(STATE_EVERY) => {}
+                    () = backend.handle.health.demands_more_than(published.demanded_until()) => {}
                     _ = roles.changed() => {}
                 }
             }
