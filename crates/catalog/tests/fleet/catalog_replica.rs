@@ -84,6 +84,13 @@ impl CatalogReplica {
         });
     }
 
+    /// Returns true if it reads its first backend for all replicas.
+    pub fn is_writer(&self) -> bool {
+        let reports = self.catalog.replicator.as_ref().map(|replicator| replicator.reports());
+        let first = reports.and_then(|reports| reports.into_iter().next());
+        first.is_some_and(|(_, report)| report.role.is_writer())
+    }
+
     pub fn view(&self) -> Arc<View> {
         self.catalog.store.view()
     }

@@ -12,6 +12,7 @@
 mod backend_path;
 mod catalog_replica;
 mod contents;
+mod holds;
 mod incident;
 mod many_seeds;
 mod observer;
