@@ -91,3 +91,102 @@ impl BackendPins {
         is_computed.then(|| LearnedDigest { file: file.clone(), digest: known.digest.clone() })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use registry_core::models::artifact::{Artifact, ArtifactChoice};
+    use registry_core::models::extension::Release;
+    use registry_fleet::state::EngineState;
+    use registry_fleet::topic::Topic;
+    use registry_testing::fleet::pins::MemoryPins;
+
+    use super::*;
+    use crate::pins::policy::{PinPolicy, PinSharing};
+    use crate::rules::Rules;
+    use crate::share::BackendShare;
+    use crate::store::CatalogStore;
+
+    const OF: BackendId = BackendId::GITEA;
+
+    fn id() -> ExtensionId {
+        "provider/aws".parse().unwrap()
+    }
+
+    fn release(key: &str) -> Release {
+        let file = Artifact {
+            key: ArtifactKey::new(key),
+            file_name: "a.tar.gz".into(),
+            size: 1,
+            digest: None,
+            url: None,
+        };
+        let artifact = ArtifactChoice::Chosen(Arc::new(file));
+        Release { artifact, ..Release::of_tag(OF, "1.0.0".parse().unwrap()) }
+    }
+
+    fn learned(key: &str, bytes: &[u8]) -> LearnedDigest {
+        LearnedDigest { file: ArtifactKey::new(key), digest: Digest::sha256(bytes) }
+    }
+
+    /// The pins of one replica, and its requests to the writer.
+    struct Replica {
+        pins: Pins,
+        share: Arc<BackendShare>,
+    }
+
+    impl Replica {
+        fn of(shared: &Arc<MemoryPins>) -> Self {
+            let sharing = PinSharing { ledger: shared.connect(), policy: PinPolicy::Soon };
+            let store = CatalogStore::new(&[OF], &Rules::for_tests());
+            let topic = Topic::of(OF, "configuration");
+            let share = Arc::new(BackendShare::new(topic, EngineState::default()));
+            let shares = vec![(OF, Arc::clone(&share))];
+            Self { pins: Pins::new(store, Some(sharing)).sharing_with(shares), share }
+        }
+
+        async fn gives_out(&self, key: &str, bytes: &[u8]) -> bool {
+            let release = release(key);
+            let file = release.artifact.chosen().unwrap();
+            self.pins.decide(&id(), &release, file, true, &Digest::sha256(bytes)).await.is_ok()
+        }
+
+        fn told(&self) -> Vec<LearnedDigest> {
+            let due = self.share.requests.due().into_iter();
+            let told = due.filter_map(|(_, subject)| match subject {
+                RequestSubject::Learned(_, learned) => Some(learned),
+                _ => None,
+            });
+            told.collect()
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn only_the_digest_of_the_first_archive_is_told() {
+        let shared = MemoryPins::new();
+        let [one, other] = [(); 2].map(|()| Replica::of(&shared));
+        assert!(one.gives_out("1", b"first").await);
+        assert!(one.gives_out("1", b"first").await);
+        assert_eq!(one.told(), [learned("1", b"first")]);
+        assert!(!other.gives_out("1", b"other").await);
+        assert_eq!(other.told(), []);
+        // The same bytes in another file.
+        assert!(one.gives_out("2", b"first").await);
+        let mut told = one.told();
+        told.sort_unstable();
+        assert_eq!(told, [learned("1", b"first"), learned("2", b"first")]);
+    }
+
+    #[test]
+    fn a_writer_keeps_the_first_digest_and_a_follower_takes_that_of_the_log() {
+        let [writer, follower] = [(); 2].map(|()| CatalogStore::new(&[OF], &Rules::for_tests()));
+        for bytes in [b"first", b"other"] {
+            writer.pins().take_learned(OF, &learned("1", bytes), &writer.view());
+            follower.pins().follow_learned(OF, &[learned("1", bytes)], &follower.view());
+        }
+        assert_eq!(writer.pins().learned(OF), [learned("1", b"first")]);
+        assert_eq!(follower.pins().learned(OF), [learned("1", b"other")]);
+        let extension = Arc::new(Extension::new(id(), vec![release("1")]));
+        assert_eq!(writer.pins().learned_of(OF, [&extension]), [learned("1", b"first")]);
+        assert_eq!(writer.pins().learned_of(BackendId::OCI, [&extension]), []);
+    }
+}
