@@ -28,6 +28,10 @@ impl<R: WebhookReceiver> WebhookReceiver for Renewable<R> {
     fn receive(&self, headers: &HeaderMap, body: &[u8]) -> Result<Delivery, WebhookError> {
         self.current().receive(headers, body)
     }
+
+    fn forget(&self, headers: &HeaderMap, body: &[u8]) {
+        self.current().forget(headers, body);
+    }
 }
 
 pub(super) fn renewable<R: WebhookReceiver + 'static>(

@@ -221,7 +221,7 @@ fn publish(state: &mut State, number: usize, version: &str) {
     state.publish(&name, version, &[(&format!("{name}.tar.gz"), version.as_bytes())]);
 }
 
-fn repository(number: usize) -> String {
+pub(super) fn repository(number: usize) -> String {
     format!("e{number:02}_taskserv")
 }
 

@@ -1,10 +1,12 @@
 //! Several processes of the program that share one Redis or Valkey.
 
 mod configurations;
+mod digests;
 mod engine_faults;
 mod faults;
 mod fleet;
 mod fleet_replica;
+mod holds;
 mod limits;
 mod load;
 mod one_reader;
@@ -12,4 +14,5 @@ mod pins;
 mod rig;
 mod startup;
 mod topics;
+mod webhooks;
 mod writers;

@@ -98,7 +98,9 @@ impl Catalog {
         let shared = shared(&ids, fleet.as_ref(), &fingerprints.unwrap_or_default());
         let outboxes = shared.iter().map(|(of, _, share)| (*of, Arc::clone(&share.outbox)));
         let store = CatalogStore::sharing(&ids, &rules, outboxes.collect());
-        let pins = Arc::new(Pins::new(Arc::clone(&store), sharing));
+        let shares = shared.iter().map(|(of, _, share)| (*of, Arc::clone(share)));
+        let pins = Pins::new(Arc::clone(&store), sharing).sharing_with(shares.collect());
+        let pins = Arc::new(pins);
         let healths: Vec<_> = backends
             .iter()
             .map(|backend| Arc::new(BackendHealth::new(backend.id(), backend.contact())))

@@ -4,6 +4,7 @@
 pub(super) mod backend_pins;
 mod bounds;
 pub mod digest_origin;
+pub(super) mod learned;
 pub(super) mod pin;
 pub(super) mod pin_book;
 pub mod pinned_file;
@@ -30,6 +31,7 @@ use crate::pins::pin_book::PinBook;
 use crate::pins::pinned_file::{PinnedFile, newest_first};
 use crate::pins::policy::{PinSharing, undecided};
 use crate::pins::sharing::{Agreement, agree, key_of};
+use crate::share::Shares;
 use crate::store::CatalogStore;
 use crate::unsaved::RecordKey;
 
@@ -38,6 +40,8 @@ pub struct Pins {
     book: Arc<PinBook>,
     store: Arc<CatalogStore>,
     sharing: Option<PinSharing>,
+    /// Those of the backends whose learned digests all replicas show.
+    shares: Shares,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,7 +56,13 @@ impl Pins {
     /// Pairs the pins of a store with it. With `sharing`, they are those of all replicas.
     #[must_use]
     pub(super) fn new(store: Arc<CatalogStore>, sharing: Option<PinSharing>) -> Self {
-        Self { book: Arc::clone(store.pins()), store, sharing }
+        Self { book: Arc::clone(store.pins()), store, sharing, shares: Vec::new() }
+    }
+
+    /// Tells other replicas the digests that this one learns of these backends.
+    #[must_use]
+    pub(super) fn sharing_with(self, shares: Shares) -> Self {
+        Self { shares, ..self }
     }
 
     /// Returns the ledger that replicas share; `None` if this process is alone.
@@ -177,6 +187,10 @@ impl Pins {
         if self.learn(id, release, file, is_archive, digest) == Learned::Shown {
             self.amend(release.backend, id);
         }
+        // The ledger has named these bytes before, maybe in another file.
+        if matches!(agreement, Agreement::Unopposed) && is_archive && file.digest.is_none() {
+            self.share_learned(release.backend, id, &file.key);
+        }
         if let Agreement::Confirmed(key) = &agreement {
             let size = file.size;
             self.adopt(key, &SharedPin { digest: digest.clone(), size, confirmed: true });
@@ -215,11 +229,16 @@ impl Pins {
         let mut backends = self.book.lock();
         let pins = backends.entry(key.backend).or_default();
         let versions = pins.versions.entry(key.extension.clone()).or_default();
-        versions.entry(key.version.clone()).or_default().adopt(&key.file_name, first);
+        let pins = versions.entry(key.version.clone()).or_default();
+        pins.adopt(&key.file_name, first);
+        let file = pins.file_of(&key.file_name, &first.digest).cloned();
         drop(backends);
         let record = RecordKey::Pins(key.backend, key.extension.clone(), key.version.clone());
         self.store.unsaved().note(record);
         self.amend(key.backend, &key.extension);
+        if let Some(file) = file {
+            self.share_learned(key.backend, &key.extension, &file);
+        }
     }
 
     /// Returns the pins to propose to the ledger: all, or those that it has not confirmed.

@@ -2,7 +2,9 @@
 //! and the requests to the writer.
 
 pub(crate) mod inbox;
+mod open_request;
 pub(crate) mod outbox;
+pub(crate) mod pending_webhooks;
 pub(crate) mod recent_names;
 pub(crate) mod requests;
 pub(crate) mod role;
@@ -12,6 +14,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use parking_lot::Mutex;
+use registry_core::models::backend_id::BackendId;
 use registry_fleet::epoch::{Epoch, LogPosition};
 use registry_fleet::state::EngineState;
 use registry_fleet::topic::Topic;
@@ -29,6 +32,9 @@ const EMPTY_PATIENCE: Duration = Duration::from_secs(3);
 /// A replica that is alone waits for a third of the time to live for each replica, within these bounds.
 const REPLICAS_A_TTL: u32 = 3;
 const TTLS_MAX: u32 = 6;
+
+/// The backends that replicas share.
+pub(crate) type Shares = Vec<(BackendId, Arc<BackendShare>)>;
 
 /// One backend as a replica shares it.
 pub(crate) struct BackendShare {

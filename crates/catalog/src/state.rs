@@ -10,6 +10,7 @@ pub mod persister;
 mod record;
 mod restore;
 pub(crate) mod stored_backend;
+pub(crate) mod webhook_file;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 

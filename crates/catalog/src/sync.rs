@@ -42,7 +42,9 @@ use crate::pins::Pins;
 use crate::pins::sharing::keep_shared;
 use crate::rules::Rules;
 use crate::share::BackendShare;
+use crate::share::pending_webhooks::PendingWebhooks;
 use crate::share::requests::RequestSubject;
+use crate::state::webhook_file::{PendingWebhook, WebhookFile};
 use crate::store::CatalogStore;
 use crate::sync::backend_handle::BackendHandle;
 use crate::sync::content::BackendContent;
@@ -60,6 +62,7 @@ pub(super) struct SyncedBackend {
 /// The backends, and everything that reads them.
 pub struct Syncer {
     lookups: Arc<Lookups>,
+    webhooks: Arc<PendingWebhooks>,
 }
 
 impl Syncer {
@@ -71,11 +74,14 @@ impl Syncer {
         rules: Rules,
     ) -> Self {
         let last = backends.last().map(|one| one.backend.id());
+        let shares = backends.iter().filter_map(|one| Some((one.backend.id(), one.share.clone()?)));
+        let webhooks = Arc::new(PendingWebhooks::new(shares.collect()));
         let handles = backends.into_iter().map(|SyncedBackend { backend, health, share }| {
             let is_last = last == Some(backend.id());
             Arc::new(BackendHandle::new(backend, health, Arc::clone(store), rules, share, is_last))
         });
-        Self { lookups: Lookups::new(handles.collect(), Arc::clone(store), Arc::clone(pins)) }
+        let lookups = Lookups::new(handles.collect(), Arc::clone(store), Arc::clone(pins));
+        Self { lookups, webhooks }
     }
 
     /// Starts the tasks that keep the catalog current until the set is dropped. A cycle over each
@@ -88,6 +94,7 @@ impl Syncer {
             tasks.spawn(keep_refreshing(Arc::clone(handle)));
             tasks.spawn(keep_watch(Arc::clone(handle)));
         }
+        tasks.spawn(Arc::clone(&self.webhooks).keep_tidy());
         let pins = self.lookups.pins();
         if let Some(ledger) = pins.ledger() {
             tasks.spawn(keep_shared(Arc::clone(pins), Arc::clone(ledger)));
@@ -122,6 +129,27 @@ impl Syncer {
         handle
             .refreshes
             .change(|queue| ids.into_iter().for_each(|id| queue.enqueue_notice(id, now)));
+    }
+
+    /// Waits until webhooks about these extensions are where the end of this process does not lose them:
+    /// in the engine of the fleet, or else in the state directory. Without a fleet that is at once.
+    ///
+    /// # Errors
+    ///
+    /// `BackendUnavailable` while the engine is away, without a state directory that can be written. This
+    /// replica reads the extensions nevertheless.
+    pub async fn keep_notices(&self, backend: BackendId, ids: &[ExtensionId]) -> Result<()> {
+        match self.lookups.handle(backend).and_then(|handle| handle.share.as_deref()) {
+            Some(share) => self.webhooks.keep(share, ids).await,
+            None => Ok(()),
+        }
+    }
+
+    /// Takes in webhooks of before a restart, and keeps those to come in the same file.
+    pub(super) fn restore_webhooks(&self, file: WebhookFile, webhooks: Vec<PendingWebhook>) {
+        for webhook in self.webhooks.restore(file, webhooks) {
+            self.notice(webhook.backend, vec![webhook.extension]);
+        }
     }
 
     /// Makes a cycle over each backend of a scope. Returns the backends whose cycle failed or was

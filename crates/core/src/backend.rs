@@ -12,6 +12,7 @@ use std::ops::Range;
 
 use async_trait::async_trait;
 use tokio::sync::watch;
+use tokio::time::Instant;
 
 use crate::backend::changes::{ChangeCursor, Changes};
 use crate::backend::contact::Contact;
@@ -79,6 +80,10 @@ pub trait Backend: Send + Sync {
 
     /// Restores an identity from disk. A different upstream under this name is then refused.
     fn resume(&self, _identity: &str) {}
+
+    /// Sends no request before this time, because the backend demanded a pause of another replica. `None`
+    /// ends such a pause, but none that this replica was told.
+    fn hold(&self, _until: Option<Instant>) {}
 
     /// Reads the manifest that the publisher stored as a file of the release; `None` if the release
     /// has no valid one. An error means that there may be one.

@@ -22,7 +22,7 @@ use registry_core::models::naming::ExtensionId;
 use registry_core::models::readme::Readme;
 use registry_core::models::tag::Tag;
 use tokio::sync::{Notify, watch};
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 
 use crate::memory::{MemoryBackend, memory};
 
@@ -349,6 +349,12 @@ impl Backend for Scripted {
 
     fn resume(&self, identity: &str) {
         *self.identity.lock() = Some(identity.to_owned());
+    }
+
+    fn hold(&self, until: Option<Instant>) {
+        if let Some(contact) = &self.contact {
+            contact.send_modify(|contact| contact.held_until = until);
+        }
     }
 
     fn contact(&self) -> Option<watch::Receiver<Contact>> {

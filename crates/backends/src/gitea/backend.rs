@@ -20,6 +20,7 @@ use registry_core::models::oci_manifest::MANIFEST_TYPE;
 use registry_core::models::readme::Readme;
 use registry_core::models::tag::Tag;
 use tokio::sync::watch;
+use tokio::time::Instant;
 
 use crate::gitea::client::{GiteaClient, GiteaReply};
 use crate::gitea::identity::OrganizationIdentity;
@@ -269,6 +270,10 @@ impl Backend for GiteaBackend {
         if let Ok(number) = identity.parse() {
             self.organization.identity.resume(number);
         }
+    }
+
+    fn hold(&self, until: Option<Instant>) {
+        self.client.hold(until);
     }
 
     fn contact(&self) -> Option<watch::Receiver<Contact>> {

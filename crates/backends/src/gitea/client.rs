@@ -11,6 +11,7 @@ use registry_core::backend::contact::Contact;
 use registry_core::error::{Error, ErrorKind, Result};
 use serde::de::DeserializeOwned;
 use tokio::sync::{OnceCell, watch};
+use tokio::time::Instant;
 use url::Url;
 
 use crate::gitea::labels;
@@ -109,6 +110,10 @@ impl GiteaClient {
 
     pub(super) fn contact(&self) -> watch::Receiver<Contact> {
         self.http.contact()
+    }
+
+    pub(super) fn hold(&self, until: Option<Instant>) {
+        self.http.hold(until);
     }
 
     fn credentials(&self) -> Option<AuthorizationHeader> {

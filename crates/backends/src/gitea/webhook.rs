@@ -87,6 +87,12 @@ impl WebhookReceiver for GiteaWebhooks {
         }
         Ok(delivery)
     }
+
+    fn forget(&self, headers: &HeaderMap, _body: &[u8]) {
+        if let Some(signature) = claimed(headers) {
+            self.seen.lock().remove(&signature);
+        }
+    }
 }
 
 /// Returns the signature in the first signature header. A malformed value counts as missing.

@@ -97,7 +97,14 @@ impl Breaker {
 
     /// Publishes the end of a pause that the backend asked for.
     pub(super) fn paused(&self, until: Instant) {
-        self.contact.send_modify(|contact| contact.paused_until = Some(until));
+        self.contact
+            .send_modify(|contact| contact.paused_until = contact.paused_until.max(Some(until)));
+    }
+
+    /// Publishes the end of a pause that the backend asked another replica for.
+    pub(super) fn held(&self, until: Option<Instant>) {
+        self.contact
+            .send_if_modified(|contact| std::mem::replace(&mut contact.held_until, until) != until);
     }
 
     pub(super) fn late(self: &Arc<Self>) -> Late {

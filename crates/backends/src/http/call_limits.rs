@@ -56,6 +56,12 @@ impl CallLimits {
         self.breaker.contact()
     }
 
+    /// Sends no request to the configured server before this time.
+    pub(super) fn hold(&self, until: Option<Instant>) {
+        self.home.hold(until);
+        self.breaker.held(until);
+    }
+
     /// Counts a call as late until the guard is dropped.
     pub(super) fn late(&self) -> Late {
         self.breaker.late()
@@ -105,6 +111,10 @@ impl CallLimits {
             // `/health` shows the pause: a throttled backend must not look like one that hangs.
             self.breaker.paused(throttle.paused_until());
         } else if let Some(failure) = failure_of(end, course, request) {
+            if let Some(wait) = failure.wait {
+                // Told apart from the pause of the breaker, which is this process's own.
+                self.breaker.paused(Instant::now() + wait);
+            }
             permit.breaker.ended(Some(failure));
             // During an outage the breaker limits requests; the throttle would delay the recovery.
             if course == Course::On && !self.breaker.is_closed() {

@@ -27,6 +27,8 @@ pub(super) struct RequestRate {
     pub(super) rate: Option<f64>,
     next: Instant,
     paused_until: Instant,
+    /// End of a pause that the server demanded of another replica.
+    held_until: Option<Instant>,
     /// True if a request succeeded since the server last limited us outright.
     answered: bool,
     strikes: u32,
@@ -61,6 +63,7 @@ impl RequestRate {
             rate: None,
             next: now,
             paused_until: now,
+            held_until: None,
             answered: false,
             strikes: 0,
             struck: now,
@@ -68,8 +71,12 @@ impl RequestRate {
         }
     }
 
-    pub(super) const fn paused_until(&self) -> Instant {
-        self.paused_until
+    pub(super) fn paused_until(&self) -> Instant {
+        self.held_until.map_or(self.paused_until, |until| until.max(self.paused_until))
+    }
+
+    pub(super) const fn hold(&mut self, until: Option<Instant>) {
+        self.held_until = until;
     }
 
     pub(super) fn sent(&mut self) -> ThrottlePermit {
@@ -96,11 +103,11 @@ impl RequestRate {
     }
 
     pub(super) fn is_free(&self) -> bool {
-        self.rate.is_none() && self.paused_until <= Instant::now()
+        self.rate.is_none() && self.paused_until() <= Instant::now()
     }
 
     pub(super) fn take_slot(&mut self) -> Option<Instant> {
-        let (now, at) = (Instant::now(), self.paused_until.max(self.next));
+        let (now, at) = (Instant::now(), self.paused_until().max(self.next));
         if at > now {
             return Some(at);
         }

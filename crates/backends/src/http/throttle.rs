@@ -51,6 +51,11 @@ impl Throttle {
         self.rate.lock().paused_until()
     }
 
+    /// Sends nothing before this time, whatever the server has told this process.
+    pub(super) fn hold(&self, until: Option<Instant>) {
+        self.rate.lock().hold(until);
+    }
+
     pub(super) fn is_paused(&self) -> bool {
         self.paused_until() > Instant::now()
     }
@@ -201,6 +206,24 @@ mod tests {
         throttle.heard(throttle.sent(), None, false);
         let long = throttle.heard(throttle.sent(), limited(60), false);
         assert_eq!(long, Course::Alone(Duration::from_mins(1)));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_hold_ends_at_its_time_or_when_it_is_taken_back_but_never_before_the_own_pause() {
+        let throttle = Throttle::new();
+        let after = |seconds| Instant::now() + Duration::from_secs(seconds);
+        throttle.hold(Some(after(60)));
+        assert_eq!(throttle.slot(after(59)).await, Err(Duration::from_mins(1)));
+        let begun = Instant::now();
+        assert_eq!(throttle.slot(after(61)).await, Ok(()));
+        assert_eq!(begun.elapsed(), Duration::from_mins(1));
+        throttle.hold(Some(after(60)));
+        throttle.hold(None);
+        assert_eq!(throttle.slot(Instant::now()).await, Ok(()));
+        throttle.heard(throttle.sent(), Some(Load::Limited(Duration::from_secs(9))), false);
+        throttle.hold(Some(after(3)));
+        throttle.hold(None);
+        assert_eq!(throttle.slot(after(8)).await, Err(Duration::from_secs(9)));
     }
 
     #[tokio::test(start_paused = true)]

@@ -92,6 +92,11 @@ impl UpstreamClient {
         self.0.limits.contact()
     }
 
+    /// Sends no request before this time, because the server demanded a pause of another replica.
+    pub fn hold(&self, until: Option<Instant>) {
+        self.0.limits.hold(until);
+    }
+
     /// Starts the account of a list that is read page by page.
     #[must_use]
     pub fn list_memory(&self) -> ListMemory {

@@ -25,6 +25,7 @@ use registry_core::models::naming::ExtensionId;
 use registry_core::models::readme::Readme;
 use registry_core::models::tag::Tag;
 use tokio::sync::{Semaphore, watch};
+use tokio::time::Instant;
 
 use crate::http::metrics::UpstreamMetrics;
 use crate::http::upstream::UpstreamClient;
@@ -322,6 +323,10 @@ impl Backend for OciBackend {
 
     fn oci_content(&self) -> Option<&dyn OciContent> {
         Some(&self.0.content)
+    }
+
+    fn hold(&self, until: Option<Instant>) {
+        self.0.client.hold(until);
     }
 
     fn contact(&self) -> Option<watch::Receiver<Contact>> {

@@ -18,6 +18,7 @@ use hyper::{Method, StatusCode};
 use registry_core::backend::contact::Contact;
 use registry_core::error::{Error, ErrorKind, Result};
 use tokio::sync::watch;
+use tokio::time::Instant;
 use url::Url;
 
 use crate::http::answer::{Answered as _, Streamed, UpstreamResponse};
@@ -125,6 +126,11 @@ impl Client {
     #[must_use]
     pub fn contact(&self) -> watch::Receiver<Contact> {
         self.http.contact()
+    }
+
+    /// Sends the registry no request before this time.
+    pub fn hold(&self, until: Option<Instant>) {
+        self.http.hold(until);
     }
 
     /// Returns the address of the registry.

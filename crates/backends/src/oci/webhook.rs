@@ -92,11 +92,20 @@ impl WebhookReceiver for OciWebhooks {
 
     fn receive(&self, headers: &HeaderMap, body: &[u8]) -> Result<Delivery, WebhookError> {
         self.verify(headers)?;
-        let events = match text(headers, "ce-type") {
-            Some(kind) => vec![zot_event(&kind, text(headers, "ce-id"), body)?],
-            None => distribution_events(body)?,
-        };
-        Ok(self.delivery(events))
+        Ok(self.delivery(events(headers, body)?))
+    }
+
+    fn forget(&self, headers: &HeaderMap, body: &[u8]) {
+        let mut seen = self.seen.lock();
+        let events = events(headers, body).unwrap_or_default();
+        events.iter().filter_map(|event| event.id.as_ref()).for_each(|id| seen.remove(id));
+    }
+}
+
+fn events(headers: &HeaderMap, body: &[u8]) -> Result<Vec<Event>, WebhookError> {
+    match text(headers, "ce-type") {
+        Some(kind) => Ok(vec![zot_event(&kind, text(headers, "ce-id"), body)?]),
+        None => distribution_events(body),
     }
 }
 

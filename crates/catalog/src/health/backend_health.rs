@@ -10,6 +10,7 @@ use registry_core::error::Error;
 use registry_core::models::backend_id::BackendId;
 use registry_core::models::fault::FaultSubject;
 use tokio::sync::watch;
+use tokio::time::Instant;
 use tracing::{info, warn};
 
 use crate::LOG_TARGET;
@@ -58,6 +59,26 @@ impl BackendHealth {
     /// Remaining time for which no request is sent, because of an outage or a rate limit.
     pub(crate) fn pause(&self) -> Duration {
         self.contact.as_ref().map_or(Duration::ZERO, |contact| contact.borrow().pause())
+    }
+
+    /// Returns the end of the pause that the backend demanded last; `None` before the first one.
+    pub(crate) fn demanded_until(&self) -> Option<Instant> {
+        self.contact.as_ref().and_then(|contact| contact.borrow().demanded_until())
+    }
+
+    /// Returns the rest of the pause that the backend demanded; zero without one.
+    pub(crate) fn demanded_pause(&self) -> Duration {
+        let contact = self.contact.as_ref();
+        contact.map_or(Duration::ZERO, |contact| contact.borrow().demanded_pause())
+    }
+
+    /// Waits until the backend demands a pause that ends later than this one.
+    pub(crate) async fn demands_more_than(&self, known: Option<Instant>) {
+        let Some(mut contact) = self.contact() else { return pending().await };
+        if contact.wait_for(|contact| contact.demanded_until() > known).await.is_err() {
+            // The sender is gone, so no change will come.
+            pending::<()>().await;
+        }
     }
 
     /// Waits until the circuit breaker has opened and closed again.

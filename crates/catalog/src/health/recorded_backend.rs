@@ -101,6 +101,10 @@ impl Backend for RecordedBackend {
         self.inner.resume(identity);
     }
 
+    fn hold(&self, until: Option<Instant>) {
+        self.inner.hold(until);
+    }
+
     async fn published_manifest(
         &self,
         id: &ExtensionId,

@@ -217,7 +217,7 @@ fn may_search(searched: &mut Option<Instant>) -> bool {
     may
 }
 
-fn keys(extension: &Extension) -> impl Iterator<Item = &ArtifactKey> {
+pub(super) fn keys(extension: &Extension) -> impl Iterator<Item = &ArtifactKey> {
     extension.all_releases().flat_map(|release| {
         release.assets.iter().chain(release.artifact.chosen()).map(|file| &file.key)
     })

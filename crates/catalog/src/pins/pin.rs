@@ -168,6 +168,13 @@ impl VersionPins {
         }
     }
 
+    /// Returns the key of the file that has this name and digest.
+    pub(super) fn file_of(&self, file_name: &str, digest: &Digest) -> Option<&ArtifactKey> {
+        let is_it =
+            |pin: &&Pin| pin.file_name.as_deref() == Some(file_name) && pin.digest == *digest;
+        self.0.iter().find(is_it)?.key.as_ref()
+    }
+
     pub(super) fn compare(&mut self, release: &Release) -> bool {
         let Some(file) = release.artifact.chosen() else { return false };
         match self.relation(release, file) {

@@ -7,12 +7,15 @@ use registry_core::models::backend_id::BackendId;
 use registry_core::models::extension::Extension;
 use registry_core::models::naming::ExtensionId;
 
+use tokio::time::Instant;
+
 use crate::health::status::SharedStatus;
 use crate::index::backend_extensions::ReadCopy;
 use crate::index::capacity::Refusals;
 use crate::index::delta::{BackendDelta, Delta};
 use crate::index::stored_delta::REFERENCE;
 use crate::persistent_instant::PersistentInstant;
+use crate::pins::learned::LearnedDigest;
 use crate::replication::payload::{Payload, SharedState};
 use crate::replication::shared_backend::SharedBackend;
 use crate::state::BackendState;
@@ -21,8 +24,9 @@ use crate::sync::cycle_state::CyclePosition;
 
 /// Applies an entry of the log.
 pub(super) fn apply(backend: &SharedBackend, payload: Payload) {
-    let Payload { deltas, state, .. } = payload;
+    let Payload { deltas, learned, state, .. } = payload;
     backend.share.recent.add(deltas.iter().flat_map(names));
+    show(backend, &learned);
     backend.handle.store().follow(|change| {
         for delta in deltas {
             apply_delta(backend, change, delta);
@@ -32,6 +36,8 @@ pub(super) fn apply(backend: &SharedBackend, payload: Payload) {
         }
     });
     if let Some(state) = state {
+        // Not from a snapshot, whose age is not known.
+        backend.handle.backend.hold((!state.hold.is_zero()).then(|| Instant::now() + state.hold));
         follow_state(backend, state);
     }
 }
@@ -44,6 +50,9 @@ pub(super) fn replace(
     recent: &HashSet<ExtensionId>,
 ) {
     let of = backend.handle.id();
+    for segment in &segments {
+        show(backend, &segment.learned);
+    }
     let (states, deltas): (Vec<_>, Vec<_>) =
         segments.into_iter().map(|segment| (segment.state, segment.deltas)).unzip();
     let state = states.into_iter().flatten().next_back().unwrap_or_default();
@@ -106,6 +115,14 @@ fn names(delta: &Delta) -> Vec<&ExtensionId> {
         }
         Delta::Backend(_, BackendDelta::Removed(id)) => vec![id],
         Delta::Backend(..) | Delta::Owners(_) => Vec::new(),
+    }
+}
+
+/// Takes over learned digests, before the extensions that show them.
+fn show(backend: &SharedBackend, learned: &[LearnedDigest]) {
+    if !learned.is_empty() {
+        let store = backend.handle.store();
+        store.pins().follow_learned(backend.handle.id(), learned, &store.view());
     }
 }
 

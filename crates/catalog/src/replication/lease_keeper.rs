@@ -144,7 +144,9 @@ impl Keeper {
     /// Lets another replica take over while the backend fails: it may be the network of this one.
     async fn give_way_if_blind(&mut self) {
         let now = Instant::now();
-        let is_failing = self.backend.handle.health.status.is_failing();
+        let health = &self.backend.handle.health;
+        // A pause that the backend demands holds for the next writer, too.
+        let is_failing = health.status.is_failing() && health.demanded_pause().is_zero();
         let since = *self.failing_since.get_or_insert(now);
         if !is_failing || self.backend.share.replicas() <= 1 {
             self.failing_since = None;

@@ -2,24 +2,29 @@
 
 use std::borrow::Cow;
 use std::io::{self, Read as _};
+use std::time::Duration;
 
 use bytes::Bytes;
 use registry_core::error::{ErrorKind, Result};
+use registry_core::models::artifact::ArtifactKey;
 use serde::{Deserialize, Serialize};
 
 use crate::health::status::SharedFailure;
 use crate::index::delta::Delta;
+use crate::pins::learned::LearnedDigest;
 use crate::share::requests::{RequestAnswer, RequestId};
 use crate::state::BackendState;
 use crate::state::stored_backend::StoredBackend;
 use crate::stored::text::Text;
-use crate::stored::{damaged, from_json};
+use crate::stored::{damaged, from_json, parsed};
 
 /// First byte of a payload. A release reads its own form and that of the release before.
 const FORM: u8 = 1;
 const LEVEL: i32 = 1;
 /// Maximum length of a payload in memory, in bytes.
 const LENGTH_MAX: u64 = 128 * 1024 * 1024;
+/// Longest pause that is taken over from another replica. One that lasts longer is told again.
+const HOLD_MAX: Duration = Duration::from_mins(5);
 /// Word of any other failure.
 const UNAVAILABLE: &str = "unavailable";
 
@@ -28,6 +33,8 @@ const UNAVAILABLE: &str = "unavailable";
 pub(super) struct Payload {
     /// Changes, in order.
     pub(super) deltas: Vec<Delta>,
+    /// Digests of files of the extensions in `deltas`.
+    pub(super) learned: Vec<LearnedDigest>,
     /// The state of the backend after the changes; `None` if it is as before.
     pub(super) state: Option<SharedState>,
     /// Requests that the changes answer.
@@ -41,6 +48,8 @@ pub(super) struct SharedState {
     pub(super) backend: Option<BackendState>,
     /// `None` while the backend answers.
     pub(super) failure: Option<SharedFailure>,
+    /// Rest of the pause that the backend demanded, at most [`HOLD_MAX`]; zero without one.
+    pub(super) hold: Duration,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -48,6 +57,9 @@ pub(super) struct SharedState {
 struct StoredPayload<'a> {
     #[serde(default, skip_serializing_if = "<[_]>::is_empty")]
     deltas: Cow<'a, [Delta]>,
+    /// Keys of files, and their digests.
+    #[serde(borrow, default, skip_serializing_if = "Vec::is_empty")]
+    learned: Vec<(Text<'a>, Text<'a>)>,
     #[serde(borrow, default, skip_serializing_if = "Option::is_none")]
     state: Option<StoredState<'a>>,
     /// Requests, and whether the budget of lookups was used up.
@@ -63,6 +75,9 @@ struct StoredState<'a> {
     /// Kind, message and report.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     failure: Option<(Text<'a>, Text<'a>, Text<'a>)>,
+    /// Whole seconds.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    hold: u64,
 }
 
 impl Payload {
@@ -74,9 +89,12 @@ impl Payload {
                 let SharedFailure { kind, message, report } = failure;
                 (word_of(*kind).into(), message.as_str().into(), report.as_str().into())
             }),
+            // Rounded up: a pause that is too short would be none.
+            hold: state.hold.as_secs() + u64::from(state.hold.subsec_nanos() > 0),
         });
         let stored = StoredPayload {
             deltas: Cow::Borrowed(&self.deltas),
+            learned: self.learned.iter().map(stored_digest).collect(),
             state,
             answered: self.answered.iter().map(stored_answer).collect(),
         };
@@ -100,6 +118,7 @@ impl Payload {
         let stored: StoredPayload<'_> = from_json(text)?;
         Ok(Self {
             deltas: stored.deltas.into_owned(),
+            learned: stored.learned.into_iter().map(read_digest).collect::<Result<_>>()?,
             state: stored.state.map(read_state).transpose()?,
             answered: stored.answered.into_iter().map(read_answer).collect(),
         })
@@ -122,7 +141,16 @@ fn read_state(stored: StoredState<'_>) -> Result<SharedState> {
         report: report.into(),
     });
     let backend = stored.backend.map(|backend| backend.read()).transpose()?;
-    Ok(SharedState { backend, failure })
+    let hold = Duration::from_secs(stored.hold).min(HOLD_MAX);
+    Ok(SharedState { backend, failure, hold })
+}
+
+fn stored_digest(LearnedDigest { file, digest }: &LearnedDigest) -> (Text<'_>, Text<'_>) {
+    (file.as_str().into(), digest.to_string().into())
+}
+
+fn read_digest((file, digest): (Text<'_>, Text<'_>)) -> Result<LearnedDigest> {
+    Ok(LearnedDigest { file: ArtifactKey::new(file), digest: parsed("digest", &digest)? })
 }
 
 fn stored_answer((request, answer): &(RequestId, RequestAnswer)) -> (u64, bool) {
@@ -131,6 +159,11 @@ fn stored_answer((request, answer): &(RequestId, RequestAnswer)) -> (u64, bool) 
 
 const fn read_answer((request, over_budget): (u64, bool)) -> (RequestId, RequestAnswer) {
     (RequestId(request), if over_budget { RequestAnswer::OverBudget } else { RequestAnswer::Read })
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands a reference over")]
+const fn is_zero(seconds: &u64) -> bool {
+    *seconds == 0
 }
 
 const fn word_of(kind: ErrorKind) -> &'static str {
@@ -145,7 +178,7 @@ const fn word_of(kind: ErrorKind) -> &'static str {
 fn kind_of(word: &str) -> ErrorKind {
     let known = [ErrorKind::BackendTimeout, ErrorKind::BackendRefused, ErrorKind::BackendFaulty];
     let kind = known.into_iter().find(|kind| word_of(*kind) == word);
-    kind.unwrap_or(ErrorKind::BackendUnavailable { retry_after: std::time::Duration::ZERO })
+    kind.unwrap_or(ErrorKind::BackendUnavailable { retry_after: Duration::ZERO })
 }
 
 #[cfg(test)]
@@ -158,6 +191,7 @@ mod tests {
     use super::*;
     use crate::index::delta::{BackendDelta, OwnerChange};
     use crate::persistent_instant::PersistentInstant;
+    use registry_core::models::digest::Digest;
 
     fn id(name: &str) -> registry_core::models::naming::ExtensionId {
         name.parse().unwrap()
@@ -165,7 +199,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_payload_is_read_as_it_was_written_and_nothing_else_is_read() {
-        let read = PersistentInstant::ago(std::time::Duration::from_secs(90));
+        let read = PersistentInstant::ago(Duration::from_secs(90));
         let extension = Arc::new(Extension::new(id("provider/aws"), Vec::new()));
         let of = BackendId::GITEA;
         let payload = Payload {
@@ -174,6 +208,10 @@ mod tests {
                 Delta::Backend(of, BackendDelta::Removed(id("provider/gcp"))),
                 Delta::Owners(vec![OwnerChange::Owned(id("provider/aws"), of)]),
             ],
+            learned: vec![LearnedDigest {
+                file: ArtifactKey::new("3"),
+                digest: Digest::sha256(b"a"),
+            }],
             state: Some(SharedState {
                 backend: None,
                 failure: Some(SharedFailure {
@@ -181,6 +219,7 @@ mod tests {
                     message: "refused".to_owned(),
                     report: "refused: 401".to_owned(),
                 }),
+                hold: Duration::from_mins(1),
             }),
             answered: vec![
                 (RequestId(u64::MAX), RequestAnswer::Read),
@@ -189,6 +228,10 @@ mod tests {
         };
         let bytes = payload.encode().unwrap();
         assert_eq!(Payload::decode(&bytes).unwrap(), payload);
+        let before = br#"{"state":{"failure":["timeout","late","late"]}}"#;
+        let before = [&[FORM][..], &zstd::bulk::compress(before, LEVEL).unwrap()].concat();
+        let state = Payload::decode(&before).unwrap().state.unwrap();
+        assert_eq!(state.hold, Duration::ZERO, "of a release that shares no holds");
         let mut newer = bytes.to_vec();
         newer[0] = FORM + 1;
         for wrong in [&b""[..], b"\x01", b"\x01{}", &newer, &bytes[..bytes.len() - 1]] {

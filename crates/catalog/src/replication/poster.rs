@@ -67,6 +67,7 @@ async fn post(backend: &SharedBackend, fleet: &Fleet, id: RequestId, subject: Re
     if !is_alone && fleet.log.post(backend.topic(), &payload).await.is_ok() {
         return backend.share.requests.posted(id);
     }
+    backend.share.requests.not_posted(id);
     // A follower gives such a read to the writer, so it has to wait until it knows that it is alone.
     if backend.share.role() == ReplicaRole::Follower {
         return;

@@ -10,6 +10,7 @@ use tracing::warn;
 
 use crate::LOG_TARGET;
 use crate::index::delta::{BackendDelta, Delta, OwnerChange};
+use crate::pins::learned::LearnedDigest;
 use crate::replication::Fleet;
 use crate::replication::payload::{Payload, SharedState};
 use crate::replication::shared_backend::{SharedBackend, StateSummary};
@@ -63,7 +64,14 @@ impl EpochProgress {
     fn is_state_due(&self, summary: &StateSummary) -> bool {
         let Some(at) = self.state_at else { return true };
         at.elapsed() >= SILENCE_MAX
+            // At once: a follower may be about to ask the backend by itself.
+            || summary.demanded_until > self.demanded_until()
             || at.elapsed() >= STATE_EVERY && self.state.as_ref() != Some(summary)
+    }
+
+    /// Returns the end of the pause of the backend that followers know.
+    fn demanded_until(&self) -> Option<Instant> {
+        self.state.as_ref().and_then(|state| state.demanded_until)
     }
 
     fn is_snapshot_due(&self, wanted: bool) -> bool {
@@ -92,6 +100,7 @@ pub(super) async fn publish(fleet: Fleet, backend: Arc<SharedBackend>) {
                     biased;
                     () = backend.share.outbox.changed() => {}
                     () = sleep(STATE_EVERY) => {}
+                    () = backend.handle.health.demands_more_than(published.demanded_until()) => {}
                     _ = roles.changed() => {}
                 }
             }
@@ -158,7 +167,8 @@ async fn append(
     batch: &OutboxBatch,
     state: Option<SharedState>,
 ) -> Result<(), WriteFailure> {
-    let payload = Payload { deltas: deltas(backend, batch), state, answered: batch.answers() };
+    let (deltas, answered) = (deltas(backend, batch), batch.answers());
+    let payload = Payload { learned: learned(backend, &deltas), deltas, state, answered };
     let Some(bytes) = encoded(backend, &payload) else {
         // It would fail again, and hold up everything behind it.
         backend.share.outbox.confirm(batch);
@@ -176,6 +186,16 @@ async fn append(
     backend.share.has_entry(position);
     settle_requests(backend, &payload.answered);
     Ok(())
+}
+
+/// Returns the learned digests of the extensions in deltas.
+fn learned(backend: &SharedBackend, deltas: &[Delta]) -> Vec<LearnedDigest> {
+    let put = deltas.iter().flat_map(|delta| match delta {
+        Delta::Backend(_, BackendDelta::Put(extensions)) => extensions.as_slice(),
+        _ => &[],
+    });
+    let pins = backend.handle.store().pins();
+    pins.learned_of(backend.handle.id(), put.map(|(extension, _)| extension))
 }
 
 fn encoded(backend: &SharedBackend, payload: &Payload) -> Option<bytes::Bytes> {

@@ -2,11 +2,13 @@
 
 use bytes::Bytes;
 use registry_core::error::Result;
+use registry_core::models::artifact::ArtifactKey;
 use serde::{Deserialize, Serialize};
 
+use crate::pins::learned::LearnedDigest;
 use crate::share::requests::{RequestId, RequestSubject};
 use crate::stored::text::Text;
-use crate::stored::{damaged, from_json, read_id};
+use crate::stored::{damaged, from_json, parsed, read_id};
 
 #[derive(Serialize, Deserialize)]
 struct StoredRequest<'a> {
@@ -22,6 +24,8 @@ enum StoredRequestSubject<'a> {
     Notice(Text<'a>),
     Lookup(Text<'a>, bool),
     Stale(Text<'a>),
+    /// Extension, key of the file and digest.
+    Learned(Text<'a>, Text<'a>, Text<'a>),
     Cycle,
     Snapshot,
 }
@@ -33,6 +37,10 @@ pub(super) fn encode(id: RequestId, subject: &RequestSubject) -> Result<Bytes> {
             StoredRequestSubject::Lookup(id.to_string().into(), *budgeted)
         }
         RequestSubject::Stale(id) => StoredRequestSubject::Stale(id.to_string().into()),
+        RequestSubject::Learned(id, LearnedDigest { file, digest }) => {
+            let (file, digest) = (file.as_str().into(), digest.to_string().into());
+            StoredRequestSubject::Learned(id.to_string().into(), file, digest)
+        }
         RequestSubject::Cycle => StoredRequestSubject::Cycle,
         RequestSubject::Snapshot => StoredRequestSubject::Snapshot,
     };
@@ -49,6 +57,10 @@ pub(super) fn decode(bytes: &[u8]) -> Result<(RequestId, RequestSubject)> {
             RequestSubject::Lookup(read_id(&id)?, budgeted)
         }
         StoredRequestSubject::Stale(id) => RequestSubject::Stale(read_id(&id)?),
+        StoredRequestSubject::Learned(id, file, digest) => {
+            let (file, digest) = (ArtifactKey::new(file), parsed("digest", &digest)?);
+            RequestSubject::Learned(read_id(&id)?, LearnedDigest { file, digest })
+        }
         StoredRequestSubject::Cycle => RequestSubject::Cycle,
         StoredRequestSubject::Snapshot => RequestSubject::Snapshot,
     };
@@ -57,15 +69,20 @@ pub(super) fn decode(bytes: &[u8]) -> Result<(RequestId, RequestSubject)> {
 
 #[cfg(test)]
 mod tests {
+    use registry_core::models::digest::Digest;
+
     use super::*;
 
     #[test]
     fn a_request_is_read_as_it_was_written_and_nothing_else_is_read() {
         let id = || "provider/aws".parse().unwrap();
+        let digest = Digest::sha256(b"a");
+        let learned = LearnedDigest { file: ArtifactKey::new("3 \" é"), digest };
         for subject in [
             RequestSubject::Notice(id()),
             RequestSubject::Lookup(id(), true),
             RequestSubject::Stale(id()),
+            RequestSubject::Learned(id(), learned),
             RequestSubject::Cycle,
             RequestSubject::Snapshot,
         ] {

@@ -1,7 +1,7 @@
 //! Segments of a snapshot. A change of the catalog changes few segments, so that the engine has
 //! most parts of the next snapshot already.
 
-use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::hash::{DefaultHasher, Hash, Hasher as _};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,6 +14,7 @@ use tokio::task::yield_now;
 
 use crate::index::delta::{BackendDelta, Delta, OwnerChange};
 use crate::persistent_instant::PersistentInstant;
+use crate::pins::learned::LearnedDigest;
 use crate::replication::payload::{Payload, SharedState};
 use crate::share::requests::{RequestAnswer, RequestId};
 
@@ -31,6 +32,7 @@ pub(super) struct SnapshotContent {
     pub(super) answered: Vec<(RequestId, RequestAnswer)>,
     pub(super) extensions: Vec<Arc<Extension>>,
     pub(super) owners: Vec<(ExtensionId, BackendId)>,
+    pub(super) learned: Vec<LearnedDigest>,
 }
 
 /// What names of one hash have.
@@ -46,6 +48,7 @@ pub(super) async fn segments(of: BackendId, content: SnapshotContent) -> Result<
     let (state, answered) = (Some(content.state), content.answered);
     let state = Payload { state, answered, ..Payload::default() };
     let mut segments = vec![state.encode()?];
+    segments.extend(learned_segments(content.learned)?);
     for bucket in buckets(content.extensions, content.owners) {
         if !bucket.owners.is_empty() {
             segments.push(segment(Delta::Owners(bucket.owners))?);
@@ -65,6 +68,23 @@ pub(super) async fn segments(of: BackendId, content: SnapshotContent) -> Result<
         yield_now().await;
     }
     Ok(segments)
+}
+
+/// Divides learned digests by a hash of the file, like names.
+fn learned_segments(learned: Vec<LearnedDigest>) -> Result<Vec<Bytes>> {
+    let count = learned.len().div_ceil(BUCKET).next_power_of_two();
+    let mut buckets = vec![Vec::new(); count];
+    for one in learned {
+        if let Some(bucket) = buckets.get_mut(place(&one.file, count)) {
+            bucket.push(one);
+        }
+    }
+    let full = buckets.into_iter().filter(|bucket| !bucket.is_empty());
+    let segments = full.map(|mut learned| {
+        learned.sort_unstable();
+        Payload { learned, ..Payload::default() }.encode()
+    });
+    segments.collect()
 }
 
 /// Divides names by a hash. The number of buckets is a power of two, so that it seldom changes.
@@ -87,7 +107,7 @@ fn buckets(
     buckets.into_iter()
 }
 
-fn place(id: &ExtensionId, count: usize) -> usize {
+fn place(id: &impl Hash, count: usize) -> usize {
     let mut hasher = DefaultHasher::new();
     id.hash(&mut hasher);
     usize::try_from(hasher.finish() % count as u64).unwrap_or_default()
@@ -116,6 +136,7 @@ mod tests {
             answered: Vec::new(),
             extensions: extensions.collect(),
             owners: owners.collect(),
+            learned: Vec::new(),
         }
     }
 

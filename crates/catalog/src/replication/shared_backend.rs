@@ -7,6 +7,7 @@ use registry_core::backend::Fault;
 use registry_core::models::coverage::Coverage;
 use registry_core::models::naming::ExtensionId;
 use registry_fleet::topic::Topic;
+use tokio::time::Instant;
 
 use crate::health::status::SharedFailure;
 use crate::index::stored_delta::REFERENCE;
@@ -39,6 +40,8 @@ pub(super) struct StateSummary {
     incomplete: Vec<ExtensionId>,
     refused: usize,
     failure: Option<SharedFailure>,
+    /// End of the pause that the backend demanded last.
+    pub(super) demanded_until: Option<Instant>,
 }
 
 impl SharedBackend {
@@ -68,6 +71,7 @@ impl SharedBackend {
             incomplete: health.evidence.incomplete(),
             refused: self.handle.store().capacity_use(self.handle.id()).refused,
             failure: health.status.shared_failure(),
+            demanded_until: health.demanded_until(),
         }
     }
 
@@ -82,6 +86,7 @@ impl SharedBackend {
         SharedState {
             backend: backend.flatten().flatten(),
             failure: self.handle.health.status.shared_failure(),
+            hold: self.handle.health.demanded_pause(),
         }
     }
 }

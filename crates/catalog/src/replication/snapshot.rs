@@ -68,7 +68,9 @@ fn content(backend: &SharedBackend, begins: bool) -> Option<SnapshotContent> {
         let extensions = known.all().map(|copy| copy.reported.clone()).collect();
         let owners = backend.decides_owners.then(|| index.owners()).into_iter().flatten();
         let answered = backend.share.inbox.answered();
-        Some(SnapshotContent { state, answered, extensions, owners: owners.collect() })
+        let learned = backend.handle.store().pins().learned(backend.handle.id());
+        let owners = owners.collect();
+        Some(SnapshotContent { state, answered, extensions, owners, learned })
     })
 }
 

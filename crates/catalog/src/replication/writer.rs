@@ -10,6 +10,7 @@ use tokio::time::{Instant, timeout};
 use tracing::{info, warn};
 
 use crate::LOG_TARGET;
+use crate::pins::learned::LearnedDigest;
 use crate::replication::Fleet;
 use crate::replication::request_payload::decode;
 use crate::replication::shared_backend::SharedBackend;
@@ -142,6 +143,11 @@ pub(super) fn receive(backend: &Arc<SharedBackend>, posted: &PostedRequest, late
             let handle = Arc::clone(&backend.handle);
             tokio::spawn(async move { look_up_for_caller(&handle, id).await });
         }
+        RequestSubject::Learned(id, learned) => {
+            let is_known = take_learned(backend, &id, &learned);
+            // An extension that is not known yet brings its digests when it is read.
+            answer(backend, received, is_known.then_some(&id), RequestAnswer::Read);
+        }
         RequestSubject::Cycle => {
             let this = Arc::clone(backend);
             tokio::spawn(async move {
@@ -155,6 +161,16 @@ pub(super) fn receive(backend: &Arc<SharedBackend>, posted: &PostedRequest, late
             answer(backend, received, None, RequestAnswer::Read);
         }
     }
+}
+
+/// Shows a learned digest. Returns false if the extension is not known.
+fn take_learned(backend: &SharedBackend, id: &ExtensionId, learned: &LearnedDigest) -> bool {
+    let (of, store) = (backend.handle.id(), backend.handle.store());
+    store.pins().take_learned(of, learned, &store.view());
+    store.change(|change| {
+        change.show_learned(of, id);
+        change.backend(of).is_some_and(|known| known.get(id).is_some())
+    })
 }
 
 fn answer(

@@ -8,6 +8,9 @@ use registry_core::models::naming::ExtensionId;
 use tokio::sync::{Notify, oneshot};
 use tokio::time::{Instant, timeout};
 
+use crate::pins::learned::LearnedDigest;
+use crate::share::open_request::OpenRequest;
+
 /// Time for which a caller waits for the writer before this replica asks the backend itself.
 pub(crate) const ANSWER_MAX: Duration = Duration::from_millis(800);
 /// Pause after which an unanswered webhook is posted again.
@@ -16,6 +19,8 @@ const POST_AGAIN: Duration = Duration::from_secs(5);
 const OUTDATED: Duration = Duration::from_secs(5);
 /// Time for which an answer can get lost with the engine's last writes.
 const UNCERTAIN: Duration = Duration::from_mins(1);
+/// Maximum wait of a webhook for an attempt to post it. A call to the engine takes 40 ms at most.
+const POST_MAX: Duration = Duration::from_secs(1);
 /// Maximum number of requests in memory.
 const REQUESTS_MAX: usize = 10_000;
 
@@ -33,6 +38,8 @@ pub(crate) enum RequestSubject {
     Lookup(ExtensionId, bool),
     /// A read of an extension unless it was read lately.
     Stale(ExtensionId),
+    /// That all replicas show the digest of a file of an extension. It is posted until it is answered.
+    Learned(ExtensionId, LearnedDigest),
     /// A cycle.
     Cycle,
     /// A snapshot.
@@ -66,25 +73,27 @@ struct Requests {
     lost: Vec<(RequestId, ExtensionId)>,
 }
 
-struct OpenRequest {
-    subject: RequestSubject,
-    made: Instant,
-    posted: Option<Instant>,
-    /// True if it could not be posted the last time.
-    has_failed: bool,
-    waiting: Vec<oneshot::Sender<RequestAnswer>>,
+impl Requests {
+    /// Forgets a request if there are too many, but none that the state directory has.
+    fn make_room(&mut self) {
+        if self.open.len() >= REQUESTS_MAX {
+            let mut others = self.open.iter().filter(|(_, one)| !one.is_kept);
+            let other = others.next().map(|(id, _)| *id);
+            other.and_then(|id| self.open.remove(&id));
+        }
+    }
 }
 
 impl RequestSubject {
     /// Returns true for a request that is posted until it is answered.
-    const fn is_kept(&self) -> bool {
-        matches!(self, Self::Notice(_))
+    const fn is_repeated(&self) -> bool {
+        matches!(self, Self::Notice(_) | Self::Learned(..))
     }
 
     /// Returns true for a request that can be joined after it was posted: a read that has begun then
     /// serves as well.
     const fn is_joinable_later(&self) -> bool {
-        matches!(self, Self::Stale(_) | Self::Snapshot)
+        matches!(self, Self::Stale(_) | Self::Snapshot | Self::Learned(..))
     }
 }
 
@@ -126,32 +135,80 @@ impl RequestBook {
             }
             return id;
         }
-        if requests.open.len() >= REQUESTS_MAX {
-            requests.open.pop_first();
-        }
+        requests.make_room();
         let id = RequestId(fastrand::u64(..));
         requests.joinable.insert(subject.clone(), id);
         let waiting = waiting.into_iter().collect();
-        let made = Instant::now();
-        requests
-            .open
-            .insert(id, OpenRequest { subject, made, posted: None, has_failed: false, waiting });
+        requests.open.insert(id, OpenRequest { waiting, ..OpenRequest::of(subject) });
         drop(requests);
         self.changed.notify_one();
         id
+    }
+
+    /// Makes a request of a webhook that was kept before a restart.
+    pub(crate) fn restore(&self, id: RequestId, extension: ExtensionId) {
+        let mut requests = self.inner.lock();
+        let subject = RequestSubject::Notice(extension);
+        requests.joinable.insert(subject.clone(), id);
+        requests.open.insert(id, OpenRequest { is_kept: true, ..OpenRequest::of(subject) });
+        drop(requests);
+        self.changed.notify_one();
+    }
+
+    /// Waits for the next attempt to post a webhook about an extension. Returns its request if the
+    /// engine does not have it then.
+    pub(crate) async fn unposted_notice(&self, extension: &ExtensionId) -> Option<RequestId> {
+        let (sender, is_posted) = oneshot::channel();
+        let subject = RequestSubject::Notice(extension.clone());
+        let id = {
+            let mut requests = self.inner.lock();
+            let id = *requests.joinable.get(&subject)?;
+            requests.open.get_mut(&id)?.watching.push(sender);
+            id
+        };
+        self.changed.notify_one();
+        let is_posted = timeout(POST_MAX, is_posted).await.is_ok_and(Result::unwrap_or_default);
+        (!is_posted).then_some(id)
+    }
+
+    /// Notes that the state directory is to have these webhooks until they are answered. Returns false
+    /// if there is no room for so many more.
+    pub(crate) fn keep(&self, ids: &[RequestId], room: usize) -> bool {
+        let mut requests = self.inner.lock();
+        let is_new = |id: &&RequestId| requests.open.get(id).is_some_and(|one| !one.is_kept);
+        if ids.iter().filter(is_new).count() > room {
+            return false;
+        }
+        for id in ids {
+            if let Some(one) = requests.open.get_mut(id) {
+                one.is_kept = true;
+            }
+        }
+        true
+    }
+
+    /// Returns the webhooks that the state directory is to have.
+    pub(crate) fn kept(&self) -> Vec<(RequestId, ExtensionId)> {
+        let requests = self.inner.lock();
+        let kept = requests.open.iter().filter(|(_, one)| one.is_kept);
+        let kept = kept.filter_map(|(id, one)| match &one.subject {
+            RequestSubject::Notice(extension) => Some((*id, extension.clone())),
+            _ => None,
+        });
+        kept.collect()
     }
 
     /// Returns the requests to post now, and forgets those that are of no use any more.
     pub(crate) fn due(&self) -> Vec<(RequestId, RequestSubject)> {
         let now = Instant::now();
         let mut requests = self.inner.lock();
-        requests.open.retain(|_, one| one.subject.is_kept() || one.made + OUTDATED > now);
+        requests.open.retain(|_, one| one.subject.is_repeated() || one.made + OUTDATED > now);
         let Requests { open, joinable, .. } = &mut *requests;
         joinable.retain(|_, id| open.contains_key(id));
         requests.uncertain.retain(|(at, ..)| *at + UNCERTAIN > now);
         let due = requests.open.iter_mut().filter(|(_, one)| match one.posted {
             None => true,
-            Some(at) => one.subject.is_kept() && at + POST_AGAIN <= now,
+            Some(at) => one.subject.is_repeated() && at + POST_AGAIN <= now,
         });
         due.map(|(id, one)| (*id, one.subject.clone())).collect()
     }
@@ -163,14 +220,22 @@ impl RequestBook {
         let Some(one) = open.get_mut(&id) else { return };
         one.posted = Some(Instant::now());
         one.has_failed = false;
+        one.tell_watchers(true);
         // The read may begin before the next caller asks.
         if !one.subject.is_joinable_later() {
             joinable.remove(&one.subject);
         }
     }
 
-    /// Notes that a request could not be posted. Returns true for the first time since it was made or
-    /// posted.
+    /// Notes that a request could not be posted.
+    pub(crate) fn not_posted(&self, id: RequestId) {
+        if let Some(one) = self.inner.lock().open.get_mut(&id) {
+            one.tell_watchers(false);
+        }
+    }
+
+    /// Notes that this replica reads a name by itself, since it cannot post the request. Returns true for
+    /// the first time since it was made or posted.
     pub(crate) fn is_first_failure(&self, id: RequestId) -> bool {
         let mut requests = self.inner.lock();
         let one = requests.open.get_mut(&id);
@@ -180,8 +245,9 @@ impl RequestBook {
     /// Notes an answer.
     pub(crate) fn answered(&self, id: RequestId, answer: RequestAnswer) {
         let mut requests = self.inner.lock();
-        let Some(one) = requests.open.remove(&id) else { return };
+        let Some(mut one) = requests.open.remove(&id) else { return };
         requests.joinable.remove(&one.subject);
+        one.tell_watchers(true);
         if let RequestSubject::Notice(extension) = one.subject {
             requests.uncertain.push((Instant::now(), id, extension));
         }

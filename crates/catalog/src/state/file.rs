@@ -1,14 +1,18 @@
-//! Reads of state files whose first line has the version of their format.
+//! State files whose first line has the version of their format.
 
 use std::fs::Metadata;
 use std::io::{self, Read as _, Seek as _};
 use std::path::Path;
 
-use registry_core::error::{Error, Result};
+use jiff::Timestamp;
+use registry_core::error::{Error, ErrorKind, Result};
 use registry_core::files;
 use registry_core::files::folder::Folder;
+use registry_core::models::digest::Digest;
 use serde::{Deserialize, Serialize};
+use tracing::warn;
 
+use crate::LOG_TARGET;
 use crate::stored::damaged;
 
 #[derive(Debug)]
@@ -35,7 +39,7 @@ const HEAD_MAX: u64 = 256;
 #[serde(deny_unknown_fields)]
 pub(super) struct Head {
     pub(super) version: u32,
-    /// Digest of the rest, in files of version 0.2.
+    /// Digest of the rest; `None` in the state log, whose batches have their own.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(super) digest: Option<String>,
 }
@@ -68,6 +72,17 @@ impl Content {
         let bytes = files::read(file, LENGTH_MAX).map_err(unreadable)?;
         Ok(Some(Self { head, metadata, bytes }))
     }
+
+    /// Returns what follows the first line, which has to have the digest of it.
+    pub(super) fn payload(&self) -> Result<&str> {
+        let text = str::from_utf8(&self.bytes);
+        let text = text.map_err(|error| damaged("it is no text").because(error))?;
+        let (_, payload) = text.split_once('\n').unwrap_or_default();
+        if self.head.digest != Some(Digest::sha256(payload.as_bytes()).to_string()) {
+            return Err(mismatch());
+        }
+        Ok(payload)
+    }
 }
 
 impl Head {
@@ -94,6 +109,31 @@ impl Head {
         }
         Ok(())
     }
+}
+
+/// Renames a damaged file, so that it can be examined, and logs that. `what` is the file in words.
+pub(super) fn set_aside(dir: &Path, name: &str, what: &str, error: &Error, now: Timestamp) {
+    let (path, reason) = (dir.join(name), error.report());
+    let path = path.display();
+    let renamed = format!("{name}.damaged-{}", now.as_second());
+    match Folder::named(dir).and_then(|dir| dir.rename(name, &dir, &renamed)) {
+        Ok(()) => {
+            let aside = dir.join(renamed);
+            let aside = aside.display();
+            warn!(target: LOG_TARGET, %path, %aside, reason, "{what} is damaged and is moved aside");
+        }
+        Err(error) => {
+            warn!(target: LOG_TARGET, %path, reason, "{what} is damaged and cannot be moved aside: {error}");
+        }
+    }
+}
+
+pub(super) fn mismatch() -> Error {
+    damaged("its content does not match its checksum")
+}
+
+pub(super) fn unwritable(error: io::Error) -> Error {
+    Error::new(ErrorKind::Internal, "its file cannot be written").because(error)
 }
 
 fn unreadable(error: io::Error) -> Unusable {

@@ -9,7 +9,7 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
-use registry_core::error::{Error, ErrorKind, Result};
+use registry_core::error::{Error, Result};
 use registry_core::files;
 use registry_core::files::folder::Folder;
 use registry_core::files::unfinished::Unfinished;
@@ -19,9 +19,9 @@ use tracing::warn;
 use crate::LOG_TARGET;
 use crate::state::Snapshot;
 use crate::state::batches::{Hashed, Verified, has_sum, verified, write_sum};
-use crate::state::file::{Content, Head, LENGTH_MAX, Unusable};
+use crate::state::file::{Content, Head, LENGTH_MAX, Unusable, mismatch, set_aside, unwritable};
 use crate::state::record::{Record, read_all};
-use crate::stored::damaged;
+use crate::state::webhook_file;
 
 const NAME: &str = "state.log";
 /// Version of the format. It is raised when an older service would misread the file.
@@ -102,7 +102,8 @@ impl StateLog {
         files::private_directory(&self.dir).map_err(unwritable)?;
         let dir = Folder::named(&self.dir).map_err(unwritable)?;
         for name in dir.files().unwrap_or_default().0 {
-            if name.to_string_lossy().starts_with(UNFINISHED) {
+            let is_unfinished = |prefix| name.to_string_lossy().starts_with(prefix);
+            if [UNFINISHED, webhook_file::UNFINISHED].into_iter().any(is_unfinished) {
                 // Failures are ignored: such files do no harm.
                 let _ = dir.remove(name);
             }
@@ -185,19 +186,7 @@ impl StateLog {
     }
 
     fn set_aside(&self, error: &Error, now: Timestamp) {
-        let (path, reason) = (self.path(), error.report());
-        let path = path.display();
-        let name = format!("{NAME}.damaged-{}", now.as_second());
-        match Folder::named(&self.dir).and_then(|dir| dir.rename(NAME, &dir, &name)) {
-            Ok(()) => {
-                let aside = self.dir.join(name);
-                let aside = aside.display();
-                warn!(target: LOG_TARGET, %path, %aside, reason, "the state log is damaged and is moved aside");
-            }
-            Err(error) => {
-                warn!(target: LOG_TARGET, %path, reason, "the state log is damaged and cannot be moved aside: {error}");
-            }
-        }
+        set_aside(&self.dir, NAME, "the state log", error, now);
     }
 }
 
@@ -205,12 +194,4 @@ impl Extent {
     fn of(found: &Metadata) -> Self {
         Self { inode: found.ino(), length: found.len() }
     }
-}
-
-fn mismatch() -> Error {
-    damaged("its content does not match its checksum")
-}
-
-fn unwritable(error: io::Error) -> Error {
-    Error::new(ErrorKind::Internal, "its file cannot be written").because(error)
 }

@@ -18,6 +18,7 @@ use crate::LOG_TARGET;
 use crate::state::catalog_state::{BackendSummary, CatalogState};
 use crate::state::log::{Extent, Loaded, StateLog};
 use crate::state::record::kind_and_name;
+use crate::state::webhook_file::WebhookFile;
 use crate::state::{Fingerprints, KEPT_RETIRED, legacy};
 use crate::unsaved::RecordKey;
 
@@ -91,6 +92,8 @@ impl Persister {
         let mut written = self.written.lock();
         let found = self.log.read(now)?;
         let legacy = if found.is_none() { legacy::read(self.log.dir())? } else { None };
+        let webhooks = WebhookFile::new(self.log.dir());
+        let pending = webhooks.read(now)?;
         // Not before the version is known: the directory of a newer release is left as it is.
         let writable = self.log.prepare();
         let mut loaded = found.unwrap_or_default();
@@ -109,6 +112,7 @@ impl Persister {
         }
         self.state.unsaved().take();
         let restored = self.state.restore(snapshot, now);
+        self.state.restore_webhooks(webhooks, pending);
         written.backends = self.state.summaries();
         for backend in &restored {
             let extensions = self.state.extensions_of(*backend);

@@ -11,6 +11,7 @@ use crate::index::backend_extensions::ReadCopy;
 use crate::index::delta::{BackendDelta, Delta, OwnerChange};
 use crate::persistent_instant::PersistentInstant;
 use crate::state::catalog_state::CatalogState;
+use crate::state::webhook_file::{PendingWebhook, WebhookFile};
 use crate::state::{BackendState, Snapshot, Unsettled};
 use crate::store::IndexChange;
 use crate::stored::extension::ReadExtension;
@@ -55,6 +56,11 @@ impl CatalogState {
             }
         });
         names
+    }
+
+    /// Restores webhooks from before a restart, and keeps those to come in the same file.
+    pub(super) fn restore_webhooks(&self, file: WebhookFile, webhooks: Vec<PendingWebhook>) {
+        self.catalog.syncer.restore_webhooks(file, webhooks);
     }
 }
 

@@ -88,7 +88,7 @@ fn due(handle: &BackendHandle, contact: Contact, begun: Instant) -> Option<Insta
             let followed = handle.followed().map(|share| share.progress().heard + UNREPORTED);
             let silent = followed.map_or(silent, |from| silent.max(from));
             // A backend that limits our request rate is not probed before its pause ends.
-            contact.paused_until.max(Some(silent))
+            contact.demanded_until().max(Some(silent))
         }
     }
 }

@@ -15,6 +15,8 @@ pub struct Contact {
     pub last_heard: Option<Instant>,
     /// End of a pause that the backend demanded; requests wait until then.
     pub paused_until: Option<Instant>,
+    /// End of a pause that the backend demanded of another replica. It is no less binding.
+    pub held_until: Option<Instant>,
 }
 
 impl Contact {
@@ -25,9 +27,24 @@ impl Contact {
             BreakerState::Open { until } => Some(until),
             BreakerState::Closed | BreakerState::HalfOpen => None,
         };
-        let until = open.max(self.paused_until);
-        until.map_or(Duration::ZERO, |until| until.saturating_duration_since(Instant::now()))
+        remaining(open.max(self.demanded_until()))
     }
+
+    /// Returns the end of the longest pause that the backend demanded.
+    #[must_use]
+    pub fn demanded_until(&self) -> Option<Instant> {
+        self.paused_until.max(self.held_until)
+    }
+
+    /// Returns the rest of the longest pause that the backend demanded.
+    #[must_use]
+    pub fn demanded_pause(&self) -> Duration {
+        remaining(self.demanded_until())
+    }
+}
+
+fn remaining(until: Option<Instant>) -> Duration {
+    until.map_or(Duration::ZERO, |until| until.saturating_duration_since(Instant::now()))
 }
 
 /// State of the circuit breaker of a backend.

@@ -12,6 +12,9 @@ pub trait WebhookReceiver: Send + Sync {
     /// Verifies headers and exact body bytes, and parses a delivery only if it is authentic. After
     /// an error the receiver keeps no state of the delivery.
     fn receive(&self, headers: &HeaderMap, body: &[u8]) -> Result<Delivery, WebhookError>;
+
+    /// Forgets a delivery that was received and then lost, so that it counts when it is sent again.
+    fn forget(&self, headers: &HeaderMap, body: &[u8]);
 }
 
 /// Reason why a delivery is refused.

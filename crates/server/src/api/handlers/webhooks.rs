@@ -36,7 +36,10 @@ pub fn outcomes() -> Vec<&'static str> {
         (status = 404, description = "No secret is configured for this backend"),
         (status = 408, description = "The request body did not arrive within 3 seconds"),
         (status = 413, description = "Larger than 1 MiB"),
-        (status = 503, description = "Too many deliveries of this backend or sender are being read"),
+        (
+            status = 503,
+            description = "Too many deliveries of this backend or sender are being read; or the engine of `[shared]` is away, and the delivery cannot be saved in `state_dir`",
+        ),
     ),
 )]
 pub async fn receive(
@@ -52,7 +55,7 @@ pub async fn receive(
         return Err(refused(WebhookError::Unsigned));
     }
     let sender = request.extensions().get().copied().unwrap_or(Sender(None));
-    let Some(_place) = api.notices.enter(*backend, sender).await else {
+    let Some(place) = api.notices.enter(*backend, sender).await else {
         api.metrics.refused("overload");
         return Err(Problem::overloaded());
     };
@@ -63,8 +66,15 @@ pub async fn receive(
     let outcome = received.as_ref().map_or(REFUSED, Delivery::as_str);
     api.metrics.webhook(backend.as_str(), outcome);
     if let Delivery::Changed(ids) = received.map_err(refused)? {
-        api.answers.catalog().syncer.notice(*backend, ids);
+        let syncer = &api.answers.catalog().syncer;
+        syncer.notice(*backend, ids.clone());
+        if let Err(error) = syncer.keep_notices(*backend, &ids).await {
+            // Sent again, it is no replay.
+            receiver.forget(&headers, &body);
+            return Err(error.into());
+        }
     }
+    drop(place);
     Ok(StatusCode::ACCEPTED)
 }
 
