@@ -79,6 +79,9 @@ fn case_18_deliveries_may_come_twice_and_in_any_order() {
     headers.insert("x-gitea-delivery", "00000000-0000-4000-8000-000000000000".parse().unwrap());
     let body = DELIVERIES[2].request_body().as_bytes();
     assert_eq!(receiver.receive(&headers, body), Ok(Delivery::Replayed));
+    receiver.forget(&headers, body);
+    let again = receiver.receive(&headers, body);
+    assert!(matches!(again, Ok(Delivery::Changed(_))), "it was lost: {again:?}");
 }
 
 #[test]

@@ -52,6 +52,8 @@ fn recorded_deliveries_name_what_changed() {
     }
     for (headers, body) in &recorded()[2..] {
         assert_eq!(receiver.receive(headers, body.as_bytes()), Ok(Delivery::Replayed));
+        receiver.forget(headers, body.as_bytes());
+        assert_eq!(receiver.receive(headers, body.as_bytes()), fresh(), "it was lost");
     }
 }
 

@@ -99,8 +99,7 @@ impl Catalog {
         let outboxes = shared.iter().map(|(of, _, share)| (*of, Arc::clone(&share.outbox)));
         let store = CatalogStore::sharing(&ids, &rules, outboxes.collect());
         let shares = shared.iter().map(|(of, _, share)| (*of, Arc::clone(share)));
-        let pins = Pins::new(Arc::clone(&store), sharing).sharing_with(shares.collect());
-        let pins = Arc::new(pins);
+        let pins = Arc::new(Pins::new(Arc::clone(&store), sharing, shares.collect()));
         let healths: Vec<_> = backends
             .iter()
             .map(|backend| Arc::new(BackendHealth::new(backend.id(), backend.contact())))

@@ -4,7 +4,8 @@
 pub(super) mod backend_pins;
 mod bounds;
 pub mod digest_origin;
-pub(super) mod learned;
+mod learned;
+pub(super) mod learned_digest;
 pub(super) mod pin;
 pub(super) mod pin_book;
 pub mod pinned_file;
@@ -26,6 +27,7 @@ use registry_fleet::pins::{PinKey, PinLedger, SharedPin};
 use crate::index::entry::Entry;
 use crate::pins::backend_pins::{BackendPins, Recorded};
 use crate::pins::digest_origin::{DigestOrigin, KnownDigest};
+use crate::pins::learned::share_learned;
 use crate::pins::pin::{Pin, VersionPins};
 use crate::pins::pin_book::PinBook;
 use crate::pins::pinned_file::{PinnedFile, newest_first};
@@ -53,16 +55,15 @@ enum Learned {
 }
 
 impl Pins {
-    /// Pairs the pins of a store with it. With `sharing`, they are those of all replicas.
+    /// Pairs the pins of a store with it. With `sharing`, they are those of all replicas. Other replicas
+    /// are told the digests that this one learns of the backends in `shares`.
     #[must_use]
-    pub(super) fn new(store: Arc<CatalogStore>, sharing: Option<PinSharing>) -> Self {
-        Self { book: Arc::clone(store.pins()), store, sharing, shares: Vec::new() }
-    }
-
-    /// Tells other replicas the digests that this one learns of these backends.
-    #[must_use]
-    pub(super) fn sharing_with(self, shares: Shares) -> Self {
-        Self { shares, ..self }
+    pub(super) fn new(
+        store: Arc<CatalogStore>,
+        sharing: Option<PinSharing>,
+        shares: Shares,
+    ) -> Self {
+        Self { book: Arc::clone(store.pins()), store, sharing, shares }
     }
 
     /// Returns the ledger that replicas share; `None` if this process is alone.
@@ -189,7 +190,7 @@ impl Pins {
         }
         // The ledger has named these bytes before, maybe in another file.
         if matches!(agreement, Agreement::Unopposed) && is_archive && file.digest.is_none() {
-            self.share_learned(release.backend, id, &file.key);
+            share_learned(&self.shares, &self.book, release.backend, id, &file.key);
         }
         if let Agreement::Confirmed(key) = &agreement {
             let size = file.size;
@@ -237,7 +238,7 @@ impl Pins {
         self.store.unsaved().note(record);
         self.amend(key.backend, &key.extension);
         if let Some(file) = file {
-            self.share_learned(key.backend, &key.extension, &file);
+            share_learned(&self.shares, &self.book, key.backend, &key.extension, &file);
         }
     }
 
@@ -379,7 +380,7 @@ mod tests {
 
     fn pins(accept: bool) -> Pins {
         let rules = Rules { accept_changes: accept, ..Rules::for_tests() };
-        Pins::new(CatalogStore::new(&[BackendId::GITEA], &rules), None)
+        Pins::new(CatalogStore::new(&[BackendId::GITEA], &rules), None, Vec::new())
     }
 
     fn learn(pins: &Pins, release: &Release, bytes: &[u8]) -> Learned {

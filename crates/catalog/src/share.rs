@@ -2,7 +2,6 @@
 //! and the requests to the writer.
 
 pub(crate) mod inbox;
-mod open_request;
 pub(crate) mod outbox;
 pub(crate) mod pending_webhooks;
 pub(crate) mod recent_names;

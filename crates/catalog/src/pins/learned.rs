@@ -4,34 +4,29 @@ use std::sync::Arc;
 
 use registry_core::models::artifact::ArtifactKey;
 use registry_core::models::backend_id::BackendId;
-use registry_core::models::digest::Digest;
 use registry_core::models::extension::Extension;
 use registry_core::models::naming::ExtensionId;
 
 use crate::index::view::View;
-use crate::pins::Pins;
 use crate::pins::backend_pins::{BackendPins, keys};
 use crate::pins::digest_origin::DigestOrigin;
+use crate::pins::learned_digest::LearnedDigest;
 use crate::pins::pin_book::PinBook;
+use crate::share::Shares;
 use crate::share::requests::RequestSubject;
 
-/// The digest of a file for which its backend reports none.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct LearnedDigest {
-    pub(crate) file: ArtifactKey,
-    pub(crate) digest: Digest,
-}
-
-impl Pins {
-    /// Asks the writer to tell all replicas the digest of a file, if this replica computed it.
-    pub(super) fn share_learned(&self, backend: BackendId, id: &ExtensionId, file: &ArtifactKey) {
-        let Some((_, share)) = self.shares.iter().find(|(of, _)| *of == backend) else { return };
-        let backends = self.book.lock();
-        let learned = backends.get(&backend).and_then(|pins| pins.computed(file));
-        drop(backends);
-        if let Some(learned) = learned {
-            share.requests.hint(RequestSubject::Learned(id.clone(), learned));
-        }
+/// Asks the writer to tell all replicas the digest of a file, if this replica computed it.
+pub(super) fn share_learned(
+    shares: &Shares,
+    book: &PinBook,
+    backend: BackendId,
+    id: &ExtensionId,
+    file: &ArtifactKey,
+) {
+    let Some((_, share)) = shares.iter().find(|(of, _)| *of == backend) else { return };
+    let learned = book.lock().get(&backend).and_then(|pins| pins.computed(file));
+    if let Some(learned) = learned {
+        share.requests.hint(RequestSubject::Learned(id.clone(), learned));
     }
 }
 
@@ -95,12 +90,14 @@ impl BackendPins {
 #[cfg(test)]
 mod tests {
     use registry_core::models::artifact::{Artifact, ArtifactChoice};
+    use registry_core::models::digest::Digest;
     use registry_core::models::extension::Release;
     use registry_fleet::state::EngineState;
     use registry_fleet::topic::Topic;
     use registry_testing::fleet::pins::MemoryPins;
 
     use super::*;
+    use crate::pins::Pins;
     use crate::pins::policy::{PinPolicy, PinSharing};
     use crate::rules::Rules;
     use crate::share::BackendShare;
@@ -141,7 +138,7 @@ mod tests {
             let topic = Topic::of(OF, "configuration");
             let share = Arc::new(BackendShare::new(topic, EngineState::default()));
             let shares = vec![(OF, Arc::clone(&share))];
-            Self { pins: Pins::new(store, Some(sharing)).sharing_with(shares), share }
+            Self { pins: Pins::new(store, Some(sharing), shares), share }
         }
 
         async fn gives_out(&self, key: &str, bytes: &[u8]) -> bool {

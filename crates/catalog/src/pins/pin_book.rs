@@ -182,7 +182,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn what_was_learned_is_shown_and_not_reported() {
         let store = CatalogStore::new(&[OF], &Rules::for_tests());
-        let pins = Pins::new(Arc::clone(&store), None);
+        let pins = Pins::new(Arc::clone(&store), None, Vec::new());
         put(&store, release("k", None));
         assert!(downloaded(&pins, &release("k", None), b"a").await);
         let first = Some(Digest::sha256(b"a"));
@@ -196,7 +196,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_pin_that_is_new_marks_a_report_that_is_not() {
         let store = CatalogStore::new(&[OF], &Rules::for_tests());
-        let pins = Pins::new(Arc::clone(&store), None);
+        let pins = Pins::new(Arc::clone(&store), None, Vec::new());
         // The archive was replaced while it was downloaded.
         put(&store, release("l", Some(b"b")));
         assert!(downloaded(&pins, &release("k", Some(b"a")), b"a").await);
@@ -213,7 +213,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn only_releases_that_differ_weigh_twice() {
         let store = CatalogStore::new(&[OF], &Rules::for_tests());
-        let pins = Pins::new(Arc::clone(&store), None);
+        let pins = Pins::new(Arc::clone(&store), None, Vec::new());
         put(&store, release("k", None));
         let before = store.capacity_use(OF).bytes;
         downloaded(&pins, &release("k", None), b"a").await;

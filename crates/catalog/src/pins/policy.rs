@@ -90,7 +90,7 @@ mod tests {
     fn pins(ledger: &Arc<PinConnection>, policy: PinPolicy) -> Pins {
         let store = CatalogStore::new(&[BackendId::GITEA], &Rules::for_tests());
         let ledger: Arc<dyn PinLedger> = Arc::clone(ledger) as _;
-        Pins::new(store, Some(PinSharing { ledger, policy }))
+        Pins::new(store, Some(PinSharing { ledger, policy }), Vec::new())
     }
 
     async fn decide(pins: &Pins, tag: &str) -> Result<()> {

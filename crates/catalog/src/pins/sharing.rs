@@ -145,7 +145,7 @@ mod tests {
             let store = CatalogStore::new(&[OF], &rules);
             let ledger: Arc<dyn PinLedger> = Arc::clone(&connection) as _;
             let sharing = PinSharing { ledger, policy: PinPolicy::Soon };
-            let pins = Arc::new(Pins::new(Arc::clone(&store), Some(sharing)));
+            let pins = Arc::new(Pins::new(Arc::clone(&store), Some(sharing), Vec::new()));
             Self { store, pins, connection }
         }
 

@@ -15,7 +15,7 @@ use crate::index::capacity::Refusals;
 use crate::index::delta::{BackendDelta, Delta};
 use crate::index::stored_delta::REFERENCE;
 use crate::persistent_instant::PersistentInstant;
-use crate::pins::learned::LearnedDigest;
+use crate::pins::learned_digest::LearnedDigest;
 use crate::replication::payload::{Payload, SharedState};
 use crate::replication::shared_backend::SharedBackend;
 use crate::state::BackendState;

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::health::status::SharedFailure;
 use crate::index::delta::Delta;
-use crate::pins::learned::LearnedDigest;
+use crate::pins::learned_digest::LearnedDigest;
 use crate::share::requests::{RequestAnswer, RequestId};
 use crate::state::BackendState;
 use crate::state::stored_backend::StoredBackend;

@@ -10,7 +10,7 @@ use tracing::warn;
 
 use crate::LOG_TARGET;
 use crate::index::delta::{BackendDelta, Delta, OwnerChange};
-use crate::pins::learned::LearnedDigest;
+use crate::pins::learned_digest::LearnedDigest;
 use crate::replication::Fleet;
 use crate::replication::payload::{Payload, SharedState};
 use crate::replication::shared_backend::{SharedBackend, StateSummary};

@@ -5,7 +5,7 @@ use registry_core::error::Result;
 use registry_core::models::artifact::ArtifactKey;
 use serde::{Deserialize, Serialize};
 
-use crate::pins::learned::LearnedDigest;
+use crate::pins::learned_digest::LearnedDigest;
 use crate::share::requests::{RequestId, RequestSubject};
 use crate::stored::text::Text;
 use crate::stored::{damaged, from_json, parsed, read_id};

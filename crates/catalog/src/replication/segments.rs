@@ -14,7 +14,7 @@ use tokio::task::yield_now;
 
 use crate::index::delta::{BackendDelta, Delta, OwnerChange};
 use crate::persistent_instant::PersistentInstant;
-use crate::pins::learned::LearnedDigest;
+use crate::pins::learned_digest::LearnedDigest;
 use crate::replication::payload::{Payload, SharedState};
 use crate::share::requests::{RequestAnswer, RequestId};
 

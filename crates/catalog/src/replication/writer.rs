@@ -10,7 +10,7 @@ use tokio::time::{Instant, timeout};
 use tracing::{info, warn};
 
 use crate::LOG_TARGET;
-use crate::pins::learned::LearnedDigest;
+use crate::pins::learned_digest::LearnedDigest;
 use crate::replication::Fleet;
 use crate::replication::request_payload::decode;
 use crate::replication::shared_backend::SharedBackend;

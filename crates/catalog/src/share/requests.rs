@@ -8,8 +8,7 @@ use registry_core::models::naming::ExtensionId;
 use tokio::sync::{Notify, oneshot};
 use tokio::time::{Instant, timeout};
 
-use crate::pins::learned::LearnedDigest;
-use crate::share::open_request::OpenRequest;
+use crate::pins::learned_digest::LearnedDigest;
 
 /// Time for which a caller waits for the writer before this replica asks the backend itself.
 pub(crate) const ANSWER_MAX: Duration = Duration::from_millis(800);
@@ -71,6 +70,40 @@ struct Requests {
     uncertain: Vec<(Instant, RequestId, ExtensionId)>,
     /// Those of them at the time at which entries were missing.
     lost: Vec<(RequestId, ExtensionId)>,
+}
+
+struct OpenRequest {
+    subject: RequestSubject,
+    made: Instant,
+    posted: Option<Instant>,
+    /// True if it could not be posted the last time, and this replica has read the name instead.
+    has_failed: bool,
+    /// True for a webhook in the state directory.
+    is_kept: bool,
+    waiting: Vec<oneshot::Sender<RequestAnswer>>,
+    /// Callers that wait for the end of the next attempt to post it; `true` if the engine has it.
+    watching: Vec<oneshot::Sender<bool>>,
+}
+
+impl OpenRequest {
+    fn of(subject: RequestSubject) -> Self {
+        Self {
+            subject,
+            made: Instant::now(),
+            posted: None,
+            has_failed: false,
+            is_kept: false,
+            waiting: Vec::new(),
+            watching: Vec::new(),
+        }
+    }
+
+    fn tell_watchers(&mut self, is_posted: bool) {
+        for caller in self.watching.drain(..) {
+            // A caller that left needs no answer.
+            let _ = caller.send(is_posted);
+        }
+    }
 }
 
 impl Requests {

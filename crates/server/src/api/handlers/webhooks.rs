@@ -55,7 +55,7 @@ pub async fn receive(
         return Err(refused(WebhookError::Unsigned));
     }
     let sender = request.extensions().get().copied().unwrap_or(Sender(None));
-    let Some(place) = api.notices.enter(*backend, sender).await else {
+    let Some(_place) = api.notices.enter(*backend, sender).await else {
         api.metrics.refused("overload");
         return Err(Problem::overloaded());
     };
@@ -74,7 +74,6 @@ pub async fn receive(
             return Err(error.into());
         }
     }
-    drop(place);
     Ok(StatusCode::ACCEPTED)
 }
 
