@@ -14,6 +14,7 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 use registry_core::models::backend_id::BackendId;
+use registry_core::models::naming::ExtensionId;
 use registry_fleet::epoch::{Epoch, LogPosition};
 use registry_fleet::state::EngineState;
 use registry_fleet::topic::Topic;
@@ -42,6 +43,8 @@ pub(crate) struct BackendShare {
     pub(crate) requests: RequestBook,
     pub(crate) inbox: Inbox,
     pub(crate) recent: RecentNames,
+    /// Extensions that the writer has found gone once. The next writer reads them again.
+    doubted: Mutex<Vec<ExtensionId>>,
     engine: EngineState,
     role: watch::Sender<ReplicaRole>,
     progress: watch::Sender<LogProgress>,
@@ -90,6 +93,7 @@ impl BackendShare {
             requests: RequestBook::default(),
             inbox: Inbox::default(),
             recent: RecentNames::default(),
+            doubted: Mutex::default(),
             engine,
             role: watch::Sender::new(ReplicaRole::Alone { since: now }),
             progress: watch::Sender::new(progress),
@@ -137,6 +141,15 @@ impl BackendShare {
     pub(crate) async fn reached(&self, position: LogPosition) {
         // Never an error: the sender lives as long as `self`.
         let _ = self.progress.subscribe().wait_for(|now| now.position >= position).await;
+    }
+
+    /// Notes what the writer has found gone once, which is all that the log tells of it.
+    pub(crate) fn set_doubted(&self, doubted: Vec<ExtensionId>) {
+        *self.doubted.lock() = doubted;
+    }
+
+    pub(crate) fn take_doubted(&self) -> Vec<ExtensionId> {
+        std::mem::take(&mut self.doubted.lock())
     }
 
     /// Notes that a replica needs a snapshot.

@@ -47,7 +47,7 @@ pub(super) fn apply(backend: &SharedBackend, payload: Payload) {
 pub(super) fn replace(
     backend: &SharedBackend,
     segments: Vec<Payload>,
-    recent: &HashSet<ExtensionId>,
+    recent: &BTreeSet<ExtensionId>,
 ) {
     let of = backend.handle.id();
     for segment in &segments {
@@ -91,7 +91,7 @@ fn keep_recent(
     backend: &SharedBackend,
     change: &IndexChange<'_>,
     snapshot: &[ReadCopy],
-    recent: &HashSet<ExtensionId>,
+    recent: &BTreeSet<ExtensionId>,
 ) {
     let Some(known) = change.backend(backend.handle.id()).filter(|_| !recent.is_empty()) else {
         return;
@@ -183,6 +183,7 @@ fn follow_state(backend: &SharedBackend, state: SharedState) {
         }
         let swept = known.swept.map(|at| PersistentInstant::of_wall_clock(at, REFERENCE));
         backend.handle.cycle.set_position(CyclePosition { cursor: known.cursor, swept });
+        backend.share.set_doubted(known.unsettled.doubted);
         let incomplete = known.unsettled.incomplete;
         health.evidence.follow(known.listing, incomplete, known.faults);
     }

@@ -1,5 +1,6 @@
 //! A backend together with what replicas share about it.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
@@ -10,6 +11,7 @@ use registry_fleet::topic::Topic;
 use tokio::time::Instant;
 
 use crate::health::status::SharedFailure;
+use crate::index::backend_extensions::BackendExtensions;
 use crate::index::stored_delta::REFERENCE;
 use crate::persistent_instant::PersistentInstant;
 use crate::replication::payload::SharedState;
@@ -38,6 +40,7 @@ pub(super) struct StateSummary {
     listing: Coverage,
     faults: Vec<Fault>,
     incomplete: Vec<ExtensionId>,
+    doubted: BTreeSet<ExtensionId>,
     refused: usize,
     failure: Option<SharedFailure>,
     /// End of the pause that the backend demanded last.
@@ -62,6 +65,8 @@ impl SharedBackend {
     pub(super) fn summary(&self) -> StateSummary {
         let health = &self.handle.health;
         let status = health.status.get();
+        let doubted =
+            self.handle.store().read_backend(self.handle.id(), BackendExtensions::doubted);
         StateSummary {
             current_as_of: status.current_as_of,
             complete_as_of: status.complete_as_of,
@@ -69,6 +74,7 @@ impl SharedBackend {
             listing: health.evidence.listing(),
             faults: health.evidence.faults().0,
             incomplete: health.evidence.incomplete(),
+            doubted: doubted.unwrap_or_default(),
             refused: self.handle.store().capacity_use(self.handle.id()).refused,
             failure: health.status.shared_failure(),
             demanded_until: health.demanded_until(),

@@ -73,9 +73,10 @@ pub(super) async fn take_over(
         }
     }
     let now = Instant::now();
-    for id in backend.share.outbox.contested() {
-        backend.handle.refreshes.change(|queue| queue.enqueue_notice(id, now));
-    }
+    // The own cycles continue after the reads that found these gone.
+    let unsettled =
+        backend.share.outbox.contested().into_iter().chain(backend.share.take_doubted());
+    backend.handle.refreshes.change(|queue| unsettled.for_each(|id| queue.enqueue_notice(id, now)));
     backend.share.count(|counts| counts.takeovers += 1);
     let found = if connects { "followed the log to its end" } else { "published its state" };
     info!(target: LOG_TARGET, backend = %backend.handle.id(), %epoch,

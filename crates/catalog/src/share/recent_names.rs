@@ -1,6 +1,6 @@
 //! Names whose content came with the latest entries of the log.
 
-use std::collections::{HashSet, VecDeque};
+use std::collections::{BTreeSet, VecDeque};
 use std::time::Duration;
 
 use parking_lot::Mutex;
@@ -28,7 +28,7 @@ impl RecentNames {
     }
 
     /// Returns the names of the last minute.
-    pub(crate) fn all(&self) -> HashSet<ExtensionId> {
+    pub(crate) fn all(&self) -> BTreeSet<ExtensionId> {
         let recent = self.0.lock();
         let recent = recent.iter().filter(|(at, _)| at.elapsed() < KEPT);
         recent.map(|(_, id)| id.clone()).collect()
@@ -52,8 +52,8 @@ mod tests {
         assert_eq!(recent.all().len(), NAMES_MAX);
         assert!(!recent.all().contains(&id(0)));
         tokio::time::advance(KEPT).await;
-        assert_eq!(recent.all(), HashSet::new());
+        assert_eq!(recent.all(), BTreeSet::new());
         recent.add([&id(7)].into_iter());
-        assert_eq!(recent.all(), HashSet::from([id(7)]));
+        assert_eq!(recent.all(), BTreeSet::from([id(7)]));
     }
 }

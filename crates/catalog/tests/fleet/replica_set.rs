@@ -1,5 +1,6 @@
 //! The replicas of a fleet, with their paths to the backends and to the engine.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use fastrand::Rng;
@@ -13,7 +14,7 @@ use registry_testing::memory::MemoryBackend;
 use crate::applied_order::ObservedConnection;
 use crate::backend_path::{BackendPath, Pace, PathState};
 use crate::catalog_replica::{CatalogReplica, Membership};
-use crate::contents::{Contents, shown};
+use crate::contents::{Contents, Name, shown};
 use crate::observer::Observer;
 use crate::question_counts::QuestionCounts;
 use crate::scenario::Scenario;
@@ -150,6 +151,22 @@ impl ReplicaSet {
             .map(|running| running.map(|one| shown(&one.replica.view(), self.scenario.backends)));
         let first = contents.next().flatten()?;
         contents.all(|contents| contents.as_ref() == Some(&first)).then_some(first)
+    }
+
+    /// Returns the names of which a replica shows other tags than the backends have.
+    pub fn differences(&self, stored: &Contents) -> Vec<String> {
+        let mut differences = Vec::new();
+        for (at, place) in self.places.iter().enumerate() {
+            let Some(running) = &place.running else { continue };
+            let shown = shown(&running.replica.view(), self.scenario.backends);
+            let names: BTreeSet<&Name> = shown.keys().chain(stored.keys()).collect();
+            for name in names.into_iter().filter(|name| shown.get(*name) != stored.get(*name)) {
+                let (shown, stored) = (shown.get(name), stored.get(name));
+                differences
+                    .push(format!("replica {at} shows {shown:?} of {name:?}, not {stored:?}"));
+            }
+        }
+        differences
     }
 
     /// Returns what was watched of every replica.

@@ -32,6 +32,8 @@ pub struct Report {
     /// Time after the end at which all replicas showed what the backends have; `None` if they never
     /// did.
     pub right_after: Option<Duration>,
+    /// What they showed otherwise.
+    pub wrong: Vec<String>,
 }
 
 impl Report {
@@ -91,7 +93,7 @@ impl Report {
             let allowed = seconds(*allowed);
             write!(f, "\n{time:.1}: replica {replica} shows {id} after {after}, not {allowed}")?;
         }
-        for violation in &self.violations {
+        for violation in self.violations.iter().chain(&self.wrong) {
             write!(f, "\n{violation}")?;
         }
         for Backward { replica, id, at: time, from, to } in &self.backward {

@@ -195,7 +195,12 @@ impl Simulation {
             right_after = is_right.then(|| begun.elapsed());
             sleep(LOOK_EVERY).await;
         }
-        self.report(right_after)
+        let wrong = if right_after.is_none() {
+            self.replicas.lock().differences(&truth)
+        } else {
+            Vec::new()
+        };
+        self.report(right_after, wrong)
     }
 
     /// Notes an event for the watchdog.
@@ -203,7 +208,7 @@ impl Simulation {
         self.last.note(format_args!("{event} at {:.1} s", self.begun.elapsed().as_secs_f64()));
     }
 
-    fn report(self, right_after: Option<Duration>) -> Report {
+    fn report(self, right_after: Option<Duration>, wrong: Vec<String>) -> Report {
         let (replicas, webhooks) = (self.replicas.into_inner(), self.webhooks.into_inner());
         let (incidents, observers) = (self.incidents.into_inner(), replicas.observers());
         let mut delays = Vec::new();
@@ -231,6 +236,7 @@ impl Simulation {
             violations: replicas.violations(),
             incidents,
             right_after,
+            wrong,
         }
     }
 }
