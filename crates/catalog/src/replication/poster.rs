@@ -64,8 +64,11 @@ async fn post(backend: &SharedBackend, fleet: &Fleet, id: RequestId, subject: Re
             return;
         }
     };
-    if !is_alone && fleet.log.post(backend.topic(), &payload).await.is_ok() {
-        return backend.share.requests.posted(id);
+    if !is_alone {
+        backend.share.requests.sent(id);
+        if fleet.log.post(backend.topic(), &payload).await.is_ok() {
+            return backend.share.requests.posted(id);
+        }
     }
     backend.share.requests.not_posted(id);
     // A follower gives such a read to the writer, so it has to wait until it knows that it is alone.

@@ -246,17 +246,22 @@ impl RequestBook {
         due.map(|(id, one)| (*id, one.subject.clone())).collect()
     }
 
-    /// Notes that the engine has a request.
-    pub(crate) fn posted(&self, id: RequestId) {
+    /// Notes that a request is sent to the engine, which may have it even if the call fails.
+    pub(crate) fn sent(&self, id: RequestId) {
         let mut requests = self.inner.lock();
         let Requests { open, joinable, .. } = &mut *requests;
-        let Some(one) = open.get_mut(&id) else { return };
-        one.posted = Some(Instant::now());
-        one.has_failed = false;
-        one.tell_watchers(true);
         // The read may begin before the next caller asks.
-        if !one.subject.is_joinable_later() {
+        if let Some(one) = open.get(&id).filter(|one| !one.subject.is_joinable_later()) {
             joinable.remove(&one.subject);
+        }
+    }
+
+    /// Notes that the engine has a request.
+    pub(crate) fn posted(&self, id: RequestId) {
+        if let Some(one) = self.inner.lock().open.get_mut(&id) {
+            one.posted = Some(Instant::now());
+            one.has_failed = false;
+            one.tell_watchers(true);
         }
     }
 
@@ -279,7 +284,9 @@ impl RequestBook {
     pub(crate) fn answered(&self, id: RequestId, answer: RequestAnswer) {
         let mut requests = self.inner.lock();
         let Some(mut one) = requests.open.remove(&id) else { return };
-        requests.joinable.remove(&one.subject);
+        if requests.joinable.get(&one.subject) == Some(&id) {
+            requests.joinable.remove(&one.subject);
+        }
         one.tell_watchers(true);
         if let RequestSubject::Notice(extension) = one.subject {
             requests.uncertain.push((Instant::now(), id, extension));
@@ -332,9 +339,10 @@ mod tests {
         assert_eq!(book.notice(id("provider/one")), notice, "it is not posted yet");
         book.hint(RequestSubject::Cycle);
         assert_eq!(book.due().len(), 2);
+        book.sent(notice);
+        assert_ne!(book.notice(id("provider/one")), notice, "the read may have begun");
         book.due().into_iter().for_each(|(id, _)| book.posted(id));
         assert_eq!(book.due(), []);
-        assert_ne!(book.notice(id("provider/one")), notice, "the read may have begun");
         tokio::time::advance(POST_AGAIN).await;
         let due = book.due();
         assert_eq!(due.len(), 2, "{due:?}");

@@ -80,13 +80,8 @@ pub(super) fn take_in(
     handle.store.change(|change| {
         for ReadResult { id, outcome, number, requests } in reads {
             let has_answer = outcome.as_ref().err().is_none_or(Error::is_not_found);
-            if number.is_outdated(&id) {
-                if has_answer {
-                    answer(handle, &id, &requests);
-                }
-                continue;
-            }
-            if has_answer {
+            let is_outdated = number.is_outdated(&id);
+            if has_answer && !is_outdated {
                 number.applied(&id);
             }
             let known = change.backend(handle.id());
@@ -95,6 +90,7 @@ pub(super) fn take_in(
                 || known.is_some_and(|known| known.get(&id).is_some());
             let name = id.clone();
             match outcome {
+                _ if is_outdated => {}
                 Ok(extension) => report.put(change, handle, id, extension),
                 Err(error) if error.is_not_found() => report.miss(change, handle, id),
                 Err(error) if known => report.fail(handle, id, error, responds),
