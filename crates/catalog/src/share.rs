@@ -129,6 +129,14 @@ impl BackendShare {
         self.change_progress(|now| now.seen = now.seen.max(epoch));
     }
 
+    /// Notes an entry of this epoch, which may not be applicable.
+    pub(crate) fn heard(&self, epoch: Epoch) {
+        self.change_progress(|now| {
+            now.seen = now.seen.max(epoch);
+            now.heard = Instant::now();
+        });
+    }
+
     /// Notes that this replica has an entry of the log.
     pub(crate) fn has_entry(&self, position: LogPosition) {
         self.change_progress(|now| {

@@ -35,6 +35,9 @@ const BLIND_MAX: Duration = Duration::from_secs(5);
 /// Time for which it does not try again.
 const BLIND_STAYS_AWAY: Duration = Duration::from_secs(30);
 
+/// Silence of the log after which a replica that lacks entries tries for the lease: others have tried
+/// by then.
+const GAP_TRIES_AFTER: Duration = Duration::from_secs(15);
 /// Time for which a replica that lacks entries leaves the lease to others, which try more often.
 const YIELDS_FOR: Duration = Duration::from_secs(6);
 
@@ -148,7 +151,7 @@ impl Keeper {
         // A pause that the backend demands holds for the next writer, too.
         let is_failing = health.status.is_failing() && health.demanded_pause().is_zero();
         let since = *self.failing_since.get_or_insert(now);
-        if !is_failing || self.backend.share.replicas() <= 1 {
+        if !is_failing || !self.has_others() {
             self.failing_since = None;
         } else if since + BLIND_MAX <= now {
             warn!(target: LOG_TARGET, backend = %self.backend.handle.id(),
@@ -171,8 +174,12 @@ impl Keeper {
         {
             return;
         }
+        let progress = self.backend.share.progress();
+        if self.has_others() && progress.has_gap && progress.heard.elapsed() < GAP_TRIES_AFTER {
+            return;
+        }
         let fleet = &self.replicator.fleet;
-        let seen = self.backend.share.progress().seen;
+        let seen = progress.seen;
         let nonce = fastrand::u16(..);
         let taken = fleet.leases.take(self.backend.topic(), &fleet.replica, seen, nonce).await;
         self.note_refusal(taken.as_ref().err());
@@ -190,7 +197,7 @@ impl Keeper {
         self.replicator.leases.fetch_add(1, Ordering::Relaxed);
         self.backend.share.saw(epoch);
         self.deadline = now + DEADLINE;
-        let yields = self.backend.share.replicas() > 1 && self.yielded != Some(tail);
+        let yields = self.has_others() && self.yielded != Some(tail);
         match take_over(&self.backend, fleet, epoch, tail, yields).await {
             // Requests that came before are still without an answer.
             Takeover::Done => return self.replicator.reread_requests(),
@@ -211,6 +218,10 @@ impl Keeper {
             self.unanswered = 0;
             self.tries_from = now + LEASE;
         }
+    }
+
+    fn has_others(&self) -> bool {
+        self.backend.share.replicas() > 1
     }
 
     /// Goes on alone while the engine answers but takes no lease: then there is no writer.

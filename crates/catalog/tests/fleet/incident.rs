@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use fastrand::Rng;
 use parking_lot::Mutex;
+use registry_fleet::leases::LEASE;
 use registry_testing::fleet::fault::Fault;
 use tokio::time::{Instant, sleep};
 
@@ -86,6 +87,19 @@ impl Incident {
             | Self::Paused(at, _)
             | Self::Restarted(at, _) => at == replica,
             _ => true,
+        }
+    }
+
+    /// Returns the time for which a replica may hold the lease after it without knowing: its attempt
+    /// was carried out, and the answer was lost.
+    pub fn held_lease(self) -> Duration {
+        match self {
+            Self::Engine(fault, _) | Self::Connection(_, fault, _)
+                if matches!(fault, Fault::Late(_) | Fault::AnswersLost) =>
+            {
+                LEASE
+            }
+            _ => Duration::ZERO,
         }
     }
 

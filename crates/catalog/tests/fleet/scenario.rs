@@ -85,9 +85,10 @@ impl Scenario {
         }
     }
 
-    /// Returns the time after an incident within which all replicas show the same.
+    /// Returns the time after an incident within which all replicas show the same. A removal takes two
+    /// reads, ten seconds apart.
     pub fn agree_within(&self) -> Duration {
-        SETTLING + self.slowest_answer()
+        SETTLING + self.two_answers()
     }
 
     /// Returns the time within which a webhook on any replica shows on all, from the moment at which

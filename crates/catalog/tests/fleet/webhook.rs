@@ -63,20 +63,24 @@ impl Webhook {
         let recovery = scenario.recovery();
         // At the start, the first writer is found like one after an incident.
         let mut until = (self.read_from() + scenario.promptly()).max(begun + recovery);
-        for one in incidents {
+        // Replicas without their backends come last: one of them may be the writer after another incident.
+        let is_cut = |one: &&IncidentRecord| matches!(one.incident, Incident::BackendsCut(..));
+        let cut = incidents.iter().filter(is_cut);
+        for one in incidents.iter().filter(|one| !is_cut(one)).chain(cut) {
             let concerns = [replica, self.receiver].iter().any(|at| one.incident.concerns(*at));
-            if one.begun > until || one.ended + recovery < self.at {
+            if one.begun > until || one.ended + recovery + one.incident.held_lease() < self.at {
                 continue;
             }
             let ended = match one.incident {
                 _ if concerns => one.ended,
                 Incident::Restarted(..) | Incident::Paused(..) => one.begun,
-                _ => self.at,
+                Incident::BackendsCut(..) => until.min(one.ended),
+                _ => self.at.max(one.begun),
             };
             if matches!(one.incident, Incident::Restarted(at, _) if at == self.receiver) {
                 return None;
             }
-            until = until.max(ended + recovery);
+            until = until.max(ended + recovery + one.incident.held_lease());
         }
         let is_removed = self.removed_at.is_some_and(|at| at <= until);
         (!is_removed).then(|| until - self.at)
