@@ -2,6 +2,7 @@
 
 mod configurations;
 mod engine_faults;
+mod failovers;
 mod faults;
 mod fleet;
 mod fleet_replica;
