@@ -11,7 +11,7 @@ use crate::shared::fleet::{EXTENSIONS, Fleet};
 use crate::shared::load::Load;
 
 #[tokio::test(flavor = "multi_thread")]
-async fn row_52_replicas_follow_sentinels_to_the_next_primary() {
+async fn row_53_replicas_follow_sentinels_to_the_next_primary() {
     let Some(fleet) = Fleet::with_sentinels(Product::Redis).await else { return };
     let load = Load::of(&fleet, 0..3);
     fleet.engine.servers[0].signal("-STOP");
@@ -38,7 +38,7 @@ async fn row_52_replicas_follow_sentinels_to_the_next_primary() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn row_52_a_failover_that_loses_the_last_writes_shows_nothing_older() {
+async fn row_53_a_failover_that_loses_the_last_writes_shows_nothing_older() {
     let Some(mut fleet) = Fleet::of_three(Product::Valkey).await else { return };
     let Some(next) = EngineServer::start(Product::Valkey, "").await else { return };
     let port = fleet.engine.proxy.address.port().to_string();
@@ -70,6 +70,7 @@ async fn row_52_a_failover_that_loses_the_last_writes_shows_nothing_older() {
     fleet.agree().await;
     // A replica without state gets all of it from the next server.
     let fresh = fleet.add().await;
+    fleet.agree().await;
     fleet.show([fresh], 2, "2.1.0").await;
     load.goes_on().await;
 }

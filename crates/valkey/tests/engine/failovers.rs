@@ -44,6 +44,10 @@ fn through(watched: &WatchedServers) -> EngineSettings {
     sentinel_settings(&watched.sentinels.each_ref(), None)
 }
 
+fn port(server: &EngineServer) -> String {
+    server.proxy.address.port().to_string()
+}
+
 async fn connected(watched: &WatchedServers) -> Replica {
     let replica = Replica::new(through(watched), None, secrets("s"));
     replica.connected().await;
@@ -166,6 +170,30 @@ async fn a_sentinel_that_names_a_replica_is_passed_over() {
         let told = problem(&checks, "sentinels");
         let named = format!("127.0.0.1:{replica} by {}", stale.proxy.address);
         assert!(!told.is_note && told.what.contains(&named), "{told:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_server_that_answers_again_is_used_only_if_sentinels_still_name_it() {
+    for mut watched in watched().await {
+        let Some(next) = EngineServer::start(Product::Redis, "").await else { return };
+        // No server can take over, so that the sentinel names what it is made to.
+        watched.servers[1].kill().await;
+        let [sentinel, ..] = &watched.sentinels;
+        let before = &watched.servers[0];
+        let settings = sentinel_settings(&[sentinel], None);
+        let replica = Replica::new(settings, None, secrets("s"));
+        replica.taken().await;
+        sentinel.proxy.says(&port(before), &port(&next));
+        // It runs, says that it is a primary, and answers again.
+        before.proxy.set(Way::Held);
+        replica.away(AwayReason::Late).await;
+        before.proxy.set(Way::Open);
+        replica.connected().await;
+        before.command(&["FLUSHALL"]).await;
+        replica.taken().await;
+        assert_eq!(before.command(&["DBSIZE"]).await, ":0");
+        assert_ne!(next.command(&["DBSIZE"]).await, ":0");
     }
 }
 
