@@ -24,11 +24,11 @@ use registry_valkey::leases::EngineLeases;
 use registry_valkey::link::EngineLink;
 use registry_valkey::log::EngineLog;
 use registry_valkey::members::EngineMembers;
+use registry_valkey::passwords::EnginePasswords;
 use registry_valkey::pins::EnginePins;
 use registry_valkey::secrets::FleetSecrets;
 use registry_valkey::settings::EngineSettings;
 use registry_valkey::snapshots::EngineSnapshots;
-use secrecy::SecretString;
 use tokio::time::{MissedTickBehavior, interval};
 use tracing::{info, warn};
 
@@ -40,6 +40,7 @@ use crate::app::{LOG_TARGET, secrets};
 use crate::config::{Config, SharedConfig};
 
 const PASSWORD: &str = "shared.password_path";
+const SENTINEL_PASSWORD: &str = "shared.sentinel_password_path";
 const SECRET: &str = "shared.secret_path";
 const CA: &str = "shared.ca_file";
 /// Largest file of certificates, in bytes.
@@ -59,7 +60,7 @@ pub(super) struct SharedEngine {
 /// What the files of `[shared]` hold.
 pub(super) struct SharedFiles {
     ca: Option<Vec<u8>>,
-    password: Option<SecretString>,
+    passwords: EnginePasswords,
     secrets: FleetSecrets,
 }
 
@@ -67,16 +68,24 @@ impl SharedFiles {
     /// Reads the files. Fails with the first one that cannot be used. Warns if others can read them.
     pub(super) fn read(config: &SharedConfig) -> Result<Self, Finding> {
         let ca = config.ca_file.as_deref().map(ca).transpose().map_err(|what| found(CA, &what))?;
-        let password = config.password_path.as_deref().map(|path| secrets::read(PASSWORD, path));
-        let password = password.transpose().map_err(|error| found(PASSWORD, &error))?;
+        let passwords = EnginePasswords::default();
+        if let Some(path) = &config.password_path {
+            let read = secrets::read(PASSWORD, path);
+            passwords.replace_server(read.map_err(|error| found(PASSWORD, &error))?);
+        }
+        if let Some(path) = &config.sentinel_password_path {
+            let read = secrets::read(SENTINEL_PASSWORD, path);
+            passwords.replace_sentinels(read.map_err(|error| found(SENTINEL_PASSWORD, &error))?);
+        }
         let checked = secrets::check(SECRET, &config.secret_path);
         let secrets = checked.and_then(|()| fleet_secrets(&config.secret_path));
-        Ok(Self { ca, password, secrets: secrets.map_err(|error| found(SECRET, &error))? })
+        Ok(Self { ca, passwords, secrets: secrets.map_err(|error| found(SECRET, &error))? })
     }
 
     fn settings(&self, config: &SharedConfig) -> EngineSettings {
         EngineSettings {
             address: config.redis_url.clone(),
+            sentinels: config.sentinels.clone(),
             name: config.name.clone(),
             username: config.username.clone(),
             ca: self.ca.clone(),
@@ -94,9 +103,10 @@ impl SharedEngine {
         let metrics = metrics.shared.clone();
         metrics.prepare(backends);
         let settings = files.settings(config);
+        let passwords = files.passwords.clone();
         let link =
-            EngineLink::new(settings, files.password, files.secrets, Arc::new(metrics.clone()));
-        let rotated = rotated(config, &link);
+            EngineLink::new(settings, files.passwords, files.secrets, Arc::new(metrics.clone()));
+        let rotated = rotated(config, &link, &passwords);
         let members = EngineMembers::new(link.clone(), digest);
         Ok(Some(Self { link, members, replica: replica()?, metrics, rotated }))
     }
@@ -183,7 +193,7 @@ fn tell(before: EnginePresence, now: EnginePresence) {
     }
 }
 
-fn rotated(config: &SharedConfig, link: &EngineLink) -> Vec<Rotated> {
+fn rotated(config: &SharedConfig, link: &EngineLink, passwords: &EnginePasswords) -> Vec<Rotated> {
     let (path, renewed) = (config.secret_path.clone(), link.clone());
     let file = path.clone();
     let renew = move || {
@@ -192,12 +202,20 @@ fn rotated(config: &SharedConfig, link: &EngineLink) -> Vec<Rotated> {
     };
     let mut rotated = vec![Rotated { key: SECRET.to_owned(), path, renew: Box::new(renew) }];
     if let Some(path) = config.password_path.clone() {
-        let (file, renewed) = (path.clone(), link.clone());
+        let (file, renewed) = (path.clone(), passwords.clone());
         let renew = move || {
-            renewed.replace_password(secrets::word(&file).map_err(|error| error.to_string())?);
+            renewed.replace_server(secrets::word(&file).map_err(|error| error.to_string())?);
             Ok(())
         };
         rotated.push(Rotated { key: PASSWORD.to_owned(), path, renew: Box::new(renew) });
+    }
+    if let Some(path) = config.sentinel_password_path.clone() {
+        let (file, renewed) = (path.clone(), passwords.clone());
+        let renew = move || {
+            renewed.replace_sentinels(secrets::word(&file).map_err(|error| error.to_string())?);
+            Ok(())
+        };
+        rotated.push(Rotated { key: SENTINEL_PASSWORD.to_owned(), path, renew: Box::new(renew) });
     }
     rotated
 }
@@ -227,5 +245,5 @@ pub async fn examine_shared(config: &Config) -> Result<Vec<Check>, Finding> {
     let digest = config_digest(config);
     let Some(config) = &config.shared else { return Ok(Vec::new()) };
     let files = SharedFiles::read(config)?;
-    Ok(examine(files.settings(config), files.password, files.secrets, digest).await)
+    Ok(examine(files.settings(config), files.passwords, files.secrets, digest).await)
 }

@@ -4,11 +4,12 @@
 use std::time::Duration;
 
 use registry_testing::canary::WEBHOOK;
-use registry_testing::engine_proxy::Way;
+use registry_testing::engine_proxy::{EngineProxy, Way};
 use registry_testing::engine_server::{EngineServer, Product};
 use registry_testing::fake_gitea::state::{ORGANIZATION, Rights};
 use registry_testing::fake_gitea::{FakeGitea, State};
 use registry_testing::gitea_webhook::Delivery;
+use registry_testing::sentinels::WatchedServers;
 use reqwest::{Method, StatusCode};
 use tempfile::TempDir;
 use tokio::time::{sleep, timeout};
@@ -23,19 +24,17 @@ pub const EXTENSIONS: usize = 60;
 /// All of them, and some more.
 const ALL: &str = "/extensions?limit=1000";
 
-/// The replicas, and what they share.
-pub struct Fleet {
+/// The replicas, and what they share: one server, or several with sentinels.
+pub struct Fleet<E = EngineServer> {
     pub gitea: FakeGitea,
-    pub engine: EngineServer,
+    pub engine: E,
     pub replicas: Vec<FleetReplica>,
 }
 
 impl Fleet {
     /// Starts an engine and a backend; `None`, and why in the output, without the engine's program.
     pub async fn without_replicas(product: Product) -> Option<Self> {
-        let engine = EngineServer::start(product, "").await?;
-        let gitea = FakeGitea::start(organization()).await;
-        Some(Self { gitea, engine, replicas: Vec::new() })
+        Some(Self::over(EngineServer::start(product, "").await?).await)
     }
 
     /// Starts three replicas too, and waits until they know everything.
@@ -50,6 +49,43 @@ impl Fleet {
 
     /// Starts one more replica, without state. Returns its place.
     pub async fn add(&mut self) -> usize {
+        let proxy = self.engine.another_proxy().await;
+        let address = format!("redis_url = \"{}\"\n", proxy.url());
+        self.add_with(&address, proxy)
+    }
+
+    /// The value of the lease, which names the holder; empty without one.
+    pub async fn lease(&self) -> String {
+        let keys = self.engine.command(&["KEYS", "er:{default}:lease:*"]).await;
+        let Some(key) = keys.lines().find(|line| line.starts_with("er:")) else {
+            return String::new();
+        };
+        let answer = self.engine.command(&["GET", key]).await;
+        answer.lines().nth(1).unwrap_or_default().to_owned()
+    }
+}
+
+impl Fleet<WatchedServers> {
+    /// Starts three replicas that know the sentinels alone, and waits until they know everything.
+    pub async fn with_sentinels(product: Product) -> Option<Self> {
+        let mut fleet = Self::over(WatchedServers::start(product).await?).await;
+        for _ in 0..3 {
+            let proxy = fleet.engine.sentinels[0].another_proxy().await;
+            let keys = fleet.engine.keys(&proxy);
+            fleet.add_with(&keys, proxy);
+        }
+        fleet.agree().await;
+        Some(fleet)
+    }
+}
+
+impl<E> Fleet<E> {
+    async fn over(engine: E) -> Self {
+        Self { gitea: FakeGitea::start(organization()).await, engine, replicas: Vec::new() }
+    }
+
+    /// Starts one more replica, with these keys of `[shared]`. Returns its place.
+    fn add_with(&mut self, shared: &str, proxy: EngineProxy) -> usize {
         let place = self.replicas.len();
         let name = format!("<replica{place}>");
         let rights = Rights {
@@ -58,9 +94,7 @@ impl Fleet {
             writer: false,
         };
         self.gitea.edit(|state| state.tokens.insert(name.clone(), rights));
-        let proxy = self.engine.another_proxy().await;
-        let shared =
-            format!("[shared]\nredis_url = \"{}\"\nsecret_path = \"secret\"\n", proxy.url());
+        let shared = format!("[shared]\n{shared}secret_path = \"secret\"\n");
         let dir = home(&self.gitea, &name, &shared);
         let running = Running::start(dir.path(), &[]);
         self.replicas.push(FleetReplica { running, proxy, token: name, dir });
@@ -156,16 +190,6 @@ impl Fleet {
     /// Changes the ways of all replicas to the engine.
     pub fn set_ways(&self, way: Way) {
         self.replicas.iter().for_each(|replica| replica.proxy.set(way));
-    }
-
-    /// The value of the lease, which names the holder; empty without one.
-    pub async fn lease(&self) -> String {
-        let keys = self.engine.command(&["KEYS", "er:{default}:lease:*"]).await;
-        let Some(key) = keys.lines().find(|line| line.starts_with("er:")) else {
-            return String::new();
-        };
-        let answer = self.engine.command(&["GET", key]).await;
-        answer.lines().nth(1).unwrap_or_default().to_owned()
     }
 }
 

@@ -11,7 +11,7 @@ use tokio::time::{sleep, timeout};
 use crate::shared::fleet::PATIENCE;
 use crate::support::program::Running;
 
-/// One process, with its directory and its way to the engine.
+/// One process, with its directory and its way to the engine, or to one sentinel.
 pub struct FleetReplica {
     pub running: Running,
     pub proxy: EngineProxy,

@@ -32,7 +32,7 @@ pub struct Load {
 
 impl Load {
     /// Asks the replicas at these places, each in turn for every known thing.
-    pub fn of(fleet: &Fleet, places: impl IntoIterator<Item = usize>) -> Self {
+    pub fn of<E>(fleet: &Fleet<E>, places: impl IntoIterator<Item = usize>) -> Self {
         let mut load =
             Self { answered: Vec::new(), failed: Arc::default(), senders: JoinSet::new() };
         for place in places {

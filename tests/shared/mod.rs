@@ -3,6 +3,7 @@
 mod configurations;
 mod digests;
 mod engine_faults;
+mod failovers;
 mod faults;
 mod fleet;
 mod fleet_replica;

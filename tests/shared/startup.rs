@@ -32,6 +32,11 @@ fn every_wrong_value_is_named_and_no_secret_is_shown() {
     assert_eq!(checked(dir.path(), good).0, Some(0));
     let url = |url: &str| format!("redis_url = \"{url}\"\nsecret_path = \"secret\"");
     let with = |line: &str| format!("{good}\n{line}");
+    let sentinels =
+        |list: &str, name: &str| format!("sentinels = {list}\nsentinel_name = \"{name}\"\n");
+    let many = (1..=16).map(|port| format!("\"a:{port}\"")).collect::<Vec<_>>().join(",");
+    let most = sentinels("[\"a.example.com:26379\", \"[::1]:1\"]", "my.master-2_b");
+    assert_eq!(checked(dir.path(), &with(&most)).0, Some(0));
     for (shared, key, word) in [
         (url("redis://me:hunter2@valkey"), "shared.redis_url", "no credentials"),
         (url("redis://:hunter2@valkey/0"), "shared.redis_url", "no credentials"),
@@ -59,6 +64,34 @@ fn every_wrong_value_is_named_and_no_secret_is_shown() {
             "certificate",
         ),
         (with("sentinel = true"), "shared.sentinel", "unknown key"),
+        (with(&sentinels("[]", "mymaster")), "shared.sentinels", "1 to 15"),
+        (with(&sentinels(&format!("[{many}]"), "mymaster")), "shared.sentinels", "not 16"),
+        (
+            with(&sentinels("[\"a:1\", \"A:1\"]", "mymaster")),
+            "shared.sentinels",
+            "a:1 more than once",
+        ),
+        (with(&sentinels("[\"a\"]", "mymaster")), "shared.sentinels", "HOST:PORT"),
+        (with(&sentinels("[\"redis://a:1\"]", "mymaster")), "shared.sentinels", "no valid host"),
+        (
+            with(&sentinels("[\"me:hunter2@a:1\"]", "mymaster")),
+            "shared.sentinels",
+            "no credentials",
+        ),
+        (with(&sentinels("[\"a:1\"]", "my master")), "shared.sentinel_name", "A-Z"),
+        (with("sentinels = [\"a:1\"]"), "shared.sentinels", "needs sentinel_name"),
+        (with("sentinel_name = \"a\""), "shared.sentinel_name", "no use"),
+        (with("sentinel_password_path = \"secret\""), "shared.sentinel_password_path", "no use"),
+        (
+            with(&(sentinels("[\"a:1\"]", "a") + "sentinel_username = \"me\"")),
+            "shared.sentinel_username",
+            "sentinel_password_path",
+        ),
+        (
+            with(&(sentinels("[\"a:1\"]", "a") + "sentinel_password_path = \"words\"")),
+            "shared.sentinel_password_path",
+            "one word",
+        ),
     ] {
         let (code, said) = checked(dir.path(), &shared);
         assert_eq!(code, Some(2), "{shared}\n{said}");
@@ -101,7 +134,7 @@ fn credentials_in_an_address_are_not_shown_by_config_show() {
     let dir = tempfile::tempdir().unwrap();
     std::fs::write(dir.path().join("secret"), SECRET).unwrap();
     let text = "[local]\npath = \"x\"\n[shared]\nredis_url = \"redis://me:hunter2@valkey\"\n\
-                secret_path = \"secret\"\n";
+                sentinels = [\"me:hunter2@a:1\"]\nsecret_path = \"secret\"\n";
     std::fs::write(dir.path().join("config.toml"), text).unwrap();
     let output = run(dir.path(), &["config", "show"]);
     let said = String::from_utf8(output.stdout.clone()).unwrap() + &stderr(&output);

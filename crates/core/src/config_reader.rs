@@ -391,6 +391,12 @@ impl<T> Key<'_, '_, T> {
         self.read(Need::Default, &default.into_iter().collect(), doc)
     }
 
+    /// The values of a list that may be left out.
+    #[must_use]
+    pub fn optional_items<const N: usize>(self, example: [&str; N], doc: &str) -> Option<Vec<T>> {
+        self.read(Need::Optional, &example.into_iter().collect(), doc)
+    }
+
     fn read(self, need: Need, example: &Value, doc: &str) -> Option<Vec<T>> {
         // The example stands in for a wrong or missing value, so that the rest is checked too.
         let Self { keys, name, form, parse } = self;

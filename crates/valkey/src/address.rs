@@ -3,16 +3,15 @@
 use std::fmt;
 use std::str::FromStr;
 
-use registry_core::models::addresses::host_of;
 use url::Url;
+
+use crate::host_port::{HostPort, InvalidHostPort};
 
 /// Address of a server: `redis://HOST:PORT/DATABASE`, or `rediss://` for TLS.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EngineAddress {
-    /// Name or address, without brackets.
-    pub host: String,
-    /// Port; 6379 if none is named.
-    pub port: u16,
+    /// Host and port; 6379 if no port is named.
+    pub server: HostPort,
     /// Number of the database; 0 if none is named.
     pub database: u16,
     /// True for TLS.
@@ -33,6 +32,13 @@ pub enum InvalidEngineAddress {
         "{0}; write redis://HOST:PORT/DATABASE, or rediss:// for TLS, such as redis://valkey.example.com:6379/0"
     )]
     Form(&'static str),
+}
+
+impl EngineAddress {
+    /// Returns the address of another server, with this scheme and database.
+    pub(crate) fn at(&self, server: HostPort) -> Self {
+        Self { server, ..self.clone() }
+    }
 }
 
 impl FromStr for EngineAddress {
@@ -59,12 +65,11 @@ impl FromStr for EngineAddress {
         let host = url.host_str().filter(|host| !host.is_empty());
         let host = host.ok_or(form("it has no host"))?;
         // Schemes without a standard of their own leave hosts unparsed.
-        let host = host_of(host).map_err(|_| form("it has no valid host"))?;
-        let host = host.trim_matches(['[', ']']).to_owned();
-        let port = url.port().unwrap_or(6379);
-        if port == 0 {
-            return Err(form("its port is 0"));
-        }
+        let port = url.port().unwrap_or(6379).to_string();
+        let server = HostPort::parse(host, &port).map_err(|invalid| match invalid {
+            InvalidHostPort::Port => form("its port is 0"),
+            InvalidHostPort::Host | InvalidHostPort::Credentials => form("it has no valid host"),
+        })?;
         let database = match url.path().trim_start_matches('/') {
             "" => 0,
             number if number.bytes().all(|byte| byte.is_ascii_digit()) => {
@@ -72,16 +77,14 @@ impl FromStr for EngineAddress {
             }
             _ => return Err(form("its path is not the number of a database")),
         };
-        Ok(Self { host, port, database, has_tls })
+        Ok(Self { server, database, has_tls })
     }
 }
 
 impl fmt::Display for EngineAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let scheme = if self.has_tls { "rediss" } else { "redis" };
-        let brackets = if self.host.contains(':') { ["[", "]"] } else { ["", ""] };
-        let [open, close] = brackets;
-        write!(f, "{scheme}://{open}{}{close}:{}/{}", self.host, self.port, self.database)
+        write!(f, "{scheme}://{}/{}", self.server, self.database)
     }
 }
 

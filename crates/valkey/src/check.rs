@@ -1,5 +1,7 @@
 //! Checks of an engine for operators, in order from the connection to the rights.
 
+mod sentinels;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,7 +12,6 @@ use registry_fleet::config_digest::ConfigDigest;
 use registry_fleet::failure::{Away, AwayReason};
 use registry_fleet::metrics::{EngineCall, EngineMetrics};
 use registry_fleet::state::EnginePresence;
-use secrecy::SecretString;
 use tokio::time::sleep;
 
 use crate::commands::acl;
@@ -18,6 +19,7 @@ use crate::failure::away_of;
 use crate::fleet_name::FleetName;
 use crate::link::EngineLink;
 use crate::members::EngineMembers;
+use crate::passwords::EnginePasswords;
 use crate::rights::rights;
 use crate::secrets::FleetSecrets;
 use crate::settings::EngineSettings;
@@ -69,28 +71,35 @@ impl EngineMetrics for Unrecorded {
 /// Checks an engine, for a replica with this configuration. A failed connection ends the checks.
 pub async fn examine(
     settings: EngineSettings,
-    password: Option<SecretString>,
+    passwords: EnginePasswords,
     secrets: FleetSecrets,
     config: ConfigDigest,
 ) -> Vec<Check> {
-    let (address, name) = (settings.address.clone(), settings.name.clone());
+    let (target, name) = (settings.target(), settings.name.clone());
     let user = settings.username.clone().unwrap_or_else(|| "extension-registry".to_owned());
-    let link = EngineLink::new(settings, password, secrets, Arc::new(Unrecorded));
-    let (mut connection, facts) = match patiently(|| link.connect()).await {
-        Ok(connected) => connected,
+    let link = EngineLink::new(settings, passwords, secrets, Arc::new(Unrecorded));
+    let dialer = link.dialer();
+    let mut checks = match &dialer.settings.sentinels {
+        Some(named) => sentinels::examine(dialer, named).await,
+        None => Vec::new(),
+    };
+    let mut primary = match patiently(|| dialer.primary()).await {
+        Ok(primary) => primary,
         Err(away) => {
             let fix = "check shared.redis_url, shared.username, shared.password_path and \
                        shared.ca_file, that the server runs, and firewalls on the way";
-            return vec![Check::problem("connection", format!("{address}: {away}"), fix)];
+            checks.push(Check::problem("connection", format!("{target}: {away}"), fix));
+            return checks;
         }
     };
-    link.open(connection.clone(), &facts);
-    let mut checks = vec![Check::ok("connection", format!("{address} is {}", facts.server))];
-    checks.push(match facts.warning() {
+    link.open(&primary);
+    let address = dialer.settings.address.at(primary.address.clone());
+    checks.push(Check::ok("connection", format!("{address} is {}", primary.facts.server)));
+    checks.push(match primary.facts.warning() {
         None => Check::ok("memory", "the server keeps its keys when its memory is full"),
         Some(warning) => Check::note("memory", warning, "set maxmemory-policy noeviction"),
     });
-    checks.push(clock(&mut connection).await);
+    checks.push(clock(&mut primary.connection).await);
     match patiently(|| rights(&link)).await {
         Ok(()) => checks.push(Check::ok("rights", "every command that is needed is allowed")),
         Err(away) => {

@@ -3,37 +3,32 @@
 use std::time::Duration;
 
 use redis::aio::MultiplexedConnection;
-use redis::{AsyncConnectionConfig, Cmd, cmd};
+use redis::{AsyncConnectionConfig, Cmd, RedisResult, cmd};
 use registry_fleet::DEADLINE;
 use registry_fleet::failure::{Away, AwayReason};
 use secrecy::{ExposeSecret as _, SecretString};
 use tokio::time::timeout;
 
 use crate::failure::{away_of, late};
+use crate::host_port::HostPort;
 use crate::server_facts::ServerFacts;
 use crate::settings::EngineSettings;
 
 /// Maximum time for a connection with its checks: name, TCP, TLS, credentials, `INFO`, `PING`.
 const CONNECT_MAX: Duration = Duration::from_secs(2);
 
-/// Connects and checks the server. Fails if the server cannot be used, or answers too slowly.
+/// Connects to a server and checks it. Fails if it cannot be used, or answers too slowly.
 pub(crate) async fn dial(
     settings: &EngineSettings,
+    server: &HostPort,
     password: Option<&SecretString>,
 ) -> Result<(MultiplexedConnection, ServerFacts), Away> {
-    let client = settings.client()?;
     let dialed = timeout(CONNECT_MAX, async {
-        let config = AsyncConnectionConfig::new()
-            .set_connection_timeout(Some(CONNECT_MAX))
-            .set_response_timeout(None);
-        let connected = client.get_multiplexed_async_connection_with_config(&config).await;
-        let mut connection = connected.map_err(|error| away_of(&error))?;
-        // Not by the library, which hides why a server refuses them.
+        let mut connection = connected(settings, server, CONNECT_MAX).await?;
         if let Some(password) = password {
-            let mut auth = cmd("AUTH");
-            auth.arg(&settings.username);
-            auth.arg(password.expose_secret());
-            answered(&auth, &mut connection).await?;
+            let user = settings.username.as_deref();
+            let admitted = authenticated(user, password, &mut connection).await;
+            admitted.map_err(|error| away_of(&error))?;
         }
         if settings.address.database > 0 {
             answered(cmd("SELECT").arg(settings.address.database), &mut connection).await?;
@@ -46,6 +41,30 @@ pub(crate) async fn dial(
     let seconds = CONNECT_MAX.as_secs();
     let slow = format!("no usable connection within {seconds} s");
     dialed.await.unwrap_or_else(|_| Err(Away::new(AwayReason::Late, slow)))
+}
+
+/// Connects to a server or a sentinel, without credentials. The library waits for this limit alone.
+pub(crate) async fn connected(
+    settings: &EngineSettings,
+    to: &HostPort,
+    limit: Duration,
+) -> Result<MultiplexedConnection, Away> {
+    let client = settings.client(to)?;
+    let config =
+        AsyncConnectionConfig::new().set_connection_timeout(Some(limit)).set_response_timeout(None);
+    let connected = client.get_multiplexed_async_connection_with_config(&config).await;
+    connected.map_err(|error| away_of(&error))
+}
+
+/// Sends credentials. The library would hide why they are refused.
+pub(crate) async fn authenticated(
+    user: Option<&str>,
+    password: &SecretString,
+    connection: &mut MultiplexedConnection,
+) -> RedisResult<()> {
+    let mut auth = cmd("AUTH");
+    auth.arg(user).arg(password.expose_secret());
+    auth.query_async::<String>(connection).await.map(drop)
 }
 
 async fn answered(command: &Cmd, connection: &mut MultiplexedConnection) -> Result<(), Away> {

@@ -47,7 +47,8 @@ const CODES: [(&str, AwayReason, &str); 18] = [
     ),
 ];
 
-const REPLICA: &str = "the server is a replica of another one and takes no writes; name the primary in shared.redis_url";
+pub(crate) const REPLICA: &str = "the server is a replica of another one and takes no writes; shared.redis_url or the sentinels have to \
+     lead to its primary";
 pub(crate) const CLUSTER: &str =
     "the server is part of a cluster, which is not supported; name a server without cluster mode";
 const NO_PASSWORD: &str = "the server has no password, but shared.password_path is set; remove that key, or set a password \

@@ -11,16 +11,16 @@ use registry_fleet::DEADLINE;
 use registry_fleet::failure::{Away, AwayReason};
 use registry_fleet::metrics::{EngineCall, EngineMetrics, EngineOperation};
 use registry_fleet::state::EngineState;
-use secrecy::SecretString;
 use tokio::sync::Notify;
 use tokio::time::{Instant, timeout};
 use tracing::{info, warn};
 
 use crate::LOG_TARGET;
-use crate::dial::dial;
+use crate::dialer::{Dialer, Primary};
 use crate::failure::{away_of, late};
+use crate::host_port::HostPort;
+use crate::passwords::EnginePasswords;
 use crate::secrets::FleetSecrets;
-use crate::server_facts::ServerFacts;
 use crate::settings::EngineSettings;
 
 /// Calls without an answer in a row, after which no more are sent until a trial succeeds.
@@ -31,8 +31,7 @@ const LATE_MAX: u32 = 3;
 pub struct EngineLink(Arc<LinkState>);
 
 struct LinkState {
-    settings: EngineSettings,
-    password: RwLock<Option<SecretString>>,
+    dialer: Dialer,
     secrets: RwLock<FleetSecrets>,
     line: Mutex<Line>,
     /// Number of times that the line was opened.
@@ -41,14 +40,19 @@ struct LinkState {
     metrics: Arc<dyn EngineMetrics>,
     /// Wakes the supervisor.
     closed: Notify,
-    /// Ends the supervisor's wait for the next attempt.
-    renewed: Notify,
 }
 
 /// The connection, as calls see it.
 enum Line {
-    Open { connection: MultiplexedConnection, late: u32 },
+    Open { connection: MultiplexedConnection, server: HostPort, late: u32 },
     Closed(Away),
+}
+
+/// The open line, for connections beside it.
+pub(crate) struct Opening {
+    /// Changes when the line was closed and opened again: another server may answer now.
+    pub(crate) number: u64,
+    pub(crate) server: HostPort,
 }
 
 impl EngineLink {
@@ -56,22 +60,20 @@ impl EngineLink {
     #[must_use]
     pub fn new(
         settings: EngineSettings,
-        password: Option<SecretString>,
+        passwords: EnginePasswords,
         secrets: FleetSecrets,
         metrics: Arc<dyn EngineMetrics>,
     ) -> Self {
         metrics.connected(false);
         let away = Away::new(AwayReason::Unreachable, "not connected yet");
         Self(Arc::new(LinkState {
-            settings,
-            password: RwLock::new(password),
+            dialer: Dialer::new(settings, passwords),
             secrets: RwLock::new(secrets),
             line: Mutex::new(Line::Closed(away)),
             openings: AtomicU64::new(0),
             state: EngineState::default(),
             metrics,
             closed: Notify::new(),
-            renewed: Notify::new(),
         }))
     }
 
@@ -81,32 +83,27 @@ impl EngineLink {
         self.0.state.clone()
     }
 
-    /// Uses another password from the next connection on. Connections that are refused now are tried
-    /// again at once.
-    pub fn replace_password(&self, password: SecretString) {
-        *self.0.password.write() = Some(password);
-        self.0.renewed.notify_one();
-    }
-
     /// Signs and verifies with other secrets.
     pub fn replace_secrets(&self, secrets: FleetSecrets) {
         *self.0.secrets.write() = secrets;
     }
 
-    /// Connects once and checks the server. Returns what it is.
-    pub(crate) async fn connect(&self) -> Result<(MultiplexedConnection, ServerFacts), Away> {
-        let password = self.0.password.read().clone();
-        dial(&self.0.settings, password.as_ref()).await
+    /// Returns the way to the server.
+    pub(crate) fn dialer(&self) -> &Dialer {
+        &self.0.dialer
     }
 
     /// Lets calls use a connection.
-    pub(crate) fn open(&self, connection: MultiplexedConnection, facts: &ServerFacts) {
+    pub(crate) fn open(&self, primary: &Primary) {
+        let Primary { address, connection, facts } = primary;
         self.0.openings.fetch_add(1, Ordering::Relaxed);
-        *self.0.line.lock() = Line::Open { connection, late: 0 };
+        let (connection, server) = (connection.clone(), address.clone());
+        *self.0.line.lock() = Line::Open { connection, server, late: 0 };
         self.0.metrics.connected(true);
         let warning = facts.warning();
         if self.0.state.connected(facts.server.clone(), warning.clone()) {
-            let (server, address) = (&facts.server, &self.0.settings.address);
+            let address = self.0.dialer.settings.address.at(address.clone());
+            let server = &facts.server;
             info!(target: LOG_TARGET, "shared: connected to {server} at {address}");
             if let Some(warning) = warning {
                 warn!(target: LOG_TARGET, "shared: {address}: {warning}");
@@ -119,17 +116,19 @@ impl EngineLink {
         *self.0.line.lock() = Line::Closed(away.clone());
         self.0.metrics.connected(false);
         if self.0.state.away(away.clone()) {
-            let address = &self.0.settings.address;
-            warn!(target: LOG_TARGET, "shared: {address} is away; this replica goes on alone: {away}");
+            let target = self.0.dialer.settings.target();
+            warn!(target: LOG_TARGET, "shared: {target} is away; this replica goes on alone: {away}");
         }
         self.0.closed.notify_one();
     }
 
-    /// Returns a number that changes when the line was closed and opened again: another server may
-    /// answer now. Fails while calls fail at once.
-    pub(crate) fn opening(&self) -> Result<u64, Away> {
+    /// Returns the opening of the line. Fails while calls fail at once.
+    pub(crate) fn opening(&self) -> Result<Opening, Away> {
         match &*self.0.line.lock() {
-            Line::Open { .. } => Ok(self.0.openings.load(Ordering::Relaxed)),
+            Line::Open { server, .. } => {
+                let number = self.0.openings.load(Ordering::Relaxed);
+                Ok(Opening { number, server: server.clone() })
+            }
             Line::Closed(away) => Err(away.clone()),
         }
     }
@@ -139,14 +138,9 @@ impl EngineLink {
         self.0.closed.notified().await;
     }
 
-    /// Waits for another password.
-    pub(crate) async fn renewed(&self) {
-        self.0.renewed.notified().await;
-    }
-
     /// Returns the key of this fleet for a name.
     pub(crate) fn key(&self, name: &str) -> String {
-        self.0.settings.name.key(name)
+        self.0.dialer.settings.name.key(name)
     }
 
     /// Signs a value that is stored under a key.
@@ -211,13 +205,13 @@ impl EngineLink {
         {
             return;
         }
-        let (address, operation) = (&self.0.settings.address, operation.as_str());
+        let (server, operation) = (self.0.dialer.settings.target(), operation.as_str());
         match failure {
             Some(why) => {
-                warn!(target: LOG_TARGET, "shared: {address} refuses calls of the kind {operation}: {why}");
+                warn!(target: LOG_TARGET, "shared: {server} refuses calls of the kind {operation}: {why}");
             }
             None => {
-                info!(target: LOG_TARGET, "shared: {address} takes calls of the kind {operation} again");
+                info!(target: LOG_TARGET, "shared: {server} takes calls of the kind {operation} again");
             }
         }
     }

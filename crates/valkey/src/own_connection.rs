@@ -38,12 +38,12 @@ impl OwnConnection {
     /// may still come.
     pub(crate) async fn open(&self) -> Result<OpenConnection, Away> {
         let opening = self.link.opening()?;
-        let kept = self.kept.lock().take().filter(|kept| kept.opening == opening);
+        let kept = self.kept.lock().take().filter(|kept| kept.opening == opening.number);
         if let Some(kept) = kept {
             return Ok(kept);
         }
-        let (connection, _) = self.link.connect().await?;
-        Ok(OpenConnection { connection, opening })
+        let primary = self.link.dialer().server(opening.server).await?;
+        Ok(OpenConnection { connection: primary.connection, opening: opening.number })
     }
 
     /// Keeps the connection of a call that succeeded for the next one.

@@ -2,7 +2,7 @@
 
 use registry_fleet::failure::{Away, AwayReason};
 
-use crate::failure::{CLUSTER, plain};
+use crate::failure::{CLUSTER, REPLICA, plain};
 
 /// Oldest version with everything that is used.
 const VERSION_MIN: (u32, u32) = (6, 2);
@@ -64,9 +64,7 @@ impl ServerFacts {
             return Err(Away::new(AwayReason::Loading, "the server loads its data"));
         }
         if !self.is_primary {
-            let what =
-                "the server is a replica of another one; name the primary in shared.redis_url";
-            return Err(Away::new(AwayReason::ReadOnly, what));
+            return Err(Away::new(AwayReason::ReadOnly, REPLICA));
         }
         Ok(())
     }

@@ -9,28 +9,42 @@ use registry_fleet::failure::{Away, AwayReason};
 
 use crate::address::EngineAddress;
 use crate::fleet_name::FleetName;
+use crate::host_port::HostPort;
+use crate::sentinels::Sentinels;
 
 /// Where an engine is, and how it is used.
 #[derive(Clone, Debug)]
 pub struct EngineSettings {
-    /// Address of the server.
+    /// Address of the server. With `sentinels`, its host and port are not used.
     pub address: EngineAddress,
+    /// Sentinels that know the primary.
+    pub sentinels: Option<Sentinels>,
     /// Name of the fleet.
     pub name: FleetName,
     /// User of the server; `None` for its default user.
     pub username: Option<String>,
-    /// Certificates in PEM that the server's certificate has to lead to; `None` for those of the system.
+    /// Certificates in PEM that the certificates of the server and of the sentinels have to lead to;
+    /// `None` for those of the system.
     pub ca: Option<Vec<u8>>,
 }
 
 impl EngineSettings {
-    /// Returns a client, which has no credentials and does not connect. Fails if the certificates cannot be used.
-    pub(crate) fn client(&self) -> Result<Client, Away> {
-        let EngineAddress { ref host, port, has_tls, .. } = self.address;
+    /// Names the server in messages while there is no connection.
+    pub(crate) fn target(&self) -> String {
+        match &self.sentinels {
+            Some(sentinels) => format!("primary {} of the sentinels", sentinels.name),
+            None => self.address.to_string(),
+        }
+    }
+
+    /// Returns a client of a server or a sentinel, which has no credentials and does not connect. Fails if
+    /// the certificates cannot be used.
+    pub(crate) fn client(&self, to: &HostPort) -> Result<Client, Away> {
+        let (HostPort { host, port }, has_tls) = (to.clone(), self.address.has_tls);
         let addr = if has_tls {
-            ConnectionAddr::TcpTls { host: host.clone(), port, insecure: false, tls_params: None }
+            ConnectionAddr::TcpTls { host, port, insecure: false, tls_params: None }
         } else {
-            ConnectionAddr::Tcp(host.clone(), port)
+            ConnectionAddr::Tcp(host, port)
         };
         // The names of libraries tell the server nothing that it needs, and would need a right.
         let server = RedisConnectionInfo::default()

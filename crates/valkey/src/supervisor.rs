@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use redis::aio::MultiplexedConnection;
 use registry_fleet::failure::AwayReason;
 use tokio::time::{sleep, timeout};
 
 use crate::dial::{facts, ping};
+use crate::dialer::Primary;
 use crate::link::EngineLink;
 
 /// Time between trials of a connection that works.
@@ -22,10 +22,10 @@ impl EngineLink {
     /// Keeps the link connected, without end.
     pub async fn run(self) {
         loop {
-            let pause = match self.connect().await {
-                Ok((connection, facts)) => {
-                    self.open(connection.clone(), &facts);
-                    attend(&self, connection).await;
+            let pause = match self.dialer().primary().await {
+                Ok(primary) => {
+                    self.open(&primary);
+                    attend(&self, primary).await;
                     RETRY_EVERY
                 }
                 Err(away) => {
@@ -34,14 +34,17 @@ impl EngineLink {
                     if is_refused { REFUSED_EVERY } else { RETRY_EVERY }
                 }
             };
-            let _ = timeout(pause, self.renewed()).await;
+            let _ = timeout(pause, self.dialer().passwords.replaced()).await;
         }
     }
 }
 
 /// Returns when the connection has to be replaced. Callers never try a server that does not
 /// answer: the trials here do.
-async fn attend(link: &EngineLink, mut connection: MultiplexedConnection) {
+async fn attend(link: &EngineLink, mut primary: Primary) {
+    // A server that answers again may say that it is a primary although another one has taken over.
+    // Sentinels know it.
+    let is_tried_again = link.dialer().settings.sentinels.is_none();
     let mut failed = 0;
     loop {
         if failed == 0 {
@@ -49,15 +52,21 @@ async fn attend(link: &EngineLink, mut connection: MultiplexedConnection) {
         } else {
             sleep(RETRY_EVERY).await;
         }
-        if link.opening().is_err_and(|away| away.reason != AwayReason::Late) {
+        let closed = link.opening().err();
+        if closed.is_some_and(|away| !is_tried_again || away.reason != AwayReason::Late) {
             return;
         }
-        match ping(&mut connection).await {
+        match ping(&mut primary.connection).await {
             Ok(()) if link.opening().is_ok() => link.answered(),
+            Ok(()) if !is_tried_again => return,
             Ok(()) => {
                 // A server that was paused may have been replaced by one of its replicas.
-                match facts(&mut connection).await.and_then(|facts| facts.check().map(|()| facts)) {
-                    Ok(facts) => link.open(connection.clone(), &facts),
+                let facts = facts(&mut primary.connection).await;
+                match facts.and_then(|facts| facts.check().map(|()| facts)) {
+                    Ok(facts) => {
+                        primary.facts = facts;
+                        link.open(&primary);
+                    }
                     Err(away) => return link.close(&away),
                 }
             }

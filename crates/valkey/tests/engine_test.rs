@@ -12,6 +12,7 @@ mod engine {
     mod checks;
     mod conformance;
     mod cursors;
+    mod failovers;
     mod followers;
     mod forged;
     mod forged_fetch_locks;

@@ -31,6 +31,7 @@ type Words = Arc<Mutex<Option<(String, String)>>>;
 pub struct EngineProxy {
     pub address: SocketAddr,
     way: watch::Sender<Way>,
+    socket: Arc<Mutex<PathBuf>>,
     words: Words,
     tls: Arc<Mutex<Option<TlsAcceptor>>>,
     _accepting: JoinSet<()>,
@@ -43,14 +44,16 @@ impl EngineProxy {
         let (way, _) = watch::channel(Way::Open);
         let (words, tls) = (Words::default(), Arc::new(Mutex::new(None::<TlsAcceptor>)));
         let mut accepting = JoinSet::new();
-        let (socket, ways, said, acceptor) =
-            (socket.to_owned(), way.subscribe(), Arc::clone(&words), Arc::clone(&tls));
+        let socket = Arc::new(Mutex::new(socket.to_owned()));
+        let (target, ways, said, acceptor) =
+            (Arc::clone(&socket), way.subscribe(), Arc::clone(&words), Arc::clone(&tls));
         accepting.spawn(async move {
             let mut connections = JoinSet::new();
             loop {
                 let Ok((client, _)) = listener.accept().await else { continue };
                 client.set_nodelay(true).unwrap();
-                let (socket, ways, said) = (socket.clone(), ways.clone(), Arc::clone(&said));
+                let socket = target.lock().clone();
+                let (ways, said) = (ways.clone(), Arc::clone(&said));
                 let acceptor = acceptor.lock().clone();
                 connections.spawn(async move {
                     match acceptor {
@@ -63,12 +66,17 @@ impl EngineProxy {
                 });
             }
         });
-        Self { address, way, words, tls, _accepting: accepting }
+        Self { address, way, socket, words, tls, _accepting: accepting }
     }
 
     /// `redis://127.0.0.1:PORT/0`.
     pub fn url(&self) -> String {
         format!("redis://{}/0", self.address)
+    }
+
+    /// Leads new connections to another server.
+    pub(crate) fn lead_to(&self, socket: &Path) {
+        socket.clone_into(&mut self.socket.lock());
     }
 
     /// Changes what happens, also to connections that are there.

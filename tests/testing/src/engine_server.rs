@@ -51,13 +51,21 @@ impl EngineServer {
     /// Starts one with options such as `--maxmemory 3mb`; `None`, and why in the output, where it is not
     /// installed. Under `CI=true` it must be.
     pub async fn start(product: Product, options: &str) -> Option<Self> {
+        let options = data_options(options);
+        Self::with_options(product, |_, _| options).await
+    }
+
+    /// Like [`EngineServer::start`], with options for its directory and its proxy.
+    pub(crate) async fn with_options(
+        product: Product,
+        options: impl FnOnce(&Path, &EngineProxy) -> Vec<String>,
+    ) -> Option<Self> {
         if !is_installed(product.program()) {
             return None;
         }
         let directory = TempDir::new().unwrap();
         let proxy = EngineProxy::start(&directory.path().join("socket")).await;
-        let options: Vec<_> =
-            options.split(' ').filter(|o| !o.is_empty()).map(Into::into).collect();
+        let options = options(directory.path(), &proxy);
         let process = spawn(product, directory.path(), &options);
         let server = Self { product, options, process, directory, proxy };
         server.ready().await;
@@ -72,6 +80,11 @@ impl EngineServer {
     /// Starts another proxy before it, for one client of several.
     pub async fn another_proxy(&self) -> EngineProxy {
         EngineProxy::start(&self.directory.path().join("socket")).await
+    }
+
+    /// Gets the new connections of a proxy that led to another server.
+    pub fn takes_over(&self, proxy: &EngineProxy) {
+        proxy.lead_to(&self.directory.path().join("socket"));
     }
 
     /// Kills it, and waits until it has ended. It keeps nothing.
@@ -99,13 +112,12 @@ impl EngineServer {
         for part in command {
             sent += &format!("${}\r\n{part}\r\n", part.len());
         }
-        // The server closes the connection behind the answer.
-        sent += "*1\r\n$4\r\nQUIT\r\n";
         stream.write_all(sent.as_bytes()).await.unwrap();
+        // The server closes the connection behind the answer. Sentinels do not know QUIT.
+        stream.shutdown().await.unwrap();
         let mut answer = Vec::new();
         stream.read_to_end(&mut answer).await.unwrap();
-        let answer = String::from_utf8_lossy(&answer).into_owned();
-        answer.trim_end().strip_suffix("+OK").unwrap_or(&answer).trim_end().to_owned()
+        String::from_utf8_lossy(&answer).trim_end().to_owned()
     }
 
     async fn ready(&self) {
@@ -120,13 +132,20 @@ impl EngineServer {
     }
 }
 
+/// Options of a server that holds data, and keeps nothing on disk.
+pub(crate) fn data_options(further: &str) -> Vec<String> {
+    let kept = ["--save", "", "--appendonly", "no"].into_iter();
+    let further = further.split(' ').filter(|word| !word.is_empty());
+    kept.chain(further).map(Into::into).collect()
+}
+
 fn spawn(product: Product, directory: &Path, options: &[String]) -> Child {
     Command::new(product.program())
+        .args(options)
         .args(["--port", "0", "--unixsocket"])
         .arg(directory.join("socket"))
-        .args(["--save", "", "--appendonly", "no", "--daemonize", "no", "--dir"])
+        .args(["--daemonize", "no", "--dir"])
         .arg(directory)
-        .args(options)
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(Stdio::null())

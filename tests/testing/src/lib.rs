@@ -42,6 +42,7 @@ pub mod registry_store;
 pub mod scripted;
 pub mod scripted_registry;
 pub mod scripted_s3;
+pub mod sentinels;
 pub mod token_server;
 pub mod tools;
 pub mod versity;

@@ -122,7 +122,11 @@ impl Form {
                 Value::from(without_credentials(text)).to_string()
             }
             (_, Value::Array(items)) => {
-                let items: Vec<String> = items.iter().map(Value::to_string).collect();
+                let items = items.iter().map(|item| match item.as_str() {
+                    Some(text) => Value::from(without_credentials(text)).to_string(),
+                    None => item.to_string(),
+                });
+                let items: Vec<String> = items.collect();
                 format!("[{}]", items.join(", "))
             }
             _ => value.to_string(),

@@ -7,10 +7,10 @@ use registry_valkey::settings::EngineSettings;
 
 use registry_testing::engine_server::EngineServer;
 
-use crate::engine::rig::{Replica, config, secrets, servers, settings};
+use crate::engine::rig::{Replica, config, passwords, secrets, servers, settings};
 
 async fn found(server: &EngineServer) -> Vec<Check> {
-    examine(settings(server, "a"), None, secrets("s"), config()).await
+    examine(settings(server, "a"), passwords(None), secrets("s"), config()).await
 }
 
 fn problem<'a>(checks: &'a [Check], step: &str) -> &'a Check {
@@ -62,7 +62,7 @@ async fn each_thing_that_is_wrong_is_told_with_what_to_do() {
             server.command(&["ACL", "SETUSER", "weak", &format!("-{right}")]).await;
             let username = Some("weak".to_owned());
             let weak = EngineSettings { username, ..settings(&server, "a") };
-            let checks = examine(weak, Some("word".into()), secrets("s"), config()).await;
+            let checks = examine(weak, passwords(Some("word")), secrets("s"), config()).await;
             let rights = problem(&checks, "rights");
             assert!(rights.what.contains("lacks a right"), "{right}: {rights:?}");
             assert!(

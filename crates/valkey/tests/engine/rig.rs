@@ -20,6 +20,7 @@ use registry_valkey::leases::EngineLeases;
 use registry_valkey::link::EngineLink;
 use registry_valkey::log::EngineLog;
 use registry_valkey::members::EngineMembers;
+use registry_valkey::passwords::EnginePasswords;
 use registry_valkey::pins::EnginePins;
 use registry_valkey::secrets::FleetSecrets;
 use registry_valkey::settings::EngineSettings;
@@ -47,10 +48,20 @@ pub fn secrets(letter: &str) -> FleetSecrets {
 pub fn settings(server: &EngineServer, name: &str) -> EngineSettings {
     EngineSettings {
         address: server.url().parse().unwrap(),
+        sentinels: None,
         name: name.parse().unwrap(),
         username: None,
         ca: None,
     }
+}
+
+/// Passwords with this one of the server.
+pub fn passwords(server: Option<&str>) -> EnginePasswords {
+    let passwords = EnginePasswords::default();
+    if let Some(password) = server {
+        passwords.replace_server(password.into());
+    }
+    passwords
 }
 
 /// The configuration of replicas that are configured alike.
@@ -79,6 +90,7 @@ impl Calls {
 /// One replica. Ends with its value.
 pub struct Replica {
     pub link: EngineLink,
+    pub passwords: EnginePasswords,
     pub buckets: EngineBuckets,
     pub pins: EnginePins,
     pub leases: EngineLeases,
@@ -91,8 +103,8 @@ pub struct Replica {
 impl Replica {
     pub fn new(settings: EngineSettings, password: Option<&str>, secrets: FleetSecrets) -> Self {
         let calls = Calls::default();
-        let password = password.map(Into::into);
-        let link = EngineLink::new(settings, password, secrets, Arc::new(calls.clone()));
+        let passwords = passwords(password);
+        let link = EngineLink::new(settings, passwords.clone(), secrets, Arc::new(calls.clone()));
         let mut supervisor = JoinSet::new();
         supervisor.spawn(link.clone().run());
         Self {
@@ -102,6 +114,7 @@ impl Replica {
             log: EngineLog::new(link.clone()),
             snapshots: EngineSnapshots::new(link.clone()),
             link,
+            passwords,
             calls,
             _supervisor: supervisor,
         }

@@ -37,7 +37,7 @@ async fn a_replaced_password_is_used_without_a_restart() {
     for server in servers("--requirepass first-word").await {
         let replica = Replica::new(settings(&server, "a"), Some("second-word"), secrets("s"));
         replica.away(AwayReason::Refused).await;
-        replica.link.replace_password("first-word".into());
+        replica.passwords.replace_server("first-word".into());
         replica.taken().await;
     }
 }
