@@ -30,7 +30,7 @@ async fn knows(fleet: &Fleet, place: usize) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn no_replica_asks_a_backend_that_told_the_writer_to_wait() {
+async fn row_52_no_replica_asks_a_backend_that_told_the_writer_to_wait() {
     let Some(mut fleet) = Fleet::of_three(Product::Valkey).await else { return };
     let writer = fleet.writer().await;
     let wait = vec![("Retry-After", "300".to_owned())];

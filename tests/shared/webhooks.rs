@@ -16,7 +16,7 @@ use crate::support::served::Got;
 const FILE: &str = "state/webhooks.json";
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_webhook_of_an_outage_reaches_all_replicas_although_its_receiver_is_killed() {
+async fn row_51_a_webhook_of_an_outage_reaches_all_replicas_although_its_receiver_is_killed() {
     let Some(mut fleet) = Fleet::of_three(Product::Valkey).await else { return };
     let writer = fleet.writer().await;
     let receiver = (writer + 1) % 3;
@@ -39,7 +39,7 @@ async fn a_webhook_of_an_outage_reaches_all_replicas_although_its_receiver_is_ki
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn without_a_state_directory_a_webhook_is_refused_while_the_engine_is_away() {
+async fn row_51_without_a_state_directory_a_webhook_is_refused_while_the_engine_is_away() {
     let Some(mut fleet) = Fleet::without_replicas(Product::Redis).await else { return };
     fleet.add().await;
     let config = fleet.replicas[0].dir.path().join("config.toml");

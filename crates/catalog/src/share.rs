@@ -60,8 +60,11 @@ pub(crate) struct LogProgress {
     pub(crate) seen: Epoch,
     /// Epoch in which this replica is the writer, or was for the last time.
     pub(crate) written: Option<Epoch>,
-    /// Time of the last entry; that of the start before the first one.
+    /// Time of the last entry that this replica has applied or written; that of the start before the
+    /// first one.
     pub(crate) heard: Instant,
+    /// Time of the last entry, applied or not; that of the start before the first one.
+    pub(crate) appended: Instant,
     /// True if entries are missing between the position and what the log has.
     pub(crate) has_gap: bool,
 }
@@ -85,6 +88,7 @@ impl BackendShare {
             seen: Epoch::default(),
             written: None,
             heard: now,
+            appended: now,
             has_gap: false,
         };
         Self {
@@ -129,11 +133,11 @@ impl BackendShare {
         self.change_progress(|now| now.seen = now.seen.max(epoch));
     }
 
-    /// Notes an entry of this epoch, which may not be applicable.
-    pub(crate) fn heard(&self, epoch: Epoch) {
+    /// Notes that a writer appended an entry of this epoch, which may not be applicable here.
+    pub(crate) fn saw_entry(&self, epoch: Epoch) {
         self.change_progress(|now| {
             now.seen = now.seen.max(epoch);
-            now.heard = Instant::now();
+            now.appended = Instant::now();
         });
     }
 

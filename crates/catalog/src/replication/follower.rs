@@ -82,7 +82,7 @@ impl Replicator {
 /// Applies an entry. Returns true if the log has to be read again.
 async fn hear(backend: &SharedBackend, fleet: &Fleet, entry: LogEntry) -> bool {
     let position = entry.position;
-    backend.share.heard(position.epoch);
+    backend.share.saw_entry(position.epoch);
     let progress = backend.share.progress();
     if position <= progress.position {
         return false;

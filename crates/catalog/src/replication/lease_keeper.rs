@@ -175,7 +175,7 @@ impl Keeper {
             return;
         }
         let progress = self.backend.share.progress();
-        if self.has_others() && progress.has_gap && progress.heard.elapsed() < GAP_TRIES_AFTER {
+        if self.has_others() && progress.has_gap && progress.appended.elapsed() < GAP_TRIES_AFTER {
             return;
         }
         let fleet = &self.replicator.fleet;
