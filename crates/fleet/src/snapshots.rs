@@ -21,6 +21,9 @@ pub struct TopicSnapshot {
     pub segments: Vec<Bytes>,
 }
 
+/// Takes one segment of a snapshot.
+pub type SegmentSink<'a> = dyn FnMut(Bytes) + Send + 'a;
+
 /// The snapshots of one fleet, one for each topic.
 #[async_trait]
 pub trait Snapshots: Send + Sync {
@@ -35,7 +38,13 @@ pub trait Snapshots: Send + Sync {
         snapshot: &TopicSnapshot,
     ) -> Result<(), WriteFailure>;
 
-    /// Returns the snapshot of a topic; `None` if there is none above `known`, or not all of it. May
-    /// take seconds.
-    async fn read(&self, topic: &Topic, known: LogPosition) -> Result<Option<TopicSnapshot>, Away>;
+    /// Passes each segment of the snapshot of a topic on as it arrives, in order. Returns its position;
+    /// `None` if there is none above `known`, or not all of it: what was passed on is then of no use.
+    /// May take seconds.
+    async fn read(
+        &self,
+        topic: &Topic,
+        known: LogPosition,
+        pass: &mut SegmentSink<'_>,
+    ) -> Result<Option<LogPosition>, Away>;
 }

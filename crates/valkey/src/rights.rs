@@ -52,7 +52,7 @@ async fn write_and_read(link: &EngineLink, replica: &ReplicaId, topic: &Topic) -
     let payload = Bytes::from_static(NAME.as_bytes());
     let snapshot = TopicSnapshot { position: begin, segments: vec![payload.clone()] };
     may_be_fenced(snapshots.write(replica, topic, &snapshot).await)?;
-    snapshots.read(topic, LogPosition::START).await?;
+    snapshots.read(topic, LogPosition::START, &mut drop).await?;
     let first = LogEntry { topic: topic.clone(), position: begin.next(), previous: begin, payload };
     may_be_fenced(log.append(replica, &first, &[]).await)?;
     // Places are looked up from the second time on. The request ends the wait for an item.

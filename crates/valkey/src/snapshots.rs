@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use redis::cmd;
 use registry_core::models::digest::Digest;
 use registry_fleet::epoch::LogPosition;
@@ -11,7 +12,7 @@ use registry_fleet::failure::Away;
 use registry_fleet::log::WriteFailure;
 use registry_fleet::metrics::EngineOperation;
 use registry_fleet::replica::ReplicaId;
-use registry_fleet::snapshots::{Snapshots, TopicSnapshot};
+use registry_fleet::snapshots::{SegmentSink, Snapshots, TopicSnapshot};
 use registry_fleet::topic::Topic;
 use tokio::time::Instant;
 
@@ -23,6 +24,8 @@ use crate::snapshot_manifest::SnapshotManifest;
 
 /// Maximum time for one segment or manifest.
 const STEP_MAX: Duration = Duration::from_secs(5);
+/// Concurrent reads of segments: more would only wait for each other.
+const READS_MAX: usize = 8;
 /// Time after which a segment is deleted that no manifest named again.
 const SEGMENT_TTL: Duration = Duration::from_hours(2);
 
@@ -97,38 +100,54 @@ impl EngineSnapshots {
         &self,
         topic: &Topic,
         known: LogPosition,
-    ) -> Result<Option<TopicSnapshot>, Away> {
+        pass: &mut SegmentSink<'_>,
+    ) -> Result<Option<LogPosition>, Away> {
         let mut connection = self.connection.open().await?;
         let key = self.keys.snapshot(topic);
         let value: Option<Vec<u8>> = connection.query(cmd("GET").arg(&key), STEP_MAX).await?;
         let manifest = value.and_then(|value| SnapshotManifest::opened(&self.link, &key, &value));
-        let snapshot = match manifest.filter(|manifest| manifest.position > known) {
-            Some(manifest) => self.segments(&mut connection, manifest).await?,
-            None => None,
-        };
+        let newer = manifest.filter(|manifest| manifest.position > known);
+        if let Some(SnapshotManifest { segments, .. }) = &newer
+            && !self.pass_segments(&connection, segments.clone(), pass).await?
+        {
+            return Ok(None);
+        }
         self.connection.keep(connection);
-        Ok(snapshot)
+        Ok(newer.map(|manifest| manifest.position))
     }
 
-    /// Returns the snapshot of a manifest; `None` if a segment is gone or wrong.
-    async fn segments(
+    /// Passes on segments in order. Returns false if one is gone or wrong.
+    async fn pass_segments(
         &self,
-        connection: &mut OpenConnection,
-        manifest: SnapshotManifest,
-    ) -> Result<Option<TopicSnapshot>, Away> {
-        let mut segments = Vec::new();
-        for digest in &manifest.segments {
-            let key = self.keys.segment(digest);
-            let segment: Option<Vec<u8>> = connection.query(cmd("GET").arg(&key), STEP_MAX).await?;
-            let Some(segment) = segment else { return Ok(None) };
-            if !digest.matches(&segment) {
-                // Else the next snapshot would let it stay.
-                connection.query::<u8>(cmd("DEL").arg(&key), STEP_MAX).await?;
-                return Ok(None);
-            }
-            segments.push(Bytes::from(segment));
+        connection: &OpenConnection,
+        digests: Vec<Digest>,
+        pass: &mut SegmentSink<'_>,
+    ) -> Result<bool, Away> {
+        let segments = digests.into_iter();
+        let segments = segments.map(|digest| self.segment(connection.clone(), digest));
+        let mut segments = stream::iter(segments).buffered(READS_MAX);
+        while let Some(segment) = segments.try_next().await? {
+            let Some(segment) = segment else { return Ok(false) };
+            pass(segment);
         }
-        Ok(Some(TopicSnapshot { position: manifest.position, segments }))
+        Ok(true)
+    }
+
+    /// Returns a segment; `None` if it is gone or wrong.
+    async fn segment(
+        &self,
+        mut connection: OpenConnection,
+        digest: Digest,
+    ) -> Result<Option<Bytes>, Away> {
+        let key = self.keys.segment(&digest);
+        let segment: Option<Vec<u8>> = connection.query(cmd("GET").arg(&key), STEP_MAX).await?;
+        let Some(segment) = segment else { return Ok(None) };
+        if !digest.matches(&segment) {
+            // Else the next snapshot would let it stay.
+            connection.query::<u8>(cmd("DEL").arg(&key), STEP_MAX).await?;
+            return Ok(None);
+        }
+        Ok(Some(segment.into()))
     }
 }
 
@@ -146,9 +165,14 @@ impl Snapshots for EngineSnapshots {
         if result? { Ok(()) } else { Err(WriteFailure::Fenced) }
     }
 
-    async fn read(&self, topic: &Topic, known: LogPosition) -> Result<Option<TopicSnapshot>, Away> {
+    async fn read(
+        &self,
+        topic: &Topic,
+        known: LogPosition,
+        pass: &mut SegmentSink<'_>,
+    ) -> Result<Option<LogPosition>, Away> {
         let begun = Instant::now();
-        let result = self.found(topic, known).await;
+        let result = self.found(topic, known, pass).await;
         self.connection.record(begun.elapsed(), result.as_ref().err());
         result
     }

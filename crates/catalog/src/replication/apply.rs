@@ -1,16 +1,18 @@
 //! Applies what other replicas published.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::BTreeSet;
 
 use registry_core::models::backend_id::BackendId;
 use registry_core::models::naming::ExtensionId;
 
 use crate::health::status::SharedStatus;
+use crate::index::backend_extensions::BackendExtensions;
 use crate::index::capacity::Refusals;
-use crate::index::delta::{BackendDelta, Delta};
+use crate::index::delta::{BackendDelta, Delta, OwnerChange};
 use crate::index::stored_delta::REFERENCE;
 use crate::persistent_instant::PersistentInstant;
 use crate::replication::payload::{Payload, SharedState};
+use crate::replication::segments::SnapshotContent;
 use crate::replication::shared_backend::SharedBackend;
 use crate::state::BackendState;
 use crate::store::IndexChange;
@@ -24,6 +26,7 @@ pub(super) fn apply(backend: &SharedBackend, payload: Payload) {
             apply_delta(backend, change, delta);
         }
         if let Some(state) = state.as_ref().and_then(|state| state.backend.as_ref()) {
+            apply_sweep(backend, change, state);
             apply_listing(backend, change, state);
         }
     });
@@ -33,34 +36,26 @@ pub(super) fn apply(backend: &SharedBackend, payload: Payload) {
 }
 
 /// Replaces the content by that of a snapshot, but for names that only this replica has read.
-pub(super) fn replace(backend: &SharedBackend, segments: Vec<Payload>) {
+pub(super) fn replace(backend: &SharedBackend, content: SnapshotContent) {
+    let SnapshotContent { state, mut extensions, owners } = content;
     let of = backend.handle.id();
-    let (states, deltas): (Vec<_>, Vec<_>) =
-        segments.into_iter().map(|segment| (segment.state, segment.deltas)).unzip();
-    let state = states.into_iter().flatten().next_back().unwrap_or_default();
     let read = state.backend.as_ref().map_or_else(PersistentInstant::now, read_at_least);
     backend.handle.store().follow(|change| {
-        let mut all = Vec::new();
-        for delta in deltas.into_iter().flatten() {
-            match delta {
-                Delta::Backend(_, BackendDelta::Put(extensions)) => {
-                    all.extend(extensions.into_iter().map(|(one, _)| (one, read)));
-                }
-                other => apply_delta(backend, change, other),
-            }
-        }
-        let kept: HashSet<&ExtensionId> = all.iter().map(|(one, _)| one.id()).collect();
-        let gone = change.backend(of).map(|known| {
-            let gone = known.names().filter(|id| !kept.contains(*id));
-            gone.filter(|id| !backend.share.outbox.has(id)).cloned().collect::<Vec<_>>()
-        });
-        for id in gone.unwrap_or_default() {
+        let owners = owners.into_iter().map(|(id, owner)| OwnerChange::Owned(id, owner));
+        apply_delta(backend, change, Delta::Owners(owners.collect()));
+        let is_kept = |id: &ExtensionId| {
+            let kept = extensions.binary_search_by(|extension| extension.id().cmp(id));
+            kept.is_ok() || backend.share.outbox.has(id)
+        };
+        let known = change.backend(of).into_iter().flat_map(BackendExtensions::names);
+        let gone: Vec<ExtensionId> = known.filter(|id| !is_kept(id)).cloned().collect();
+        for id in gone {
             apply_delta(backend, change, Delta::Backend(of, BackendDelta::Removed(id)));
         }
-        all.retain(|(one, _)| !backend.share.outbox.has(one.id()));
-        // In one delta and in order, which an empty index takes in one pass.
-        all.sort_by(|(one, _), (other, _)| one.id().cmp(other.id()));
-        apply_delta(backend, change, Delta::Backend(of, BackendDelta::Put(all)));
+        extensions.retain(|extension| !backend.share.outbox.has(extension.id()));
+        // In one delta, which an empty index takes in one pass.
+        let put = extensions.into_iter().map(|extension| (extension, read)).collect();
+        apply_delta(backend, change, Delta::Backend(of, BackendDelta::Put(put)));
         if let Some(state) = &state.backend {
             apply_listing(backend, change, state);
         }
@@ -79,25 +74,28 @@ fn apply_delta(backend: &SharedBackend, change: &mut IndexChange<'_>, delta: Del
     match &delta {
         Delta::Owners(_) if backend.decides_owners => {}
         Delta::Backend(of, BackendDelta::Put(extensions)) if *of == backend.handle.id() => {
-            for (extension, _) in extensions {
-                backend.handle.outdate_reads(extension.id());
-            }
+            backend.handle.outdate_reads(extensions.iter().map(|(extension, _)| extension.id()));
         }
         Delta::Backend(of, BackendDelta::Removed(id)) if *of == backend.handle.id() => {
-            backend.handle.outdate_reads(id);
+            backend.handle.outdate_reads([id]);
         }
         _ => return,
     }
     change.apply(delta);
 }
 
-fn apply_listing(backend: &SharedBackend, change: &mut IndexChange<'_>, state: &BackendState) {
+/// Notes the read of each extension that a sweep found unchanged.
+fn apply_sweep(backend: &SharedBackend, change: &mut IndexChange<'_>, state: &BackendState) {
     let of = backend.handle.id();
     if let Some(swept) = newer_sweep(backend, state) {
         for id in unread_since(change, of, state, swept) {
             change.apply_to(of, BackendDelta::Read(id, swept));
         }
     }
+}
+
+fn apply_listing(backend: &SharedBackend, change: &mut IndexChange<'_>, state: &BackendState) {
+    let of = backend.handle.id();
     let refusals = Refusals::default().plus(state.unsettled.refused);
     change.apply_to(of, BackendDelta::Refused(refusals));
     change.apply_to(of, BackendDelta::Listed);

@@ -4,19 +4,22 @@ use std::num::NonZeroUsize;
 use std::thread::available_parallelism;
 
 use bytes::Bytes;
+use futures_util::future::join;
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use registry_fleet::epoch::LogPosition;
 use registry_fleet::failure::Away;
 use registry_fleet::log::WriteFailure;
 use registry_fleet::snapshots::TopicSnapshot;
+use tokio::sync::mpsc::{self, UnboundedReceiver};
 use tokio::task::spawn_blocking;
-use tracing::warn;
+use tokio::time::Instant;
+use tracing::{debug, warn};
 
 use crate::LOG_TARGET;
 use crate::replication::Fleet;
 use crate::replication::apply::replace;
 use crate::replication::payload::Payload;
-use crate::replication::segments::{SnapshotContent, segments};
+use crate::replication::segments::{SnapshotContent, joined, segments};
 use crate::replication::shared_backend::SharedBackend;
 use crate::stored::damaged;
 
@@ -71,11 +74,18 @@ fn content(backend: &SharedBackend, begins: bool) -> Option<SnapshotContent> {
 ///
 /// As [`registry_fleet::snapshots::Snapshots::read`].
 pub(super) async fn load_snapshot(backend: &SharedBackend, fleet: &Fleet) -> Result<bool, Away> {
-    let known = backend.share.progress().position;
-    let Some(snapshot) = fleet.snapshots.read(backend.topic(), known).await? else {
-        return Ok(false);
+    let (known, begun) = (backend.share.progress().position, Instant::now());
+    let (sender, segments) = mpsc::unbounded_channel();
+    let read = async move {
+        let mut pass = |segment| {
+            // Without a receiver, a segment before it could not be parsed.
+            let _ = sender.send(segment);
+        };
+        fleet.snapshots.read(backend.topic(), known, &mut pass).await
     };
-    let segments = match decoded(snapshot.segments).await {
+    let (read, decoded) = join(read, decoded(segments)).await;
+    let Some(position) = read? else { return Ok(false) };
+    let segments = match decoded {
         Ok(segments) => segments,
         Err(error) => {
             warn!(target: LOG_TARGET, backend = %backend.handle.id(),
@@ -86,19 +96,27 @@ pub(super) async fn load_snapshot(backend: &SharedBackend, fleet: &Fleet) -> Res
     if backend.share.role().is_writer() {
         return Ok(false);
     }
-    replace(backend, segments);
+    let (count, parsed) = (segments.len(), begun.elapsed());
+    replace(backend, joined(backend.handle.id(), segments));
+    let applied = begun.elapsed().saturating_sub(parsed);
+    debug!(target: LOG_TARGET, backend = %backend.handle.id(), segments = count, ?parsed, ?applied,
+        "shared: a snapshot was loaded");
     backend.share.change_progress(|progress| {
-        progress.position = progress.position.max(snapshot.position);
-        progress.seen = progress.seen.max(snapshot.position.epoch);
+        progress.position = progress.position.max(position);
+        progress.seen = progress.seen.max(position.epoch);
         progress.has_gap = false;
     });
     Ok(true)
 }
 
-/// Parses segments, as many at a time as there are processors: this takes most of the start of a replica.
-async fn decoded(segments: Vec<Bytes>) -> registry_core::error::Result<Vec<Payload>> {
+/// Parses segments as they arrive, as many at a time as there are processors: this takes most of the
+/// start of a replica.
+async fn decoded(
+    mut segments: UnboundedReceiver<Bytes>,
+) -> registry_core::error::Result<Vec<Payload>> {
     let threads = available_parallelism().map_or(1, NonZeroUsize::get);
-    let payloads = stream::iter(segments).map(|segment| async move {
+    let segments = stream::poll_fn(|context| segments.poll_recv(context));
+    let payloads = segments.map(|segment| async move {
         // Beside the threads that answer requests.
         let parsed = spawn_blocking(move || Payload::decode(&segment)).await;
         parsed.unwrap_or_else(|error| Err(damaged("reading it panicked").because(error)))

@@ -150,7 +150,7 @@ async fn a_full_server_refuses_snapshots_and_is_read_nevertheless() {
         server.kill().await;
         replica.away(AwayReason::Unreachable).await;
         replica.calls.take();
-        replica.snapshots.read(&topic, LogPosition::START).await.unwrap_err();
+        one.try_read(&topic, LogPosition::START).await.unwrap_err();
         replica.snapshots.write(&one.replica, &topic, &more).await.unwrap_err();
         let is_snapshot = |call: &EngineCall| call.operation == EngineOperation::Snapshot;
         let calls: Vec<_> = replica.calls.take().into_iter().filter(is_snapshot).collect();

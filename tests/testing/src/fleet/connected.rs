@@ -107,7 +107,18 @@ impl<'a> Connected<'a> {
 
     /// Reads the snapshot of a topic.
     pub async fn read(&self, topic: &Topic, known: LogPosition) -> Option<TopicSnapshot> {
-        answered(|| self.snapshots.read(topic, known)).await
+        answered(|| self.try_read(topic, known)).await
+    }
+
+    /// Reads the snapshot of a topic, once.
+    pub async fn try_read(
+        &self,
+        topic: &Topic,
+        known: LogPosition,
+    ) -> Result<Option<TopicSnapshot>, Away> {
+        let mut segments = Vec::new();
+        let position = self.snapshots.read(topic, known, &mut |one| segments.push(one)).await?;
+        Ok(position.map(|position| TopicSnapshot { position, segments }))
     }
 
     /// Follows one topic from the beginning of the log.

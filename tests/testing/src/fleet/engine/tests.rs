@@ -14,6 +14,7 @@ use registry_fleet::topic::Topic;
 use tokio::time::{Instant, advance, sleep};
 
 use super::*;
+use crate::fleet::connected::Connected;
 
 /// A replica, and how far it has read.
 struct Replica {
@@ -183,9 +184,9 @@ async fn a_snapshot_begins_an_epoch_and_shortens_the_log() {
     }
     one.connection.write(&one.id, &one.topic, &snapshot(at(epoch, 3))).await.unwrap();
     assert_eq!(one.hears().await.0, [at(epoch, 3)], "what the snapshot includes is gone");
-    let read = other.connection.read(&one.topic, at(epoch, 2)).await.unwrap();
-    assert_eq!(read, Some(snapshot(at(epoch, 3))));
-    assert_eq!(other.connection.read(&one.topic, at(epoch, 3)).await.unwrap(), None);
+    let reader = Connected::of("other", &*other.connection);
+    assert_eq!(reader.read(&one.topic, at(epoch, 2)).await, Some(snapshot(at(epoch, 3))));
+    assert_eq!(reader.read(&one.topic, at(epoch, 3)).await, None);
     one.connection.release(&one.topic, &one.id, epoch).await.unwrap();
     let epoch = other.writes().await;
     let begins = LogPosition::first_of(epoch);
@@ -253,7 +254,8 @@ async fn a_failover_loses_the_latest_writes_of_every_kind() {
     one.post("lost").await.unwrap();
     one.connection.release(&one.topic, &one.id, epoch).await.unwrap();
     engine.fail_over(Duration::from_millis(500));
-    assert_eq!(one.connection.read(&one.topic, LogPosition::START).await, Ok(None));
+    let reader = Connected::of("one", &*one.connection);
+    assert_eq!(reader.read(&one.topic, LogPosition::START).await, None);
     assert_eq!(one.take().await, Ok(LeaseState::Held { epoch, tail: at(epoch, 1) }));
     one.cursor = Cursor::default();
     assert_eq!(one.hears().await, (vec![at(epoch, 1)], vec!["kept".into()]));
