@@ -179,12 +179,13 @@ async fn start(
         .map_err(|finding| io::Error::other(finding.to_string()))?;
     rotated.extend(fleet.iter_mut().flat_map(|fleet| fleet.rotated.drain(..)));
     let sharing = fleet.as_ref().map(|fleet| fleet.pins(config.downloads.certain_pins));
-    let shared = fleet.as_ref().map(|fleet| (fleet.fleet(), state::fingerprints(&config)));
+    let bucket = if demo { None } else { built_bucket(&config, &metrics)? };
+    let objects = bucket.clone().map(|bucket| bucket as Arc<dyn Bucket>);
+    let shared =
+        fleet.as_ref().map(|fleet| (fleet.fleet(objects.clone()), state::fingerprints(&config)));
     let catalog = Catalog::replicated(backends, rules::catalog_rules(&config), sharing, shared);
     let mut lifecycle = Lifecycle::begin()?;
-    let bucket = if demo { None } else { built_bucket(&config, &metrics)? };
-    let shared = bucket.clone().map(|bucket| bucket as Arc<dyn Bucket>);
-    let opening = open_state(&config, &catalog, &metrics, demo, shared);
+    let opening = open_state(&config, &catalog, &metrics, demo, objects);
     let opened = lifecycle.unless_stopped(opening).await;
     let Some(opened) = opened else { return Ok(()) };
     let (artifacts, persister) = opened?;

@@ -21,6 +21,15 @@ pub struct TopicSnapshot {
     pub segments: Vec<Bytes>,
 }
 
+/// Where the segments of a snapshot are stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SegmentPlace {
+    /// In the bucket of the fleet if it has one that takes them, else in the engine.
+    Bucket,
+    /// In the engine, for a replica that cannot read the bucket.
+    Engine,
+}
+
 /// Takes one segment of a snapshot.
 pub type SegmentSink<'a> = dyn FnMut(Bytes) + Send + 'a;
 
@@ -36,6 +45,7 @@ pub trait Snapshots: Send + Sync {
         replica: &ReplicaId,
         topic: &Topic,
         snapshot: &TopicSnapshot,
+        place: SegmentPlace,
     ) -> Result<(), WriteFailure>;
 
     /// Passes each segment of the snapshot of a topic on as it arrives, in order. Returns its position;

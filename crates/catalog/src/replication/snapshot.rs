@@ -9,7 +9,7 @@ use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use registry_fleet::epoch::LogPosition;
 use registry_fleet::failure::Away;
 use registry_fleet::log::WriteFailure;
-use registry_fleet::snapshots::TopicSnapshot;
+use registry_fleet::snapshots::{SegmentPlace, TopicSnapshot};
 use tokio::sync::mpsc::{self, UnboundedReceiver};
 use tokio::task::spawn_blocking;
 use tokio::time::Instant;
@@ -33,6 +33,7 @@ pub(super) async fn write_snapshot(
     backend: &SharedBackend,
     fleet: &Fleet,
     position: LogPosition,
+    place: SegmentPlace,
 ) -> Result<bool, WriteFailure> {
     // A snapshot that begins an epoch may have what the log lacks.
     let begins = position.sequence == 0;
@@ -46,7 +47,7 @@ pub(super) async fn write_snapshot(
         }
     };
     let snapshot = TopicSnapshot { position, segments };
-    fleet.snapshots.write(&fleet.replica, backend.topic(), &snapshot).await?;
+    fleet.snapshots.write(&fleet.replica, backend.topic(), &snapshot, place).await?;
     if let Some(unpublished) = unpublished {
         backend.share.outbox.confirm(&unpublished);
     }

@@ -12,7 +12,7 @@ use registry_fleet::failure::{Away, AwayReason};
 use registry_fleet::leases::{LeaseState, Leases};
 use registry_fleet::log::{Cursor, Heard, LogEntry, SharedLog, StreamPlace, WriteFailure};
 use registry_fleet::replica::ReplicaId;
-use registry_fleet::snapshots::{SegmentSink, Snapshots, TopicSnapshot};
+use registry_fleet::snapshots::{SegmentPlace, SegmentSink, Snapshots, TopicSnapshot};
 use registry_fleet::topic::Topic;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, timeout_at};
@@ -158,6 +158,7 @@ impl Snapshots for EngineConnection {
         replica: &ReplicaId,
         topic: &Topic,
         snapshot: &TopicSnapshot,
+        _: SegmentPlace,
     ) -> Result<(), WriteFailure> {
         let (replica, topic, snapshot) = (replica.clone(), topic.clone(), snapshot.clone());
         self.call(SNAPSHOT_DEADLINE, move |data, _| data.write_snapshot(&replica, &topic, snapshot))

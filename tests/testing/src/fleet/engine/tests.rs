@@ -9,7 +9,7 @@ use registry_fleet::failure::{Away, AwayReason};
 use registry_fleet::leases::{LEASE, LeaseState, Leases as _};
 use registry_fleet::log::{Cursor, Heard, LogEntry, SharedLog as _, StreamPlace, WriteFailure};
 use registry_fleet::replica::ReplicaId;
-use registry_fleet::snapshots::{Snapshots as _, TopicSnapshot};
+use registry_fleet::snapshots::{SegmentPlace, Snapshots as _, TopicSnapshot};
 use registry_fleet::topic::Topic;
 use tokio::time::{Instant, advance, sleep};
 
@@ -62,6 +62,11 @@ impl Replica {
             self.append(previous, position, &[]).await.unwrap();
             previous = position;
         }
+    }
+
+    async fn write(&self, snapshot: &TopicSnapshot) -> Result<(), WriteFailure> {
+        let place = SegmentPlace::Bucket;
+        self.connection.write(&self.id, &self.topic, snapshot, place).await
     }
 
     async fn post(&self, payload: &'static str) -> Result<(), Away> {
@@ -179,10 +184,10 @@ async fn a_snapshot_begins_an_epoch_and_shortens_the_log() {
     one.append_first(epoch, 3).await;
     let snapshot = |position| TopicSnapshot { position, segments: vec!["all".into()] };
     for (replica, position) in [(&other, at(epoch, 3)), (&one, at(epoch, 2))] {
-        let written = replica.connection.write(&replica.id, &one.topic, &snapshot(position)).await;
+        let written = replica.write(&snapshot(position)).await;
         assert_eq!(written, Err(WriteFailure::Fenced));
     }
-    one.connection.write(&one.id, &one.topic, &snapshot(at(epoch, 3))).await.unwrap();
+    one.write(&snapshot(at(epoch, 3))).await.unwrap();
     assert_eq!(one.hears().await.0, [at(epoch, 3)], "what the snapshot includes is gone");
     let reader = Connected::of("other", &*other.connection);
     assert_eq!(reader.read(&one.topic, at(epoch, 2)).await, Some(snapshot(at(epoch, 3))));
@@ -190,7 +195,7 @@ async fn a_snapshot_begins_an_epoch_and_shortens_the_log() {
     one.connection.release(&one.topic, &one.id, epoch).await.unwrap();
     let epoch = other.writes().await;
     let begins = LogPosition::first_of(epoch);
-    other.connection.write(&other.id, &one.topic, &snapshot(begins)).await.unwrap();
+    other.write(&snapshot(begins)).await.unwrap();
     other.append(begins, at(epoch, 1), &[]).await.unwrap();
     assert_eq!(engine.disordered(), 0);
 }
