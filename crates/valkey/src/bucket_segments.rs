@@ -154,3 +154,79 @@ fn key(text: &str) -> Result<ObjectKey> {
         Error::new(ErrorKind::Internal, format!("{text} is no key of an object")).because(error)
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use registry_testing::memory_bucket::{BucketCalls, BucketFault, MemoryBucket};
+
+    use super::*;
+
+    const SEGMENT: &[u8] = b"segment";
+
+    fn segments(bucket: &Arc<MemoryBucket>) -> BucketSegments {
+        BucketSegments::new(Arc::clone(bucket) as _, "a".parse().unwrap())
+    }
+
+    fn topic(text: &str) -> Topic {
+        text.parse().unwrap()
+    }
+
+    async fn stored(segments: &BucketSegments, topic: &Topic, segment: &'static [u8]) -> bool {
+        let digest = Digest::sha256(segment);
+        let given = vec![(digest.clone(), Bytes::from_static(segment))];
+        segments.store(topic, given).await.contains(&digest)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn after_a_failure_nothing_is_stored_for_five_minutes() {
+        let (bucket, topic) = (MemoryBucket::new(), topic("topic"));
+        let segments = segments(&bucket);
+        for fault in [BucketFault::Down, BucketFault::Full, BucketFault::Silent] {
+            bucket.fail(Some(fault));
+            let begun = Instant::now();
+            assert!(!stored(&segments, &topic, SEGMENT).await, "{fault:?}");
+            assert!(begun.elapsed() <= STORE_MAX, "{fault:?}");
+            bucket.fail(None);
+            let calls = bucket.calls();
+            assert!(!stored(&segments, &topic, SEGMENT).await, "{fault:?}");
+            assert_eq!(bucket.calls(), calls, "{fault:?}: no request");
+            tokio::time::advance(STORE_PAUSE).await;
+        }
+        assert!(stored(&segments, &topic, SEGMENT).await);
+        let BucketCalls { puts, .. } = bucket.calls();
+        assert!(stored(&segments, &topic, SEGMENT).await);
+        assert_eq!(bucket.calls().puts, puts, "it is there");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_segment_that_comes_too_slowly_is_not_waited_for() {
+        let (bucket, topic) = (MemoryBucket::new(), topic("topic"));
+        let segments = segments(&bucket);
+        assert!(stored(&segments, &topic, SEGMENT).await);
+        for fault in [BucketFault::Hangs, BucketFault::Dribbles] {
+            bucket.fail(Some(fault));
+            let begun = Instant::now();
+            assert_eq!(segments.get(&topic, &Digest::sha256(SEGMENT)).await, None, "{fault:?}");
+            assert_eq!(begun.elapsed(), GET_MAX, "{fault:?}");
+        }
+        bucket.fail(None);
+        let found = segments.get(&topic, &Digest::sha256(SEGMENT)).await;
+        assert_eq!(found.as_deref(), Some(SEGMENT));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn old_segments_of_one_topic_are_deleted_and_nothing_else() {
+        let bucket = MemoryBucket::new();
+        let segments = segments(&bucket);
+        let [one, other] = ["one", "one.more"].map(topic);
+        for (topic, segment) in [(&one, SEGMENT), (&one, b"old"), (&other, b"old")] {
+            assert!(stored(&segments, topic, segment).await);
+        }
+        bucket.set(&ObjectKey::of_archive(&Digest::sha256(b"old")), SEGMENT);
+        segments.keep_only(&one, [Digest::sha256(SEGMENT)].into()).await.unwrap();
+        assert_eq!(segments.get(&one, &Digest::sha256(b"old")).await, None);
+        assert!(segments.get(&one, &Digest::sha256(SEGMENT)).await.is_some());
+        assert!(segments.get(&other, &Digest::sha256(b"old")).await.is_some());
+        assert_eq!(bucket.count(), 3);
+    }
+}
