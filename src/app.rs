@@ -43,6 +43,7 @@ pub use crate::app::shared::examine_shared;
 use registry_catalog::Catalog;
 use registry_catalog::state::persister::Persister;
 use registry_core::backend::Backend;
+use registry_core::bucket::Bucket;
 use registry_core::models::public_url::PublicUrl;
 use registry_s3::bucket::S3Bucket;
 use registry_server::artifacts::{Artifacts, SharedStore};
@@ -178,10 +179,12 @@ async fn start(
         .map_err(|finding| io::Error::other(finding.to_string()))?;
     rotated.extend(fleet.iter_mut().flat_map(|fleet| fleet.rotated.drain(..)));
     let sharing = fleet.as_ref().map(|fleet| fleet.pins(config.downloads.certain_pins));
-    let shared = fleet.as_ref().map(|fleet| (fleet.fleet(), state::fingerprints(&config)));
+    let bucket = if demo { None } else { built_bucket(&config, &metrics)? };
+    let objects = bucket.clone().map(|bucket| bucket as Arc<dyn Bucket>);
+    let shared =
+        fleet.as_ref().map(|fleet| (fleet.fleet(objects.clone()), state::fingerprints(&config)));
     let catalog = Catalog::replicated(backends, rules::catalog_rules(&config), sharing, shared);
     let mut lifecycle = Lifecycle::begin()?;
-    let bucket = if demo { None } else { built_bucket(&config, &metrics)? };
     let shared = bucket.clone().map(|bucket| SharedStore {
         bucket,
         locks: fleet.as_ref().map(SharedEngine::fetch_locks),

@@ -4,6 +4,7 @@ mod conformance;
 mod doctor;
 mod failures;
 mod instances;
+mod snapshots;
 
 use std::fs;
 use std::sync::Arc;

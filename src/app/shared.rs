@@ -8,6 +8,7 @@ use std::time::Duration;
 use registry_backends::http::check_ca_file;
 use registry_catalog::pins::policy::{PinPolicy, PinSharing};
 use registry_catalog::replication::Fleet;
+use registry_core::bucket::Bucket;
 use registry_core::files;
 use registry_fleet::fetch_locks::FetchLocks;
 use registry_fleet::members::Members as _;
@@ -111,12 +112,17 @@ impl SharedEngine {
         Ok(Some(Self { link, members, replica: replica()?, metrics, rotated }))
     }
 
-    /// What replicas keep their catalogs equal with.
-    pub(super) fn fleet(&self) -> Fleet {
+    /// What replicas keep their catalogs equal with. Snapshots use the bucket if there is one.
+    pub(super) fn fleet(&self, bucket: Option<Arc<dyn Bucket>>) -> Fleet {
+        let snapshots = EngineSnapshots::new(self.link.clone());
+        let snapshots = match bucket {
+            Some(bucket) => snapshots.with_bucket(bucket),
+            None => snapshots,
+        };
         Fleet {
             leases: Arc::new(EngineLeases::new(self.link.clone())),
             log: Arc::new(EngineLog::new(self.link.clone())),
-            snapshots: Arc::new(EngineSnapshots::new(self.link.clone())),
+            snapshots: Arc::new(snapshots),
             replica: self.replica.clone(),
             engine: self.link.state(),
         }

@@ -1,5 +1,6 @@
 //! One list of behaviors for every bucket: the one in memory and the one of a real S3 server.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -52,6 +53,7 @@ async fn conforms(bucket: &dyn Bucket) {
     assert_eq!(bucket.get(&replaced).await.unwrap().collect().await.unwrap(), content(7));
     bucket.delete(&replaced).await.unwrap();
     assert!(bucket.get(&replaced).await.map(|_| ()).unwrap_err().is_not_found());
+    lists(bucket).await;
     // A content that fails stores nothing, whole or in parts.
     for size in [100, 2 * PART] {
         let key = key(&format!("fails/{size}"));
@@ -62,6 +64,22 @@ async fn conforms(bucket: &dyn Bucket) {
         assert_eq!((error.kind(), error.message()), (ErrorKind::BackendFaulty, "broken"));
         assert!(bucket.size(&key).await.unwrap_err().is_not_found(), "{size} bytes");
     }
+}
+
+async fn lists(bucket: &dyn Bucket) {
+    let listed = async |below: &str, most| {
+        let keys = bucket.list(&key(below), most).await.unwrap();
+        keys.iter().map(ToString::to_string).collect::<BTreeSet<_>>()
+    };
+    assert!(listed("many", 10).await.is_empty());
+    // More than a page of a server, and names that only begin alike.
+    let keys: BTreeSet<String> = (0..1_100).map(|number| format!("many/x/{number:04}")).collect();
+    for other in keys.iter().map(String::as_str).chain(["many.more/x", "manyx"]) {
+        bucket.put(&key(other), in_pieces(&content(1))).await.unwrap();
+    }
+    assert_eq!(listed("many", 2_000).await, keys);
+    assert_eq!(listed("many/x", 2_000).await, keys);
+    assert_eq!(listed("many", 7).await.len(), 7);
 }
 
 #[tokio::test]

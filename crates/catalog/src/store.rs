@@ -87,19 +87,18 @@ impl IndexChange<'_> {
         }
         let is_owners = matches!(delta, Delta::Owners(_));
         let (store, is_restored) = (self.store, self.unsaved.is_none());
+        let view = store.view();
         let shown = |of: BackendId, reported: &Arc<Extension>| {
             // Saved pins were compared with the saved extensions when these were read.
             if is_restored {
                 store.pins.amended(reported)
             } else {
-                store.pins.compared(of, reported, &store.view())
+                store.pins.compared(of, reported, &view)
             }
         };
         let Some(names) = self.inner.index.apply_shown(delta, &shown) else { return };
         if let Some(unsaved) = self.unsaved.filter(|_| is_owners) {
-            for id in &names {
-                unsaved.note(RecordKey::Owner(id.clone()));
-            }
+            unsaved.note_each(names.iter().cloned().map(RecordKey::Owner));
         }
         self.inner.touch(names);
     }
@@ -136,16 +135,13 @@ impl IndexChange<'_> {
 
 /// Notes the records that a change makes outdated. Times of reads are no reason to write.
 fn note(unsaved: &Unsaved, of: BackendId, change: &BackendDelta) {
+    let key = |id: &ExtensionId| RecordKey::Extension(of, id.clone());
     match change {
         BackendDelta::Put(extensions) => {
-            for (extension, _) in extensions {
-                unsaved.note(RecordKey::Extension(of, extension.id().clone()));
-            }
+            unsaved.note_each(extensions.iter().map(|(extension, _)| key(extension.id())));
         }
-        BackendDelta::Amended(extension) => {
-            unsaved.note(RecordKey::Extension(of, extension.id().clone()));
-        }
-        BackendDelta::Removed(id) => unsaved.note(RecordKey::Extension(of, id.clone())),
+        BackendDelta::Amended(extension) => unsaved.note(key(extension.id())),
+        BackendDelta::Removed(id) => unsaved.note(key(id)),
         // Part of the backend's record, which is compared as a whole.
         BackendDelta::Listed
         | BackendDelta::Read(..)

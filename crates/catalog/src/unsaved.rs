@@ -29,11 +29,18 @@ pub struct Unsaved {
 
 impl Unsaved {
     pub(crate) fn note(&self, key: RecordKey) {
+        self.note_each([key]);
+    }
+
+    pub(crate) fn note_each(&self, added: impl IntoIterator<Item = RecordKey>) {
         let mut unsaved = self.keys.lock();
         let Some(keys) = unsaved.as_mut() else { return };
-        keys.insert(key);
-        if keys.len() > KEYS_MAX {
-            *unsaved = None;
+        for key in added {
+            keys.insert(key);
+            if keys.len() > KEYS_MAX {
+                *unsaved = None;
+                break;
+            }
         }
         self.changes.notify_one();
     }
@@ -49,7 +56,7 @@ impl Unsaved {
 
     pub(super) fn put_back(&self, before: Option<BTreeSet<RecordKey>>) {
         match before {
-            Some(keys) => keys.into_iter().for_each(|key| self.note(key)),
+            Some(keys) => self.note_each(keys),
             None => self.note_all(),
         }
     }

@@ -38,6 +38,9 @@ pub trait Bucket: Send + Sync {
 
     /// Deletes an object. Succeeds if it is missing.
     async fn delete(&self, key: &ObjectKey) -> Result<()>;
+
+    /// Returns the keys that begin with the segments of this one, at most `most`, in any order.
+    async fn list(&self, below: &ObjectKey, most: usize) -> Result<Vec<ObjectKey>>;
 }
 
 impl ObjectKey {

@@ -21,6 +21,18 @@ pub struct TopicSnapshot {
     pub segments: Vec<Bytes>,
 }
 
+/// Where the segments of a snapshot are stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SegmentPlace {
+    /// In the bucket of the fleet if it has one that takes them, else in the engine.
+    Bucket,
+    /// In the engine, for a replica that cannot read the bucket.
+    Engine,
+}
+
+/// Takes one segment of a snapshot.
+pub type SegmentSink<'a> = dyn FnMut(Bytes) + Send + 'a;
+
 /// The snapshots of one fleet, one for each topic.
 #[async_trait]
 pub trait Snapshots: Send + Sync {
@@ -33,9 +45,16 @@ pub trait Snapshots: Send + Sync {
         replica: &ReplicaId,
         topic: &Topic,
         snapshot: &TopicSnapshot,
+        place: SegmentPlace,
     ) -> Result<(), WriteFailure>;
 
-    /// Returns the snapshot of a topic; `None` if there is none above `known`, or not all of it. May
-    /// take seconds.
-    async fn read(&self, topic: &Topic, known: LogPosition) -> Result<Option<TopicSnapshot>, Away>;
+    /// Passes each segment of the snapshot of a topic on as it arrives, in order. Returns its position;
+    /// `None` if there is none above `known`, or not all of it: what was passed on is then of no use.
+    /// May take seconds.
+    async fn read(
+        &self,
+        topic: &Topic,
+        known: LogPosition,
+        pass: &mut SegmentSink<'_>,
+    ) -> Result<Option<LogPosition>, Away>;
 }

@@ -5,10 +5,12 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use bytes::{Bytes, BytesMut};
-use futures_util::StreamExt as _;
+use futures_util::{StreamExt as _, TryStreamExt as _};
 use object_store::aws::{AmazonS3, AmazonS3Builder, Checksum};
 use object_store::path::Path;
-use object_store::{MultipartUpload, ObjectStoreExt as _, PutPayload, RetryConfig};
+use object_store::{
+    MultipartUpload, ObjectStore as _, ObjectStoreExt as _, PutPayload, RetryConfig,
+};
 use registry_backends::http::metrics::UpstreamMetrics;
 use registry_backends::http::peer::Peer;
 use registry_backends::http::settings::UpstreamSettings;
@@ -191,6 +193,16 @@ impl Bucket for S3Bucket {
             Err(error) if !error.is_not_found() => Err(error),
             _ => Ok(()),
         }
+    }
+
+    async fn list(&self, below: &ObjectKey, most: usize) -> Result<Vec<ObjectKey>> {
+        self.check()?;
+        let found = self.store.list(Some(&self.path(below)?)).take(most);
+        let found = found.map_err(|error| of_store(&error));
+        let keys = found.try_filter_map(async |object| {
+            Ok(self.settings.location.key_of(object.location.as_ref()))
+        });
+        keys.try_collect().await
     }
 }
 

@@ -24,9 +24,9 @@ use crate::failure;
 use crate::response_body::{ResponseBody, http_error};
 
 /// Labels of all operations in metrics.
-pub const OPERATIONS: [&str; 4] = ["get", "head", "put", "delete"];
-/// Maximum size of a response that is no object, in bytes.
-const ANSWER_MAX: usize = 256 * 1024;
+pub const OPERATIONS: [&str; 5] = ["get", "head", "list", "put", "delete"];
+/// Maximum size of a response that is no object, in bytes: the longest is a list of 1,000 keys.
+const ANSWER_MAX: usize = 1024 * 1024;
 /// Maximum size of the part of an error response that is looked at, in bytes.
 const ERROR_MAX: usize = 8 * 1024;
 /// Size of the pieces of a request body, in bytes. Each has the timeout for itself.
@@ -64,8 +64,8 @@ impl S3Connector {
         let (head, body) = request.into_parts();
         let body = body.collect().await.map_err(|error| unusable().because(error))?.to_bytes();
         let url: Url = head.uri.to_string().parse().map_err(|error| unusable().because(error))?;
-        let operation = operation_of(&head.method);
         let streams = head.method == Method::GET && url.query().is_none();
+        let operation = operation_of(&head.method, streams);
         let reads = matches!(head.method, Method::GET | Method::HEAD);
         let client = if reads { &self.reads } else { &self.writes };
         let mut request = Request::new(operation, head.method, url)
@@ -117,10 +117,11 @@ fn assembled(status: StatusCode, headers: HeaderMap, body: HttpResponseBody) -> 
     response
 }
 
-fn operation_of(method: &Method) -> &'static str {
-    let [get, head, put, delete] = OPERATIONS;
+fn operation_of(method: &Method, is_object: bool) -> &'static str {
+    let [get, head, list, put, delete] = OPERATIONS;
     match *method {
-        Method::GET => get,
+        Method::GET if is_object => get,
+        Method::GET => list,
         Method::HEAD => head,
         Method::DELETE => delete,
         // A `POST` begins or completes an upload in parts.

@@ -100,6 +100,16 @@ impl BucketLocation {
             None => key.to_string(),
         }
     }
+
+    /// Returns the key of the object at a path in the bucket; `None` outside the prefix.
+    #[must_use]
+    pub fn key_of(&self, path: &str) -> Option<ObjectKey> {
+        let key = match &self.prefix {
+            Some(prefix) => path.strip_prefix(prefix.as_str())?.strip_prefix('/')?,
+            None => path,
+        };
+        key.parse().ok()
+    }
 }
 
 impl fmt::Display for BucketLocation {
@@ -197,6 +207,11 @@ mod tests {
         let key = "x/y".parse().unwrap();
         assert_eq!(location("s3://abc/d").unwrap().path_of(&key), "d/x/y");
         assert_eq!(location("s3://abc").unwrap().path_of(&key), "x/y");
+        assert_eq!(location("s3://abc").unwrap().key_of("x/y"), Some(key.clone()));
+        assert_eq!(location("s3://abc/d").unwrap().key_of("d/x/y"), Some(key));
+        for other in ["x/y", "dx/y", "d", "d/", "e/x/y"] {
+            assert_eq!(location("s3://abc/d").unwrap().key_of(other), None, "{other}");
+        }
         let long = format!("s3://abc/{}", "x".repeat(257));
         for bad in [
             "",

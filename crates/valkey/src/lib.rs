@@ -6,6 +6,7 @@
 //! longer, and have connections of their own.
 
 pub mod address;
+mod bucket_segments;
 pub mod buckets;
 pub mod check;
 pub mod commands;
@@ -22,6 +23,7 @@ mod log_items;
 mod log_keys;
 mod log_reader;
 pub mod members;
+mod named_segments;
 mod own_connection;
 pub mod passwords;
 pub mod pins;

@@ -20,7 +20,8 @@ pub(crate) struct OwnConnection {
     kept: Mutex<Option<OpenConnection>>,
 }
 
-/// The connection, as long as one call uses it.
+/// The connection, as long as one call uses it. Clones send their commands over it at the same time.
+#[derive(Clone)]
 pub(crate) struct OpenConnection {
     connection: MultiplexedConnection,
     /// Opening of the link at which it was made.

@@ -13,7 +13,7 @@ use registry_fleet::leases::{LeaseState, Leases as _};
 use registry_fleet::log::{Cursor, LogEntry, SharedLog as _, WriteFailure};
 use registry_fleet::members::Members as _;
 use registry_fleet::replica::ReplicaId;
-use registry_fleet::snapshots::{Snapshots as _, TopicSnapshot};
+use registry_fleet::snapshots::{SegmentPlace, Snapshots as _, TopicSnapshot};
 use registry_fleet::topic::Topic;
 
 use crate::buckets::EngineBuckets;
@@ -58,8 +58,8 @@ async fn write_and_read(link: &EngineLink, replica: &ReplicaId, topic: &Topic) -
     let begin = LogPosition::first_of(epoch);
     let payload = Bytes::from_static(NAME.as_bytes());
     let snapshot = TopicSnapshot { position: begin, segments: vec![payload.clone()] };
-    may_be_fenced(snapshots.write(replica, topic, &snapshot).await)?;
-    snapshots.read(topic, LogPosition::START).await?;
+    may_be_fenced(snapshots.write(replica, topic, &snapshot, SegmentPlace::Engine).await)?;
+    snapshots.read(topic, LogPosition::START, &mut drop).await?;
     let first = LogEntry { topic: topic.clone(), position: begin.next(), previous: begin, payload };
     may_be_fenced(log.append(replica, &first, &[]).await)?;
     // Places are looked up from the second time on. The request ends the wait for an item.

@@ -9,6 +9,7 @@
 )]
 
 mod engine {
+    mod bucket_segments;
     mod checks;
     mod conformance;
     mod cursors;

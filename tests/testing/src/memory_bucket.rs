@@ -54,6 +54,7 @@ pub struct BucketCalls {
     pub sizes: usize,
     pub puts: usize,
     pub deletes: usize,
+    pub lists: usize,
 }
 
 /// The bucket.
@@ -183,5 +184,13 @@ impl Bucket for MemoryBucket {
         self.called(|calls| calls.deletes += 1)?;
         self.objects.lock().remove(key.as_str());
         Ok(())
+    }
+
+    async fn list(&self, below: &ObjectKey, most: usize) -> Result<Vec<ObjectKey>> {
+        self.called(|calls| calls.lists += 1)?;
+        let objects = self.objects.lock();
+        let below = format!("{below}/");
+        let keys = objects.keys().filter(|key| key.starts_with(&below)).take(most);
+        Ok(keys.filter_map(|key| key.parse().ok()).collect())
     }
 }

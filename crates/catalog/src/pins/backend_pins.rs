@@ -17,6 +17,7 @@ use crate::LOG_TARGET;
 use crate::pins::bounds::PinBounds;
 use crate::pins::digest_origin::{DigestOrigin, KnownDigest};
 use crate::pins::pin::VersionPins;
+use crate::pins::pinned_name;
 use crate::unsaved::RecordKey;
 
 /// Maximum number of learned digests of one backend.
@@ -40,17 +41,23 @@ pub(crate) struct BackendPins {
 }
 
 impl BackendPins {
-    /// Adds known digests to a release. Returns true if one was added.
-    pub(super) fn complete(&self, release: &mut Release) -> bool {
-        release.learn_digests(|file| self.digests.get(&file.key).map(|known| known.digest.clone()))
+    /// Returns a release with known digests added; `None` if there is none to add.
+    pub(super) fn completed(&self, release: &Release) -> Option<Release> {
+        // Most releases lack no digest, and a copy takes far longer than this look.
+        if !release.lacks_a_digest() {
+            return None;
+        }
+        let mut completed = release.clone();
+        let digest_of = |file: &Artifact| Some(self.digests.get(&file.key)?.digest.clone());
+        completed.learn_digests(digest_of).then_some(completed)
     }
 
     pub(super) fn take_digest(&mut self, release: &Release, bounds: &PinBounds<'_>) {
         let Some(file) = release.artifact.chosen() else { return };
         let Some(digest) = &file.digest else { return };
         // An OCI registry's key of a file is its digest, so there is nothing to remember.
-        let known = self.digests.get(&file.key).map(|known| &known.digest);
-        if file.key.as_str() != digest.to_string() && known != Some(digest) {
+        let known = || self.digests.get(&file.key).map(|known| &known.digest);
+        if !digest.is_text(file.key.as_str()) && known() != Some(digest) {
             let origin = DigestOrigin::reported_by(bounds.backend.kind());
             self.learn(&file.key, digest, origin, bounds);
         }
@@ -93,6 +100,19 @@ impl BackendPins {
 
     pub(super) fn pins_of(&mut self, id: &ExtensionId, name: &str) -> Option<&mut VersionPins> {
         self.versions.get_mut(id)?.get_mut(name)
+    }
+
+    /// Returns the pins of a release with the name that has them. `among` is its extension.
+    pub(super) fn pins_for<'a>(
+        &mut self,
+        id: &ExtensionId,
+        release: &'a Release,
+        among: Option<&Extension>,
+    ) -> Option<(&'a str, &mut VersionPins)> {
+        // Most extensions have no pins, and the name takes longer to find.
+        let versions = self.versions.get_mut(id)?;
+        let name = pinned_name(release, among)?;
+        Some((name, versions.get_mut(name)?))
     }
 
     pub(crate) fn put_pins(&mut self, id: ExtensionId, name: String, pins: Option<VersionPins>) {

@@ -11,7 +11,6 @@ use registry_core::models::naming::ExtensionId;
 use crate::index::view::View;
 use crate::pins::backend_pins::{BackendPins, log_change};
 use crate::pins::bounds::PinBounds;
-use crate::pins::pinned_name;
 use crate::unsaved::{RecordKey, Unsaved};
 
 /// Lock order: the index first, then the book.
@@ -80,12 +79,14 @@ impl PinBook {
         }
         let shown = reported.amended(|release| {
             let pins = backends.get_mut(&release.backend)?;
-            let mut amended = release.clone();
-            let completed = pins.complete(&mut amended);
-            let pins = pinned_name(release, Some(reported))
-                .and_then(|name| pins.pins_of(reported.id(), name));
-            let changed = pins.is_some_and(|pins| pins.show(&mut amended, self.accept));
-            (completed || changed).then_some(amended)
+            let completed = pins.completed(release);
+            let Some((_, pins)) = pins.pins_for(reported.id(), release, Some(reported)) else {
+                return completed;
+            };
+            let is_completed = completed.is_some();
+            let mut shown = completed.unwrap_or_else(|| release.clone());
+            let changed = pins.show(&mut shown, self.accept);
+            (is_completed || changed).then_some(shown)
         });
         shown.map_or_else(|| Arc::clone(reported), Arc::new)
     }
@@ -100,12 +101,10 @@ impl PinBook {
         bounds: &PinBounds<'_>,
     ) -> Option<Release> {
         pins.take_digest(release, bounds);
-        let mut shown = release.clone();
-        let completed = pins.complete(&mut shown);
-        let name = pinned_name(release, among);
-        let Some((name, pins)) = name.and_then(|name| Some((name, pins.pins_of(id, name)?))) else {
-            return completed.then_some(shown);
-        };
+        let completed = pins.completed(release);
+        let Some((name, pins)) = pins.pins_for(id, release, among) else { return completed };
+        let is_completed = completed.is_some();
+        let mut shown = completed.unwrap_or_else(|| release.clone());
         let changed_before = pins.has_changed();
         if pins.compare(&shown) {
             bounds.note(RecordKey::Pins(bounds.backend, id.clone(), name.to_owned()));
@@ -115,7 +114,7 @@ impl PinBook {
             }
         }
         let changed = pins.show(&mut shown, self.accept);
-        (completed || changed).then_some(shown)
+        (is_completed || changed).then_some(shown)
     }
 }
 

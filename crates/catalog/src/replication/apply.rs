@@ -1,22 +1,22 @@
 //! Applies what other replicas published.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use registry_core::models::backend_id::BackendId;
 use registry_core::models::extension::Extension;
 use registry_core::models::naming::ExtensionId;
-
 use tokio::time::Instant;
 
 use crate::health::status::SharedStatus;
-use crate::index::backend_extensions::ReadCopy;
+use crate::index::backend_extensions::BackendExtensions;
 use crate::index::capacity::Refusals;
-use crate::index::delta::{BackendDelta, Delta};
+use crate::index::delta::{BackendDelta, Delta, OwnerChange};
 use crate::index::stored_delta::REFERENCE;
 use crate::persistent_instant::PersistentInstant;
 use crate::pins::learned_digest::LearnedDigest;
 use crate::replication::payload::{Payload, SharedState};
+use crate::replication::segments::SnapshotContent;
 use crate::replication::shared_backend::SharedBackend;
 use crate::state::BackendState;
 use crate::store::IndexChange;
@@ -32,6 +32,7 @@ pub(super) fn apply(backend: &SharedBackend, payload: Payload) {
             apply_delta(backend, change, delta);
         }
         if let Some(state) = state.as_ref().and_then(|state| state.backend.as_ref()) {
+            apply_sweep(backend, change, state);
             apply_listing(backend, change, state);
         }
     });
@@ -46,39 +47,26 @@ pub(super) fn apply(backend: &SharedBackend, payload: Payload) {
 /// for `recent` names: the writer may have begun without the entries about them.
 pub(super) fn replace(
     backend: &SharedBackend,
-    segments: Vec<Payload>,
+    content: SnapshotContent,
     recent: &BTreeSet<ExtensionId>,
 ) {
+    let SnapshotContent { state, extensions, owners, learned, .. } = content;
+    show(backend, &learned);
     let of = backend.handle.id();
-    for segment in &segments {
-        show(backend, &segment.learned);
-    }
-    let (states, deltas): (Vec<_>, Vec<_>) =
-        segments.into_iter().map(|segment| (segment.state, segment.deltas)).unzip();
-    let state = states.into_iter().flatten().next_back().unwrap_or_default();
     let read = state.backend.as_ref().map_or_else(PersistentInstant::now, read_at_least);
     backend.handle.store().follow(|change| {
-        let mut all = Vec::new();
-        for delta in deltas.into_iter().flatten() {
-            match delta {
-                Delta::Backend(_, BackendDelta::Put(extensions)) => {
-                    all.extend(extensions.into_iter().map(|(one, _)| (one, read)));
-                }
-                other => apply_delta(backend, change, other),
-            }
-        }
-        keep_recent(backend, change, &all, recent);
-        let kept: HashSet<&ExtensionId> = all.iter().map(|(one, _)| one.id()).collect();
-        let gone = change.backend(of).map(|known| {
-            let gone = known.names().filter(|id| !kept.contains(*id));
-            gone.cloned().collect::<Vec<_>>()
-        });
-        for id in gone.unwrap_or_default() {
+        let owners = owners.into_iter().map(|(id, owner)| OwnerChange::Owned(id, owner));
+        apply_delta(backend, change, Delta::Owners(owners.collect()));
+        keep_recent(backend, change, &extensions, recent);
+        let known = change.backend(of).into_iter().flat_map(BackendExtensions::names);
+        let gone: Vec<ExtensionId> =
+            known.filter(|id| found(&extensions, id).is_none()).cloned().collect();
+        for id in gone {
             apply_delta(backend, change, Delta::Backend(of, BackendDelta::Removed(id)));
         }
-        // In one delta and in order, which an empty index takes in one pass.
-        all.sort_by(|(one, _), (other, _)| one.id().cmp(other.id()));
-        apply_delta(backend, change, Delta::Backend(of, BackendDelta::Put(all)));
+        // In one delta, which an empty index takes in one pass.
+        let put = extensions.into_iter().map(|extension| (extension, read)).collect();
+        apply_delta(backend, change, Delta::Backend(of, BackendDelta::Put(put)));
         if let Some(state) = &state.backend {
             apply_listing(backend, change, state);
         }
@@ -90,21 +78,22 @@ pub(super) fn replace(
 fn keep_recent(
     backend: &SharedBackend,
     change: &IndexChange<'_>,
-    snapshot: &[ReadCopy],
+    snapshot: &[Arc<Extension>],
     recent: &BTreeSet<ExtensionId>,
 ) {
-    let Some(known) = change.backend(backend.handle.id()).filter(|_| !recent.is_empty()) else {
-        return;
-    };
-    let theirs = snapshot.iter().filter(|(one, _)| recent.contains(one.id()));
-    let theirs: HashMap<&ExtensionId, &Arc<Extension>> =
-        theirs.map(|(one, _)| (one.id(), one)).collect();
+    let Some(known) = change.backend(backend.handle.id()) else { return };
     for id in recent {
         let own = known.get(id).map(|copy| &copy.reported);
-        if own != theirs.get(id).copied() {
+        if own != found(snapshot, id) {
             backend.share.outbox.keep(id);
         }
     }
+}
+
+/// Returns an extension of a snapshot.
+fn found<'a>(snapshot: &'a [Arc<Extension>], id: &ExtensionId) -> Option<&'a Arc<Extension>> {
+    let place = snapshot.binary_search_by(|extension| extension.id().cmp(id)).ok()?;
+    snapshot.get(place)
 }
 
 /// Returns the names that a change is about.
@@ -135,29 +124,35 @@ fn read_at_least(state: &BackendState) -> PersistentInstant {
 /// Ignores deltas of other backends, which no writer of this one publishes. Names that this replica has
 /// read by itself stay as they are until the writer has read them, too.
 fn apply_delta(backend: &SharedBackend, change: &mut IndexChange<'_>, mut delta: Delta) {
-    let is_followed = |id: &ExtensionId| {
-        backend.handle.outdate_reads(id);
-        !backend.share.outbox.contest(id)
-    };
     match &mut delta {
         Delta::Owners(_) if backend.decides_owners => {}
         Delta::Backend(of, BackendDelta::Put(extensions)) if *of == backend.handle.id() => {
-            extensions.retain(|(extension, _)| is_followed(extension.id()));
+            backend.handle.outdate_reads(extensions.iter().map(|(extension, _)| extension.id()));
+            extensions.retain(|(extension, _)| !backend.share.outbox.contest(extension.id()));
         }
-        Delta::Backend(of, BackendDelta::Removed(id))
-            if *of == backend.handle.id() && is_followed(id) => {}
+        Delta::Backend(of, BackendDelta::Removed(id)) if *of == backend.handle.id() => {
+            backend.handle.outdate_reads([&*id]);
+            if backend.share.outbox.contest(id) {
+                return;
+            }
+        }
         _ => return,
     }
     change.apply(delta);
 }
 
-fn apply_listing(backend: &SharedBackend, change: &mut IndexChange<'_>, state: &BackendState) {
+/// Notes the read of each extension that a sweep found unchanged.
+fn apply_sweep(backend: &SharedBackend, change: &mut IndexChange<'_>, state: &BackendState) {
     let of = backend.handle.id();
     if let Some(swept) = newer_sweep(backend, state) {
         for id in unread_since(change, of, state, swept) {
             change.apply_to(of, BackendDelta::Read(id, swept));
         }
     }
+}
+
+fn apply_listing(backend: &SharedBackend, change: &mut IndexChange<'_>, state: &BackendState) {
+    let of = backend.handle.id();
     let refusals = Refusals::default().plus(state.unsettled.refused);
     change.apply_to(of, BackendDelta::Refused(refusals));
     change.apply_to(of, BackendDelta::Listed);

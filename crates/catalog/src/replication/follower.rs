@@ -19,8 +19,9 @@ use crate::replication::{Fleet, Replicator};
 use crate::share::requests::RequestSubject;
 use crate::share::role::ReplicaRole;
 
-/// Pause after a failed call. Short, since a call sends nothing while the engine is known to be away.
-const RETRY: Duration = Duration::from_millis(100);
+/// Pause after a failed call. Short, since a call sends nothing while the engine is known to be away, and
+/// a replica that starts waits for its connection.
+const RETRY: Duration = Duration::from_millis(20);
 
 /// Entries of one call from which on there may be more.
 const MANY: usize = 50;

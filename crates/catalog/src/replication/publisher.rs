@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use registry_fleet::epoch::{Epoch, LogPosition};
 use registry_fleet::log::{LogEntry, PAYLOAD_MAX, StreamPlace, WriteFailure};
+use registry_fleet::snapshots::SegmentPlace;
 use tokio::time::{Instant, sleep};
 use tracing::warn;
 
@@ -144,10 +145,13 @@ async fn publish_all(
             break;
         }
     }
-    if published.is_snapshot_due(backend.share.is_snapshot_wanted()) {
+    let is_wanted = backend.share.is_snapshot_wanted();
+    if published.is_snapshot_due(is_wanted) {
         let begun = Instant::now();
         let position = backend.share.progress().position;
-        if write_snapshot(backend, fleet, position).await? {
+        // Who asks may have failed to read the one in the bucket.
+        let place = if is_wanted { SegmentPlace::Engine } else { SegmentPlace::Bucket };
+        if write_snapshot(backend, fleet, position, place).await? {
             backend.share.snapshot_written();
             let (now, pause) = (Instant::now(), begun.elapsed() * SNAPSHOT_SHARE);
             published.snapshot_from = now + pause.max(SNAPSHOT_EVERY);

@@ -26,10 +26,12 @@ const BYTES: usize = 4 * 1024 * 1024;
 const NO_AGE: Duration = Duration::from_millis(500);
 
 /// The content of a backend at one moment.
+#[derive(Default)]
 pub(super) struct SnapshotContent {
     pub(super) state: SharedState,
     /// Requests answered in the last minute.
     pub(super) answered: Vec<(RequestId, RequestAnswer)>,
+    /// In the order of the index.
     pub(super) extensions: Vec<Arc<Extension>>,
     pub(super) owners: Vec<(ExtensionId, BackendId)>,
     pub(super) learned: Vec<LearnedDigest>,
@@ -85,6 +87,35 @@ fn learned_segments(learned: Vec<LearnedDigest>) -> Result<Vec<Bytes>> {
         Payload { learned, ..Payload::default() }.encode()
     });
     segments.collect()
+}
+
+/// Joins the segments of a snapshot of this backend.
+pub(super) fn joined(of: BackendId, segments: Vec<Payload>) -> SnapshotContent {
+    let mut content = SnapshotContent::default();
+    for Payload { deltas, learned, state, answered } in segments {
+        content.state = state.unwrap_or(content.state);
+        content.answered.extend(answered);
+        content.learned.extend(learned);
+        for delta in deltas {
+            match delta {
+                Delta::Backend(from, BackendDelta::Put(part)) if from == of => {
+                    content.extensions.extend(part.into_iter().map(|(extension, _)| extension));
+                }
+                Delta::Owners(part) => content.owners.extend(part.into_iter().filter_map(owned)),
+                // No snapshot has another one.
+                Delta::Backend(..) => {}
+            }
+        }
+    }
+    content.extensions.sort_by(|one, other| one.id().cmp(other.id()));
+    content
+}
+
+fn owned(change: OwnerChange) -> Option<(ExtensionId, BackendId)> {
+    match change {
+        OwnerChange::Owned(id, owner) => Some((id, owner)),
+        OwnerChange::Lost(_) => None,
+    }
 }
 
 /// Divides names by a hash. The number of buckets is a power of two, so that it seldom changes.

@@ -5,27 +5,29 @@ use std::num::NonZeroUsize;
 use std::thread::available_parallelism;
 
 use bytes::Bytes;
+use futures_util::future::join;
 use futures_util::{StreamExt as _, TryStreamExt as _, stream};
 use registry_fleet::epoch::LogPosition;
 use registry_fleet::failure::Away;
 use registry_fleet::log::WriteFailure;
-use registry_fleet::snapshots::TopicSnapshot;
+use registry_fleet::snapshots::{SegmentPlace, TopicSnapshot};
+use tokio::sync::mpsc::{self, UnboundedReceiver};
 use tokio::task::spawn_blocking;
-use tracing::warn;
+use tokio::time::Instant;
+use tracing::{debug, warn};
 
 use crate::LOG_TARGET;
 use crate::replication::Fleet;
 use crate::replication::apply::replace;
 use crate::replication::payload::Payload;
-use crate::replication::segments::{SnapshotContent, segments};
+use crate::replication::segments::{SnapshotContent, joined, segments};
 use crate::replication::shared_backend::SharedBackend;
 use crate::replication::writer::{settle_names, settle_requests};
 use crate::share::outbox::OutboxBatch;
 use crate::stored::damaged;
 
-/// Length of all segments up to which they are parsed in place, in bytes: that takes less than a
-/// millisecond.
-const SMALL: usize = 64 * 1024;
+/// Length up to which a segment is parsed in place, in bytes: that takes less than a millisecond.
+const SMALL: usize = 8 * 1024;
 
 /// Writes the content as a snapshot at a position. Returns false if the log lacks a part of the
 /// content, or the content cannot be written.
@@ -37,6 +39,7 @@ pub(super) async fn write_snapshot(
     backend: &SharedBackend,
     fleet: &Fleet,
     position: LogPosition,
+    place: SegmentPlace,
 ) -> Result<bool, WriteFailure> {
     // A snapshot that begins an epoch may have what the log lacks.
     let begins = position.sequence == 0;
@@ -52,7 +55,7 @@ pub(super) async fn write_snapshot(
         }
     };
     let snapshot = TopicSnapshot { position, segments };
-    fleet.snapshots.write(&fleet.replica, backend.topic(), &snapshot).await?;
+    fleet.snapshots.write(&fleet.replica, backend.topic(), &snapshot, place).await?;
     if let Some(unpublished) = unpublished {
         backend.share.outbox.confirm(&unpublished);
         backend.share.recent.add(unpublished.extensions());
@@ -85,11 +88,18 @@ fn content(backend: &SharedBackend, begins: bool) -> Option<SnapshotContent> {
 ///
 /// As [`registry_fleet::snapshots::Snapshots::read`].
 pub(super) async fn load_snapshot(backend: &SharedBackend, fleet: &Fleet) -> Result<bool, Away> {
-    let known = backend.share.progress().position;
-    let Some(snapshot) = fleet.snapshots.read(backend.topic(), known).await? else {
-        return Ok(false);
+    let (known, begun) = (backend.share.progress().position, Instant::now());
+    let (sender, segments) = mpsc::unbounded_channel();
+    let read = async move {
+        let mut pass = |segment| {
+            // Without a receiver, a segment before it could not be parsed.
+            let _ = sender.send(segment);
+        };
+        fleet.snapshots.read(backend.topic(), known, &mut pass).await
     };
-    let segments = match decoded(snapshot.segments).await {
+    let (read, decoded) = join(read, decoded(segments)).await;
+    let Some(position) = read? else { return Ok(false) };
+    let segments = match decoded {
         Ok(segments) => segments,
         Err(error) => {
             warn!(target: LOG_TARGET, backend = %backend.handle.id(),
@@ -103,26 +113,34 @@ pub(super) async fn load_snapshot(backend: &SharedBackend, fleet: &Fleet) -> Res
     let answered: Vec<_> = segments.iter().flat_map(|one| &one.answered).copied().collect();
     // An epoch that this replica has followed includes all that it has applied.
     let recent = backend.share.recent.all();
-    let recent = if snapshot.position.epoch == known.epoch { BTreeSet::new() } else { recent };
+    let recent = if position.epoch == known.epoch { BTreeSet::new() } else { recent };
     settle_names(backend, &answered);
-    replace(backend, segments, &recent);
+    let (count, parsed) = (segments.len(), begun.elapsed());
+    replace(backend, joined(backend.handle.id(), segments), &recent);
+    let applied = begun.elapsed().saturating_sub(parsed);
+    debug!(target: LOG_TARGET, backend = %backend.handle.id(), segments = count, ?parsed, ?applied,
+        "shared: a snapshot was loaded");
     settle_requests(backend, &answered);
     backend.share.change_progress(|progress| {
-        progress.position = progress.position.max(snapshot.position);
-        progress.seen = progress.seen.max(snapshot.position.epoch);
+        progress.position = progress.position.max(position);
+        progress.seen = progress.seen.max(position.epoch);
         progress.has_gap = false;
     });
     backend.share.requests.after_snapshot(&answered);
     Ok(true)
 }
 
-/// Parses segments, as many at a time as there are processors: this takes most of the start of a replica.
-async fn decoded(segments: Vec<Bytes>) -> registry_core::error::Result<Vec<Payload>> {
-    if segments.iter().map(Bytes::len).sum::<usize>() < SMALL {
-        return segments.iter().map(|segment| Payload::decode(segment)).collect();
-    }
+/// Parses segments as they arrive, as many at a time as there are processors: this takes most of the
+/// start of a replica.
+async fn decoded(
+    mut segments: UnboundedReceiver<Bytes>,
+) -> registry_core::error::Result<Vec<Payload>> {
     let threads = available_parallelism().map_or(1, NonZeroUsize::get);
-    let payloads = stream::iter(segments).map(|segment| async move {
+    let segments = stream::poll_fn(|context| segments.poll_recv(context));
+    let payloads = segments.map(|segment| async move {
+        if segment.len() < SMALL {
+            return Payload::decode(&segment);
+        }
         // Beside the threads that answer requests.
         let parsed = spawn_blocking(move || Payload::decode(&segment)).await;
         parsed.unwrap_or_else(|error| Err(damaged("reading it panicked").because(error)))

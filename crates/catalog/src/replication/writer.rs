@@ -6,6 +6,7 @@ use std::time::Duration;
 use registry_core::models::naming::ExtensionId;
 use registry_fleet::epoch::{Epoch, LogPosition};
 use registry_fleet::log::{PostedRequest, WriteFailure};
+use registry_fleet::snapshots::SegmentPlace;
 use tokio::time::{Instant, timeout};
 use tracing::{info, warn};
 
@@ -62,7 +63,7 @@ pub(super) async fn take_over(
     }
     if !connects {
         let begin = LogPosition::first_of(epoch);
-        match write_snapshot(backend, fleet, begin).await {
+        match write_snapshot(backend, fleet, begin, SegmentPlace::Bucket).await {
             Ok(true) => backend.share.change_progress(|now| {
                 now.position = begin;
                 now.has_gap = false;

@@ -120,9 +120,10 @@ impl BackendHandle {
         }
     }
 
-    /// Notes content from the log: a read that runs now may be older.
-    pub(crate) fn outdate_reads(&self, id: &ExtensionId) {
-        self.reads.begin().applied(id);
+    /// Notes content from the log: reads of these extensions that run now may be older.
+    pub(crate) fn outdate_reads<'a>(&self, ids: impl IntoIterator<Item = &'a ExtensionId>) {
+        let read = self.reads.begin();
+        ids.into_iter().for_each(|id| read.applied(id));
     }
 
     /// Returns the backend's listing; a complete and empty one while its place does not exist.

@@ -44,7 +44,11 @@ impl ReadNumber {
 
     /// Records that this read of the extension is applied.
     pub(super) fn applied(&self, id: &ExtensionId) {
-        self.order.0.lock().applied.insert(id.clone(), self.number);
+        let mut numbers = self.order.0.lock();
+        // Only an earlier read that is running can be outdated by this one.
+        if numbers.running.first().is_some_and(|first| *first < self.number) {
+            numbers.applied.insert(id.clone(), self.number);
+        }
     }
 }
 

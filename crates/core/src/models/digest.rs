@@ -79,6 +79,14 @@ impl Digest {
         (bytes.len() * 2 == algorithm.hex_len()).then(|| from_output(algorithm, bytes))
     }
 
+    /// Returns true if `text` is this digest in OCI format.
+    #[must_use]
+    pub fn is_text(&self, text: &str) -> bool {
+        let hex =
+            text.strip_prefix(self.algorithm.as_str()).and_then(|rest| rest.strip_prefix(':'));
+        hex == Some(&*self.hex)
+    }
+
     /// Decodes the digest into raw bytes.
     #[must_use]
     pub fn to_bytes(&self) -> Vec<u8> {

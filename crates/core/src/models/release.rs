@@ -177,6 +177,12 @@ impl Release {
         learned
     }
 
+    /// Returns true if a file has no digest.
+    #[must_use]
+    pub fn lacks_a_digest(&self) -> bool {
+        self.assets.iter().chain(self.artifact.chosen()).any(|file| file.digest.is_none())
+    }
+
     /// Sets missing digests of files. Returns true if a digest was added.
     pub fn learn_digests(&mut self, known: impl Fn(&Artifact) -> Option<Digest>) -> bool {
         let archive = match &mut self.artifact {

@@ -133,7 +133,7 @@ async fn a_killed_server_ends_a_wait_and_is_followed_again_from_its_beginning() 
         let begun = Instant::now();
         for _ in 0..50 {
             replica.log.follow(&mut cursor).await.unwrap_err();
-            replica.named("one").snapshots.read(&topic, LogPosition::START).await.unwrap_err();
+            one.try_read(&topic, LogPosition::START).await.unwrap_err();
         }
         assert!(begun.elapsed() < Duration::from_millis(500), "{:?}", begun.elapsed());
         server.restart().await;

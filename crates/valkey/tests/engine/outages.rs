@@ -6,7 +6,6 @@ use registry_fleet::epoch::LogPosition;
 use registry_fleet::failure::AwayReason;
 use registry_fleet::log::{Cursor, Heard, SharedLog as _, WriteFailure};
 use registry_fleet::metrics::{EngineCall, EngineOperation};
-use registry_fleet::snapshots::Snapshots as _;
 use registry_testing::engine_proxy::Way;
 use registry_testing::fleet::conformance::snapshot;
 use tokio::time::{Instant, sleep};
@@ -137,7 +136,7 @@ async fn a_full_server_refuses_snapshots_and_is_read_nevertheless() {
         assert!(one.write(&topic, &small).await);
         server.command(&["CONFIG", "SET", "maxmemory", "1"]).await;
         let more = snapshot(small.position, &[b"more"]);
-        let failure = replica.snapshots.write(&one.replica, &topic, &more).await.unwrap_err();
+        let failure = one.try_write(&topic, &more).await.unwrap_err();
         let WriteFailure::Away(away) = failure else { panic!("{failure}") };
         assert_eq!(away.reason, AwayReason::Full, "{away}");
         let refused = replica.link.state().report().refused;
@@ -150,8 +149,8 @@ async fn a_full_server_refuses_snapshots_and_is_read_nevertheless() {
         server.kill().await;
         replica.away(AwayReason::Unreachable).await;
         replica.calls.take();
-        replica.snapshots.read(&topic, LogPosition::START).await.unwrap_err();
-        replica.snapshots.write(&one.replica, &topic, &more).await.unwrap_err();
+        one.try_read(&topic, LogPosition::START).await.unwrap_err();
+        one.try_write(&topic, &more).await.unwrap_err();
         let is_snapshot = |call: &EngineCall| call.operation == EngineOperation::Snapshot;
         let calls: Vec<_> = replica.calls.take().into_iter().filter(is_snapshot).collect();
         assert!(calls.len() == 2 && calls.iter().all(|call| call.failure.is_some()), "{calls:?}");

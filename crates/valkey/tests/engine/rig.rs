@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use parking_lot::Mutex;
+use registry_core::bucket::Bucket;
 use registry_fleet::buckets::{BucketUse, Buckets as _, SharedLimit};
 use registry_fleet::config_digest::ConfigDigest;
 use registry_fleet::failure::{Away, AwayReason};
@@ -136,6 +137,12 @@ impl Replica {
         let replica = Self::new(settings(server, name), None, secrets("s"));
         replica.connected().await;
         replica
+    }
+
+    /// This replica with a bucket for segments.
+    pub fn with_bucket(self, bucket: Arc<dyn Bucket>) -> Self {
+        let snapshots = EngineSnapshots::new(self.link.clone()).with_bucket(bucket);
+        Self { snapshots, ..self }
     }
 
     pub async fn connected(&self) {

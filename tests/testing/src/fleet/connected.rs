@@ -10,7 +10,7 @@ use registry_fleet::failure::Away;
 use registry_fleet::leases::{LeaseState, Leases};
 use registry_fleet::log::{Cursor, LogEntry, PostedRequest, SharedLog, StreamPlace, WriteFailure};
 use registry_fleet::replica::ReplicaId;
-use registry_fleet::snapshots::{Snapshots, TopicSnapshot};
+use registry_fleet::snapshots::{SegmentPlace, Snapshots, TopicSnapshot};
 use registry_fleet::topic::Topic;
 use tokio::time::{Instant, sleep};
 
@@ -99,15 +99,32 @@ impl<'a> Connected<'a> {
 
     /// Writes a snapshot. Returns false if the engine fences this replica.
     pub async fn write(&self, topic: &Topic, snapshot: &TopicSnapshot) -> bool {
-        answered(|| async {
-            unless_fenced(self.snapshots.write(&self.replica, topic, snapshot).await)
-        })
-        .await
+        answered(|| async { unless_fenced(self.try_write(topic, snapshot).await) }).await
+    }
+
+    /// Writes a snapshot, once.
+    pub async fn try_write(
+        &self,
+        topic: &Topic,
+        snapshot: &TopicSnapshot,
+    ) -> Result<(), WriteFailure> {
+        self.snapshots.write(&self.replica, topic, snapshot, SegmentPlace::Bucket).await
     }
 
     /// Reads the snapshot of a topic.
     pub async fn read(&self, topic: &Topic, known: LogPosition) -> Option<TopicSnapshot> {
-        answered(|| self.snapshots.read(topic, known)).await
+        answered(|| self.try_read(topic, known)).await
+    }
+
+    /// Reads the snapshot of a topic, once.
+    pub async fn try_read(
+        &self,
+        topic: &Topic,
+        known: LogPosition,
+    ) -> Result<Option<TopicSnapshot>, Away> {
+        let mut segments = Vec::new();
+        let position = self.snapshots.read(topic, known, &mut |one| segments.push(one)).await?;
+        Ok(position.map(|position| TopicSnapshot { position, segments }))
     }
 
     /// Follows one topic from the beginning of the log.

@@ -12,7 +12,7 @@ use registry_fleet::failure::{Away, AwayReason};
 use registry_fleet::leases::{LeaseState, Leases};
 use registry_fleet::log::{Cursor, Heard, LogEntry, SharedLog, StreamPlace, WriteFailure};
 use registry_fleet::replica::ReplicaId;
-use registry_fleet::snapshots::{Snapshots, TopicSnapshot};
+use registry_fleet::snapshots::{SegmentPlace, SegmentSink, Snapshots, TopicSnapshot};
 use registry_fleet::topic::Topic;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, timeout_at};
@@ -158,14 +158,24 @@ impl Snapshots for EngineConnection {
         replica: &ReplicaId,
         topic: &Topic,
         snapshot: &TopicSnapshot,
+        _: SegmentPlace,
     ) -> Result<(), WriteFailure> {
         let (replica, topic, snapshot) = (replica.clone(), topic.clone(), snapshot.clone());
         self.call(SNAPSHOT_DEADLINE, move |data, _| data.write_snapshot(&replica, &topic, snapshot))
             .await?
     }
 
-    async fn read(&self, topic: &Topic, known: LogPosition) -> Result<Option<TopicSnapshot>, Away> {
+    async fn read(
+        &self,
+        topic: &Topic,
+        known: LogPosition,
+        pass: &mut SegmentSink<'_>,
+    ) -> Result<Option<LogPosition>, Away> {
         let topic = topic.clone();
-        self.call(SNAPSHOT_DEADLINE, move |data, _| data.read_snapshot(&topic, known)).await
+        let read = self.call(SNAPSHOT_DEADLINE, move |data, _| data.read_snapshot(&topic, known));
+        Ok(read.await?.map(|snapshot| {
+            snapshot.segments.into_iter().for_each(pass);
+            snapshot.position
+        }))
     }
 }

@@ -9,11 +9,12 @@ use registry_fleet::failure::{Away, AwayReason};
 use registry_fleet::leases::{LEASE, LeaseState, Leases as _};
 use registry_fleet::log::{Cursor, Heard, LogEntry, SharedLog as _, StreamPlace, WriteFailure};
 use registry_fleet::replica::ReplicaId;
-use registry_fleet::snapshots::{Snapshots as _, TopicSnapshot};
+use registry_fleet::snapshots::{SegmentPlace, Snapshots as _, TopicSnapshot};
 use registry_fleet::topic::Topic;
 use tokio::time::{Instant, advance, sleep};
 
 use super::*;
+use crate::fleet::connected::Connected;
 
 /// A replica, and how far it has read.
 struct Replica {
@@ -61,6 +62,11 @@ impl Replica {
             self.append(previous, position, &[]).await.unwrap();
             previous = position;
         }
+    }
+
+    async fn write(&self, snapshot: &TopicSnapshot) -> Result<(), WriteFailure> {
+        let place = SegmentPlace::Bucket;
+        self.connection.write(&self.id, &self.topic, snapshot, place).await
     }
 
     async fn post(&self, payload: &'static str) -> Result<(), Away> {
@@ -178,18 +184,18 @@ async fn a_snapshot_begins_an_epoch_and_shortens_the_log() {
     one.append_first(epoch, 3).await;
     let snapshot = |position| TopicSnapshot { position, segments: vec!["all".into()] };
     for (replica, position) in [(&other, at(epoch, 3)), (&one, at(epoch, 2))] {
-        let written = replica.connection.write(&replica.id, &one.topic, &snapshot(position)).await;
+        let written = replica.write(&snapshot(position)).await;
         assert_eq!(written, Err(WriteFailure::Fenced));
     }
-    one.connection.write(&one.id, &one.topic, &snapshot(at(epoch, 3))).await.unwrap();
+    one.write(&snapshot(at(epoch, 3))).await.unwrap();
     assert_eq!(one.hears().await.0, [at(epoch, 3)], "what the snapshot includes is gone");
-    let read = other.connection.read(&one.topic, at(epoch, 2)).await.unwrap();
-    assert_eq!(read, Some(snapshot(at(epoch, 3))));
-    assert_eq!(other.connection.read(&one.topic, at(epoch, 3)).await.unwrap(), None);
+    let reader = Connected::of("other", &*other.connection);
+    assert_eq!(reader.read(&one.topic, at(epoch, 2)).await, Some(snapshot(at(epoch, 3))));
+    assert_eq!(reader.read(&one.topic, at(epoch, 3)).await, None);
     one.connection.release(&one.topic, &one.id, epoch).await.unwrap();
     let epoch = other.writes().await;
     let begins = LogPosition::first_of(epoch);
-    other.connection.write(&other.id, &one.topic, &snapshot(begins)).await.unwrap();
+    other.write(&snapshot(begins)).await.unwrap();
     other.append(begins, at(epoch, 1), &[]).await.unwrap();
     assert_eq!(engine.disordered(), 0);
 }
@@ -253,7 +259,8 @@ async fn a_failover_loses_the_latest_writes_of_every_kind() {
     one.post("lost").await.unwrap();
     one.connection.release(&one.topic, &one.id, epoch).await.unwrap();
     engine.fail_over(Duration::from_millis(500));
-    assert_eq!(one.connection.read(&one.topic, LogPosition::START).await, Ok(None));
+    let reader = Connected::of("one", &*one.connection);
+    assert_eq!(reader.read(&one.topic, LogPosition::START).await, None);
     assert_eq!(one.take().await, Ok(LeaseState::Held { epoch, tail: at(epoch, 1) }));
     one.cursor = Cursor::default();
     assert_eq!(one.hears().await, (vec![at(epoch, 1)], vec!["kept".into()]));
