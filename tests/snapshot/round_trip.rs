@@ -152,6 +152,7 @@ fn snapshot() -> impl Strategy<Value = Snapshot> {
                 refused: 3,
             };
             let state = BackendState {
+                log_position: None,
                 fingerprint: prints()[0].1.clone(),
                 current_as_of: noon(),
                 complete_as_of: swept,

@@ -149,6 +149,24 @@ impl BackendShare {
         });
     }
 
+    /// Returns the position whose content this replica has; `None` before the first entry, and while it
+    /// has content that the log lacks.
+    pub(crate) fn complete_position(&self) -> Option<LogPosition> {
+        // In this order: content that the log lacks is noted before it is applied.
+        let position = self.progress().position;
+        (position != LogPosition::START && self.outbox.is_empty()).then_some(position)
+    }
+
+    /// Continues with the log from before a restart. Without effect after the first entry.
+    pub(crate) fn resume(&self, position: LogPosition) {
+        self.change_progress(|now| {
+            if now.position == LogPosition::START {
+                now.position = position;
+                now.seen = now.seen.max(position.epoch);
+            }
+        });
+    }
+
     /// Waits until the log is applied up to this position.
     pub(crate) async fn reached(&self, position: LogPosition) {
         // Never an error: the sender lives as long as `self`.

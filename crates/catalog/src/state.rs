@@ -20,6 +20,7 @@ use registry_core::backend::changes::ChangeCursor;
 use registry_core::models::backend_id::BackendId;
 use registry_core::models::coverage::Coverage;
 use registry_core::models::naming::ExtensionId;
+use registry_fleet::epoch::LogPosition;
 
 use crate::persistent_instant::PersistentInstant;
 use crate::pins::backend_pins::BackendPins;
@@ -63,6 +64,9 @@ pub struct BackendState {
     pub swept: Option<Timestamp>,
     /// Stable identity of the upstream, so that another one under its name is refused.
     pub identity: Option<String>,
+    /// Position of the log of all replicas whose entries it has; `None` without a log, and while it has
+    /// what the log lacks.
+    pub log_position: Option<LogPosition>,
     /// Coverage of the last list of repositories.
     pub listing: Coverage,
     /// Faults of the backend.

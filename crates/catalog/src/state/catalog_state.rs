@@ -6,6 +6,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 use registry_core::backend::Fault;
 use registry_core::models::backend_id::BackendId;
+use registry_fleet::epoch::LogPosition;
 
 use crate::Catalog;
 use crate::index::Index;
@@ -23,11 +24,16 @@ use crate::unsaved::{RecordKey, Unsaved};
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct BackendSummary {
     as_of: PersistentInstant,
+    log_position: Option<LogPosition>,
     unsettled: Unsettled,
     faults: Vec<Fault>,
 }
 
 impl BackendSummary {
+    pub(super) const fn log_position(&self) -> Option<LogPosition> {
+        self.log_position
+    }
+
     /// Returns true if more than the age of the data differs.
     pub(super) fn differs_from(&self, written: Option<&Self>) -> bool {
         written.is_none_or(|it| self.unsettled != it.unsettled || self.faults != it.faults)
@@ -66,11 +72,13 @@ impl CatalogState {
     /// Exports all records but those of backends that were not listed, given the wall clock `now`.
     #[must_use]
     pub fn snapshot(&self, now: Timestamp) -> Snapshot {
+        let log_positions = self.log_positions();
         let positions = self.positions();
         let (owners, backends) = self.catalog.store.read(|index| {
             let backends = positions.filter_map(|(handle, position)| {
                 let listed = listed(handle, index)?;
-                let state = self.state_of(handle, position, listed, now)?;
+                let mut state = self.state_of(handle, position, listed, now)?;
+                state.log_position = log_positions.get(&handle.id()).copied();
                 Some((handle.id(), state, listed.all().cloned().collect::<Vec<_>>()))
             });
             (index.owners(), backends.collect::<Vec<_>>())
@@ -86,17 +94,19 @@ impl CatalogState {
         snapshot
     }
 
-    /// Leaves out extensions of backends that have no fingerprint or were not listed.
+    /// Leaves out extensions of backends that have no fingerprint or were not listed. `backends` come with
+    /// the positions of the log before the keys were taken: later entries may have other keys.
     pub(super) fn records(
         &self,
         keys: &BTreeSet<RecordKey>,
-        backends: &BTreeSet<BackendId>,
+        backends: &BTreeMap<BackendId, Option<LogPosition>>,
         now: Timestamp,
     ) -> Vec<Record> {
-        let positions = self.positions().filter(|(handle, _)| backends.contains(&handle.id()));
+        let positions = self.positions().filter(|(handle, _)| backends.contains_key(&handle.id()));
         self.catalog.store.read(|index| {
             let states = positions.filter_map(|(handle, position)| {
-                let state = self.state_of(handle, position, listed(handle, index)?, now)?;
+                let mut state = self.state_of(handle, position, listed(handle, index)?, now)?;
+                state.log_position = backends.get(&handle.id()).copied().flatten();
                 Some(Record::Backend(handle.id(), Box::new(state)))
             });
             states.chain(keys.iter().filter_map(|key| self.record(key, index, now))).collect()
@@ -123,6 +133,7 @@ impl CatalogState {
     }
 
     pub(super) fn summaries(&self) -> BTreeMap<BackendId, BackendSummary> {
+        let log_positions = self.log_positions();
         self.catalog.store.read(|index| {
             let handles = self.catalog.syncer.handles().iter();
             let summaries = handles.filter_map(|handle| {
@@ -130,7 +141,9 @@ impl CatalogState {
                 self.fingerprint_of(handle.id())?;
                 let as_of = handle.health.status.current_as_of()?;
                 let (faults, _) = handle.health.evidence.faults();
-                let summary = BackendSummary { as_of, unsettled: unsettled(handle, known), faults };
+                let log_position = log_positions.get(&handle.id()).copied();
+                let unsettled = unsettled(handle, known);
+                let summary = BackendSummary { as_of, log_position, unsettled, faults };
                 Some((handle.id(), summary))
             });
             summaries.collect()
@@ -143,6 +156,16 @@ impl CatalogState {
         let handles = self.catalog.syncer.handles().iter();
         let positions: Vec<_> = handles.map(|one| (&**one, one.cycle.position())).collect();
         positions.into_iter()
+    }
+
+    /// Returns the positions of the log that the content includes. Taken before the content: an entry is
+    /// applied twice rather than missed.
+    fn log_positions(&self) -> BTreeMap<BackendId, LogPosition> {
+        let shares = self.catalog.syncer.handles().iter().filter_map(|handle| {
+            let position = handle.share.as_ref()?.complete_position()?;
+            Some((handle.id(), position))
+        });
+        shares.collect()
     }
 
     pub(super) fn fingerprint_of(&self, backend: BackendId) -> Option<&String> {
@@ -187,6 +210,7 @@ pub(crate) fn backend_state(
         cursor: position.cursor,
         swept: position.swept.map(|at| at.to_wall_clock(now)),
         identity: handle.backend.identity(),
+        log_position: None,
         listing: evidence.listing(),
         faults,
         unsettled: unsettled(handle, known),

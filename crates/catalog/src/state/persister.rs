@@ -194,7 +194,7 @@ impl Persister {
     ) -> Result<bool> {
         let Some(extent) = written.extent else { return Ok(false) };
         let changed = backends.iter().filter(|(of, now)| written.backends.get(*of) != Some(*now));
-        let changed = changed.map(|(of, _)| *of).collect();
+        let changed = changed.map(|(of, now)| (*of, now.log_position())).collect();
         let records = self.state.records(keys, &changed, now);
         if records.is_empty() {
             return Ok(true);

@@ -28,7 +28,7 @@ impl CatalogState {
     /// backend, or let an archive change.
     #[must_use]
     pub fn restore(&self, mut snapshot: Snapshot, now: Timestamp) -> Vec<BackendId> {
-        let mut restored = Vec::new();
+        let (mut restored, mut positions) = (Vec::new(), Vec::new());
         for handle in self.catalog.syncer.handles() {
             let of = handle.id();
             if let Some(pins) = snapshot.pins.remove(&of) {
@@ -38,6 +38,7 @@ impl CatalogState {
                 && self.fingerprint_of(of) == Some(&state.fingerprint)
             {
                 let extensions = snapshot.extensions.remove(&of).unwrap_or_default();
+                positions.extend(handle.share.as_ref().zip(state.log_position));
                 restored.push((of, restore_backend(handle, state, extensions, now)));
             }
         }
@@ -55,6 +56,9 @@ impl CatalogState {
                 }
             }
         });
+        for (share, position) in positions {
+            share.resume(position);
+        }
         names
     }
 

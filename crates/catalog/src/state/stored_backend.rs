@@ -7,12 +7,13 @@ use registry_core::error::Result;
 use registry_core::models::coverage::Coverage;
 use registry_core::models::fault::FaultSubject;
 use registry_core::models::naming::ExtensionId;
+use registry_fleet::epoch::LogPosition;
 use serde::{Deserialize, Serialize};
 
 use crate::state::{BackendState, Unsettled};
 use crate::stored::evidence::{StoredCoverage, StoredSubject};
-use crate::stored::read_ids;
 use crate::stored::text::Text;
+use crate::stored::{damaged, read_ids};
 
 /// The state of a backend. Fields that are not written are those of version 2.
 #[derive(Serialize, Deserialize)]
@@ -29,6 +30,8 @@ pub(crate) struct StoredBackend<'a> {
     swept: Option<Timestamp>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     identity: Option<Text<'a>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    log_position: Option<Text<'a>>,
     #[serde(default, skip_serializing_if = "StoredCoverage::is_complete")]
     listing: StoredCoverage<'a>,
     #[serde(default, skip_serializing)]
@@ -67,6 +70,7 @@ impl<'a> StoredBackend<'a> {
             cursor: state.cursor.as_ref().map(|cursor| cursor.as_str().into()),
             swept: state.swept,
             identity: state.identity.as_deref().map(Into::into),
+            log_position: state.log_position.map(|position| position.to_string().into()),
             listing: StoredCoverage::of(&state.listing),
             listing_gap: None,
             faults: faults
@@ -90,6 +94,9 @@ impl<'a> StoredBackend<'a> {
                 subjects.next().map_or(Ok(FaultSubject::Repository), StoredSubject::read)?;
             Ok(Fault { repository: repository.into(), subject, reason: reason.into() })
         });
+        let log_position = self.log_position.map(|text| text.parse::<LogPosition>()).transpose();
+        let log_position = log_position
+            .map_err(|error| damaged("the position in the log is damaged").because(error))?;
         Ok(BackendState {
             fingerprint: self.fingerprint.into(),
             current_as_of: self.current_as_of,
@@ -98,6 +105,7 @@ impl<'a> StoredBackend<'a> {
             cursor: self.cursor.map(|cursor| ChangeCursor::new(String::from(cursor))),
             swept: self.swept,
             identity: self.identity.map(Into::into),
+            log_position,
             // Version 2 did not tell a list that is bounded from one that lacks a part.
             listing: self
                 .listing_gap
@@ -126,6 +134,22 @@ fn texts(ids: &[ExtensionId]) -> Vec<Text<'static>> {
 mod tests {
     use super::*;
     use crate::stored::from_json;
+
+    #[test]
+    fn the_position_in_the_log_is_kept_and_a_damaged_one_is_refused() {
+        let json = |position: &str| {
+            format!(
+                r#"{{"fingerprint":"f","current_as_of":"2025-06-01T12:00:00Z","last_success":null,
+                "cursor":null,"swept":null,"faults":[],"log_position":"{position}"}}"#
+            )
+        };
+        let read = |json: &str| from_json::<StoredBackend<'_>>(json).unwrap().read();
+        let state = read(&json("3.00ff.7")).unwrap();
+        assert_eq!(state.log_position.map(|at| at.to_string()).as_deref(), Some("3.00ff.7"));
+        let written = serde_json::to_string(&StoredBackend::of(&state)).unwrap();
+        assert_eq!(read(&written).unwrap(), state);
+        read(&json("3.7")).unwrap_err();
+    }
 
     #[test]
     fn names_that_version_0_2_refused_are_counted() {

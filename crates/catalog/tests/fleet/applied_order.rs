@@ -41,8 +41,12 @@ impl ObservedConnection {
         Arc::new(Self { connection, catalog, topics, violations: Mutex::default() })
     }
 
-    /// Observes the catalog that has this connection.
+    /// Observes the catalog that has this connection, from its present positions on.
     pub fn observe(&self, catalog: &Arc<Catalog>) {
+        for (backend, report) in catalog.replicator.as_ref().unwrap().reports() {
+            let topic = Topic::of(backend, crate::catalog_replica::FINGERPRINT);
+            self.note(&topic, |order| order.position = report.position);
+        }
         self.catalog.set(Arc::downgrade(catalog)).unwrap();
     }
 

@@ -3,8 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use registry_catalog::index::view::View;
 use registry_catalog::replication::{Fleet, ReplicaRole};
+use registry_catalog::state::catalog_state::CatalogState;
+use registry_catalog::state::{Fingerprints, Snapshot};
 use registry_catalog::{Catalog, Merge, Rules};
 use registry_core::backend::Backend;
 use registry_core::models::backend_id::BackendId;
@@ -50,6 +53,7 @@ pub struct Membership {
 /// A running catalog. It ends with this value.
 pub struct CatalogReplica {
     catalog: Arc<Catalog>,
+    state: CatalogState,
     tasks: JoinSet<()>,
 }
 
@@ -64,18 +68,34 @@ impl Membership {
 }
 
 impl CatalogReplica {
-    /// Starts a catalog, without others unless it is a member of a fleet.
-    pub fn start(backends: Vec<Arc<dyn Backend>>, membership: Option<Membership>) -> Self {
-        let fingerprints = backends.iter().map(|one| (one.id(), FINGERPRINT.to_owned()));
-        let fingerprints = fingerprints.collect();
+    /// Starts a catalog, without others unless it is a member of a fleet. It has the state that another
+    /// one kept, if any.
+    pub fn start(
+        backends: Vec<Arc<dyn Backend>>,
+        membership: Option<Membership>,
+        kept: Option<Snapshot>,
+        now: Timestamp,
+    ) -> Self {
+        let fingerprints: Fingerprints =
+            backends.iter().map(|one| (one.id(), FINGERPRINT.to_owned())).collect();
+        let of_state = fingerprints.clone();
         let connection = membership.as_ref().map(|membership| Arc::clone(&membership.connection));
         let fleet = membership.map(|membership| (membership.fleet(), fingerprints));
         let catalog = Catalog::replicated(backends, RULES, None, fleet);
+        let state = CatalogState::new(Arc::clone(&catalog), of_state);
+        if let Some(kept) = kept {
+            let _ = state.restore(kept, now);
+        }
         if let Some(connection) = connection {
             connection.observe(&catalog);
         }
         let tasks = catalog.start();
-        Self { catalog, tasks }
+        Self { catalog, state, tasks }
+    }
+
+    /// Returns what a state directory has.
+    pub fn state(&self, now: Timestamp) -> Snapshot {
+        self.state.snapshot(now)
     }
 
     /// Takes in a webhook.

@@ -4,12 +4,15 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use fastrand::Rng;
+use jiff::Timestamp;
+use registry_catalog::state::Snapshot;
 use registry_core::backend::Backend;
 use registry_core::models::backend_id::BackendId;
 use registry_core::models::naming::ExtensionId;
 use registry_testing::fleet::engine::{EngineConnection, MemoryEngine};
 use registry_testing::fleet::fault::Fault;
 use registry_testing::memory::MemoryBackend;
+use tokio::time::Instant;
 
 use crate::applied_order::ObservedConnection;
 use crate::backend_path::{BackendPath, Pace, PathState};
@@ -27,6 +30,7 @@ pub struct ReplicaSet {
     backends: Vec<Arc<MemoryBackend>>,
     places: Vec<Place>,
     rng: Rng,
+    begun: Instant,
 }
 
 /// A place of a replica, which may be restarted.
@@ -34,6 +38,8 @@ pub struct ReplicaSet {
 struct Place {
     running: Option<RunningReplica>,
     starts: usize,
+    /// State directory of the replica that was here before.
+    kept: Option<Snapshot>,
     /// Of the replicas that were here before.
     observers: Vec<Arc<Observer>>,
     violations: Vec<String>,
@@ -58,14 +64,16 @@ impl ReplicaSet {
             backends: backends.to_vec(),
             places: places.collect(),
             rng: Rng::with_seed(scenario.seed),
+            begun: Instant::now(),
         };
         (0..scenario.replicas).for_each(|at| replicas.start_at(at));
         replicas
     }
 
-    /// Starts a replica that knows nothing, in the place of the one before.
+    /// Starts a replica in the place of the one before, whose state it may have.
     pub fn start_at(&mut self, at: usize) {
         self.kill(at);
+        let now = self.wall_clock();
         let connection = self.engine.connect();
         let (paths, dynamic) = self.paths();
         let Some(place) = self.places.get_mut(at) else { return };
@@ -77,15 +85,17 @@ impl ReplicaSet {
             replica: format!("replica-{at}-{}", place.starts).parse().unwrap(),
             replicas: self.scenario.replicas,
         });
-        let mut replica = CatalogReplica::start(dynamic, membership);
+        let mut replica = CatalogReplica::start(dynamic, membership, place.kept.take(), now);
         let observer = Observer::new(at);
         let watch = Arc::clone(&observer).watch(replica.views(), self.scenario.backends.to_vec());
         replica.spawn(watch);
         place.running = Some(RunningReplica { replica, connection, order, paths, observer });
     }
 
-    /// Ends a replica as a kill does: nothing that it began is carried out.
+    /// Ends a replica as a kill does: nothing that it began is carried out. Every second one has a state
+    /// directory.
     pub fn kill(&mut self, at: usize) {
+        let (now, keeps) = (self.wall_clock(), self.rng.bool());
         self.set_connection(at, Fault::Refused);
         self.set_path(at, PathState::Cut);
         let place = self.places.get_mut(at);
@@ -93,6 +103,10 @@ impl ReplicaSet {
             place.and_then(|place| place.running.take().map(|it| (place, it)))
         {
             killed.observer.end();
+            // One with what the log lacks loads a snapshot first, which may be older.
+            place.kept = Some(killed.replica.state(now)).filter(|kept| {
+                keeps && kept.backends.values().all(|state| state.log_position.is_some())
+            });
             place.observers.push(killed.observer);
             place.violations.extend(killed.order.violations());
         }
@@ -183,6 +197,10 @@ impl ReplicaSet {
         let ended = self.places.iter().flat_map(|place| place.violations.clone());
         let running = self.places.iter().filter_map(|place| place.running.as_ref());
         ended.chain(running.flat_map(|it| it.order.violations())).collect()
+    }
+
+    fn wall_clock(&self) -> Timestamp {
+        Timestamp::UNIX_EPOCH + self.begun.elapsed()
     }
 
     fn running(&self, at: usize) -> Option<&RunningReplica> {

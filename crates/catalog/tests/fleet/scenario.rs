@@ -8,8 +8,8 @@ use crate::catalog_replica::TTL;
 
 /// Time within which a webhook on any replica shows on all, if the backend answers promptly.
 pub const PROMPTLY: Duration = Duration::from_secs(1);
-/// Time in which the replicas come to agree after an incident.
-const SETTLING: Duration = Duration::from_secs(20);
+/// Time that a removal takes: two reads, ten seconds apart.
+const REMOVAL: Duration = Duration::from_secs(12);
 /// Time after an incident within which another replica is the writer and reads what it missed.
 const RECOVERY: Duration = Duration::from_secs(12);
 /// More than the slowest answer of a backend takes.
@@ -85,10 +85,9 @@ impl Scenario {
         }
     }
 
-    /// Returns the time after an incident within which all replicas show the same. A removal takes two
-    /// reads, ten seconds apart.
+    /// Returns the time after an incident within which all replicas show the same.
     pub fn agree_within(&self) -> Duration {
-        SETTLING + self.two_answers()
+        RECOVERY + REMOVAL + self.two_answers()
     }
 
     /// Returns the time within which a webhook on any replica shows on all, from the moment at which

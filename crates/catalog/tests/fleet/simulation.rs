@@ -146,8 +146,9 @@ impl Simulation {
                 Some(self.happen(second).await)
             };
             let (first, second) = tokio::join!(self.happen(first), second);
-            let agreed_after = self.agree().await;
             let records = [Some(first), second].into_iter().flatten();
+            let held_lease = records.clone().map(|record| record.incident.held_lease()).max();
+            let agreed_after = self.agree(held_lease.unwrap_or_default()).await;
             let records = records.map(|record| IncidentRecord { agreed_after, ..record });
             self.incidents.lock().extend(records);
             next = (next + BETWEEN_INCIDENTS).max(Instant::now());
@@ -170,11 +171,11 @@ impl Simulation {
         IncidentRecord { incident, begun, ended: Instant::now(), agreed_after: None }
     }
 
-    /// Waits until all replicas show the same. Returns how long that took; `None` if they did not in
-    /// time.
-    async fn agree(&self) -> Option<Duration> {
+    /// Waits until all replicas show the same, given how long the lease may be held by a replica that
+    /// does not know it. Returns how long that took; `None` if they did not in time.
+    async fn agree(&self, held_lease: Duration) -> Option<Duration> {
         let begun = Instant::now();
-        while begun.elapsed() <= self.scenario.agree_within() {
+        while begun.elapsed() <= self.scenario.agree_within() + held_lease {
             if self.replicas.lock().common_contents().is_some() {
                 return Some(begun.elapsed());
             }
