@@ -21,11 +21,13 @@ pub(crate) enum Fault {
     WriterKilled,
     WriterStopped,
     RollingRestart,
+    FailedOver,
 }
 
 impl Fault {
-    /// In this order; the first one is what the others are compared with.
-    pub(crate) const ALL: [Self; 11] = [
+    /// In this order; the first one is what the others are compared with, and the last one changes the
+    /// engine.
+    pub(crate) const ALL: [Self; 12] = [
         Self::Quiet,
         Self::EngineKilled,
         Self::EngineStopped,
@@ -37,6 +39,7 @@ impl Fault {
         Self::WriterKilled,
         Self::WriterStopped,
         Self::RollingRestart,
+        Self::FailedOver,
     ];
 
     pub(crate) const fn name(self) -> &'static str {
@@ -52,6 +55,7 @@ impl Fault {
             Self::WriterKilled => "writer killed",
             Self::WriterStopped => "writer stopped",
             Self::RollingRestart => "rolling restart",
+            Self::FailedOver => "failover by sentinels",
         }
     }
 
@@ -78,8 +82,12 @@ impl Fault {
             Self::BucketStopped => fleet.bucket.signal("-STOP"),
             Self::WriterKilled => fleet.kill_writer().await,
             Self::WriterStopped => fleet.stop_writer().await,
+            Self::FailedOver => fleet.stop_primary().await,
         }
-        if matches!(self, Self::EngineKilled | Self::EngineStopped | Self::EngineSlow) {
+        if matches!(
+            self,
+            Self::EngineKilled | Self::EngineStopped | Self::EngineSlow | Self::FailedOver
+        ) {
             // Known by now: the change meets replicas that are alone.
             sleep(Duration::from_secs(1)).await;
         }
@@ -101,6 +109,7 @@ impl Fault {
             Self::BucketKilled => fleet.bucket.restart().await,
             Self::BucketStopped => fleet.bucket.signal("-CONT"),
             Self::WriterKilled | Self::WriterStopped => fleet.bring_back().await,
+            Self::FailedOver => fleet.end_failover().await,
         }
     }
 }

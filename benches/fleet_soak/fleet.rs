@@ -10,6 +10,7 @@ use registry_testing::engine_server::{EngineServer, Product};
 use registry_testing::fake_gitea::state::ORGANIZATION;
 use registry_testing::fake_gitea::{FakeGitea, State};
 use registry_testing::gitea_webhook::Delivery;
+use registry_testing::sentinels::WatchedServers;
 use registry_testing::versity::{ACCESS, BUCKET, Versity};
 use serde_json::Value;
 use tempfile::TempDir;
@@ -30,7 +31,10 @@ const PATIENCE: Duration = Duration::from_mins(2);
 
 /// The replicas, and what they share.
 pub(crate) struct Fleet {
+    product: Product,
     pub(crate) engine: EngineServer,
+    /// Servers that replace the engine for a failover.
+    watched: Option<WatchedServers>,
     pub(crate) bucket: Versity,
     gitea: FakeGitea,
     program: PathBuf,
@@ -62,7 +66,9 @@ impl Fleet {
             replicas.push(Replica { process, target, way, home });
         }
         let client = registry_testing::http::client_builder().build().unwrap();
-        let fleet = Self { engine, bucket, gitea, program, replicas, failed: None, client };
+        let (watched, failed) = (None, None);
+        let fleet =
+            Self { product, engine, watched, bucket, gitea, program, replicas, failed, client };
         fleet.ready(0..REPLICAS).await;
         fleet.download_all().await;
         fleet.equal(|list| list.as_array().is_some_and(|rows| rows.len() == EXTENSIONS)).await;
@@ -198,6 +204,30 @@ impl Fleet {
         }
         self.ready(place..place + 1).await;
         self.replicas[place].target.serve();
+    }
+
+    /// Leads the replicas to servers with sentinels, which takes a restart, and stops the primary.
+    pub(crate) async fn stop_primary(&mut self) {
+        let watched = WatchedServers::start(self.product).await.unwrap();
+        for replica in &self.replicas {
+            let file = replica.home.path().join("config.toml");
+            let text = std::fs::read_to_string(&file).unwrap();
+            let address = format!("redis_url = \"{}\"\n", replica.way.url());
+            let keys = watched.keys(&watched.sentinels[0].proxy);
+            std::fs::write(&file, text.replace(&address, &keys)).unwrap();
+        }
+        self.restart_each().await;
+        self.writer().await;
+        watched.servers[0].signal("-STOP");
+        self.watched = Some(watched);
+    }
+
+    /// Waits for the next primary, and lets the former one go on as its replica.
+    pub(crate) async fn end_failover(&self) {
+        let watched = self.watched.as_ref().unwrap();
+        watched.all_name(1).await;
+        watched.servers[0].signal("-CONT");
+        watched.is_replica(0).await;
     }
 
     /// Restarts the replicas one after the other, each after its last answer.

@@ -30,6 +30,7 @@ use registry_valkey::pins::EnginePins;
 use registry_valkey::secrets::FleetSecrets;
 use registry_valkey::settings::EngineSettings;
 use registry_valkey::snapshots::EngineSnapshots;
+use secrecy::SecretString;
 use tokio::time::{MissedTickBehavior, interval};
 use tracing::{info, warn};
 
@@ -69,15 +70,9 @@ impl SharedFiles {
     /// Reads the files. Fails with the first one that cannot be used. Warns if others can read them.
     pub(super) fn read(config: &SharedConfig) -> Result<Self, Finding> {
         let ca = config.ca_file.as_deref().map(ca).transpose().map_err(|what| found(CA, &what))?;
-        let passwords = EnginePasswords::default();
-        if let Some(path) = &config.password_path {
-            let read = secrets::read(PASSWORD, path);
-            passwords.replace_server(read.map_err(|error| found(PASSWORD, &error))?);
-        }
-        if let Some(path) = &config.sentinel_password_path {
-            let read = secrets::read(SENTINEL_PASSWORD, path);
-            passwords.replace_sentinels(read.map_err(|error| found(SENTINEL_PASSWORD, &error))?);
-        }
+        let server = password(PASSWORD, config.password_path.as_deref())?;
+        let sentinels = password(SENTINEL_PASSWORD, config.sentinel_password_path.as_deref())?;
+        let passwords = EnginePasswords::new(server, sentinels);
         let checked = secrets::check(SECRET, &config.secret_path);
         let secrets = checked.and_then(|()| fleet_secrets(&config.secret_path));
         Ok(Self { ca, passwords, secrets: secrets.map_err(|error| found(SECRET, &error))? })
@@ -207,23 +202,28 @@ fn rotated(config: &SharedConfig, link: &EngineLink, passwords: &EnginePasswords
         Ok(())
     };
     let mut rotated = vec![Rotated { key: SECRET.to_owned(), path, renew: Box::new(renew) }];
-    if let Some(path) = config.password_path.clone() {
-        let (file, renewed) = (path.clone(), passwords.clone());
-        let renew = move || {
-            renewed.replace_server(secrets::word(&file).map_err(|error| error.to_string())?);
-            Ok(())
-        };
-        rotated.push(Rotated { key: PASSWORD.to_owned(), path, renew: Box::new(renew) });
-    }
-    if let Some(path) = config.sentinel_password_path.clone() {
-        let (file, renewed) = (path.clone(), passwords.clone());
-        let renew = move || {
-            renewed.replace_sentinels(secrets::word(&file).map_err(|error| error.to_string())?);
-            Ok(())
-        };
-        rotated.push(Rotated { key: SENTINEL_PASSWORD.to_owned(), path, renew: Box::new(renew) });
-    }
+    let renewed = passwords.clone();
+    let server = move |password| renewed.replace_server(password);
+    rotated.extend(rotated_password(PASSWORD, config.password_path.as_deref(), server));
+    let renewed = passwords.clone();
+    let sentinels = move |password| renewed.replace_sentinels(password);
+    let path = config.sentinel_password_path.as_deref();
+    rotated.extend(rotated_password(SENTINEL_PASSWORD, path, sentinels));
     rotated
+}
+
+fn rotated_password(
+    key: &str,
+    path: Option<&Path>,
+    replace: impl Fn(SecretString) + Send + Sync + 'static,
+) -> Option<Rotated> {
+    let path = path?.to_owned();
+    let file = path.clone();
+    let renew = move || {
+        replace(secrets::word(&file).map_err(|error| error.to_string())?);
+        Ok(())
+    };
+    Some(Rotated { key: key.to_owned(), path, renew: Box::new(renew) })
 }
 
 /// Errors name the file, and nothing from its content.
@@ -234,6 +234,11 @@ fn fleet_secrets(path: &Path) -> io::Result<FleetSecrets> {
     })?;
     FleetSecrets::parse(&text.into())
         .map_err(|error| io::Error::other(format!("{} {error}", path.display())))
+}
+
+fn password(key: &str, path: Option<&Path>) -> Result<Option<SecretString>, Finding> {
+    let read = path.map(|path| secrets::read(key, path));
+    read.transpose().map_err(|error| found(key, &error))
 }
 
 fn ca(path: &Path) -> Result<Vec<u8>, String> {

@@ -3,7 +3,7 @@
 //! A [`link`] keeps one connection: it connects, checks the server, and reconnects in a task of its
 //! own. A call never waits for that: it fails at once while there is no usable connection, and after
 //! [`DEADLINE`](registry_fleet::DEADLINE) in any case. Reading the log and the calls about snapshots take
-//! longer, and have connections of their own.
+//! longer, and have connections of their own. Where [`sentinels`] are named, they say which server it is.
 
 pub mod address;
 mod bucket_segments;

@@ -7,10 +7,9 @@ use secrecy::SecretString;
 use tokio::sync::Notify;
 
 /// Passwords of the server and of its sentinels. Clones share them.
-#[derive(Clone, Default)]
+#[derive(Clone)]
 pub struct EnginePasswords(Arc<PasswordState>);
 
-#[derive(Default)]
 struct PasswordState {
     server: RwLock<Option<SecretString>>,
     sentinels: RwLock<Option<SecretString>>,
@@ -19,6 +18,13 @@ struct PasswordState {
 }
 
 impl EnginePasswords {
+    /// Names the first passwords; `None` where none is wanted.
+    #[must_use]
+    pub fn new(server: Option<SecretString>, sentinels: Option<SecretString>) -> Self {
+        let (server, sentinels) = (RwLock::new(server), RwLock::new(sentinels));
+        Self(Arc::new(PasswordState { server, sentinels, replaced: Notify::new() }))
+    }
+
     /// Uses this password of the server from the next connection on. Connections that are refused now
     /// are tried again at once.
     pub fn replace_server(&self, password: SecretString) {

@@ -10,12 +10,13 @@ use registry_testing::engine_server::{EngineServer, Product};
 use registry_testing::fleet::conformance::snapshot;
 use registry_testing::sentinels::{SENTINEL_NAME, WatchedServers};
 use registry_valkey::check::{Check, examine};
+use registry_valkey::passwords::EnginePasswords;
 use registry_valkey::sentinels::Sentinels;
 use registry_valkey::settings::EngineSettings;
 use tokio::task::JoinSet;
 use tokio::time::sleep;
 
-use crate::engine::rig::{Replica, config, passwords, secrets};
+use crate::engine::rig::{Replica, config, secrets};
 
 /// The servers of both products that are installed here.
 async fn watched() -> Vec<WatchedServers> {
@@ -267,10 +268,8 @@ async fn a_check_tells_which_sentinel_is_down_and_what_a_failover_lacks() {
 }
 
 async fn examined(settings: EngineSettings, words: Option<(&str, &str)>) -> Vec<Check> {
-    let passwords = passwords(words.map(|(server, _)| server));
-    if let Some((_, sentinel)) = words {
-        passwords.replace_sentinels(sentinel.into());
-    }
+    let (server, sentinels) = words.unzip();
+    let passwords = EnginePasswords::new(server.map(Into::into), sentinels.map(Into::into));
     examine(settings, passwords, secrets("s"), config()).await
 }
 

@@ -58,11 +58,7 @@ pub fn settings(server: &EngineServer, name: &str) -> EngineSettings {
 
 /// Passwords with this one of the server.
 pub fn passwords(server: Option<&str>) -> EnginePasswords {
-    let passwords = EnginePasswords::default();
-    if let Some(password) = server {
-        passwords.replace_server(password.into());
-    }
-    passwords
+    EnginePasswords::new(server.map(Into::into), None)
 }
 
 /// The configuration of replicas that are configured alike.
