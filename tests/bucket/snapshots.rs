@@ -48,8 +48,12 @@ impl Replica {
             sentinels: None,
         };
         let secrets = FleetSecrets::parse(&"s".repeat(32).into()).unwrap();
-        let link =
-            EngineLink::new(settings, EnginePasswords::default(), secrets, Arc::new(Uncounted));
+        let link = EngineLink::new(
+            settings,
+            EnginePasswords::new(None, None),
+            secrets,
+            Arc::new(Uncounted),
+        );
         let mut supervisor = JoinSet::new();
         supervisor.spawn(link.clone().run());
         let (bucket, _) = bucket_at(&bucket.url());

@@ -11,7 +11,7 @@ use registry_fleet::epoch::LogPosition;
 use registry_fleet::failure::Away;
 use registry_fleet::log::{Cursor, Heard, LogEntry, SharedLog, StreamPlace, WriteFailure};
 use registry_fleet::replica::ReplicaId;
-use registry_fleet::snapshots::{Snapshots, TopicSnapshot};
+use registry_fleet::snapshots::{SegmentPlace, SegmentSink, Snapshots, TopicSnapshot};
 use registry_fleet::topic::Topic;
 use registry_testing::fleet::engine::EngineConnection;
 
@@ -138,18 +138,24 @@ impl Snapshots for ObservedConnection {
         replica: &ReplicaId,
         topic: &Topic,
         snapshot: &TopicSnapshot,
+        place: SegmentPlace,
     ) -> Result<(), WriteFailure> {
-        self.connection.write(replica, topic, snapshot).await?;
+        self.connection.write(replica, topic, snapshot, place).await?;
         self.note(topic, |order| order.has_snapshot(snapshot.position));
         Ok(())
     }
 
-    async fn read(&self, topic: &Topic, known: LogPosition) -> Result<Option<TopicSnapshot>, Away> {
-        let snapshot = self.connection.read(topic, known).await?;
-        if let Some(snapshot) = &snapshot {
-            self.note(topic, |order| order.has_snapshot(snapshot.position));
+    async fn read(
+        &self,
+        topic: &Topic,
+        known: LogPosition,
+        pass: &mut SegmentSink<'_>,
+    ) -> Result<Option<LogPosition>, Away> {
+        let position = self.connection.read(topic, known, pass).await?;
+        if let Some(position) = position {
+            self.note(topic, |order| order.has_snapshot(position));
         }
-        Ok(snapshot)
+        Ok(position)
     }
 }
 

@@ -69,12 +69,11 @@ impl Membership {
 
 impl CatalogReplica {
     /// Starts a catalog, without others unless it is a member of a fleet. It has the state that another
-    /// one kept, if any.
+    /// one kept until this time, if any.
     pub fn start(
         backends: Vec<Arc<dyn Backend>>,
         membership: Option<Membership>,
-        kept: Option<Snapshot>,
-        now: Timestamp,
+        kept: Option<(Snapshot, Timestamp)>,
     ) -> Self {
         let fingerprints: Fingerprints =
             backends.iter().map(|one| (one.id(), FINGERPRINT.to_owned())).collect();
@@ -83,7 +82,7 @@ impl CatalogReplica {
         let fleet = membership.map(|membership| (membership.fleet(), fingerprints));
         let catalog = Catalog::replicated(backends, RULES, None, fleet);
         let state = CatalogState::new(Arc::clone(&catalog), of_state);
-        if let Some(kept) = kept {
+        if let Some((kept, now)) = kept {
             let _ = state.restore(kept, now);
         }
         if let Some(connection) = connection {

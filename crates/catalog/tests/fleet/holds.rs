@@ -41,7 +41,7 @@ impl Member {
             replicas: 3,
         };
         let backends = vec![Arc::clone(&backend) as Arc<dyn Backend>];
-        let replica = CatalogReplica::start(backends, Some(membership));
+        let replica = CatalogReplica::start(backends, Some(membership), None);
         Self { replica, connection, backend }
     }
 

@@ -85,7 +85,8 @@ impl ReplicaSet {
             replica: format!("replica-{at}-{}", place.starts).parse().unwrap(),
             replicas: self.scenario.replicas,
         });
-        let mut replica = CatalogReplica::start(dynamic, membership, place.kept.take(), now);
+        let mut replica =
+            CatalogReplica::start(dynamic, membership, place.kept.take().map(|kept| (kept, now)));
         let observer = Observer::new(at);
         let watch = Arc::clone(&observer).watch(replica.views(), self.scenario.backends.to_vec());
         replica.spawn(watch);

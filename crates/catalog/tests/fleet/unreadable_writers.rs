@@ -58,7 +58,7 @@ async fn serves_under(payload: Option<&'static [u8]>) {
         replica: "replica".parse().unwrap(),
         replicas: 2,
     };
-    let replica = CatalogReplica::start(vec![Arc::clone(&backend) as _], Some(membership));
+    let replica = CatalogReplica::start(vec![Arc::clone(&backend) as _], Some(membership), None);
     sleep(TTL + Duration::from_secs(30)).await;
     assert_eq!(replica.role(), Some(ReplicaRole::Follower));
     assert_eq!(replica.view().entries(Scope::All).len(), 1, "it reads the backend by itself");
