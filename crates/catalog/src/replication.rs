@@ -12,6 +12,7 @@ mod poster;
 mod publisher;
 mod request_payload;
 mod segments;
+mod settle;
 mod shared_backend;
 mod snapshot;
 mod writer;
@@ -117,7 +118,7 @@ impl Replicator {
     #[must_use]
     pub fn reports(&self) -> Vec<(BackendId, ReplicationReport)> {
         let reports = self.backends.iter().map(|backend| {
-            let progress = backend.share.progress();
+            let progress = backend.share.log.progress();
             let report = ReplicationReport {
                 role: backend.share.role(),
                 position: progress.position,

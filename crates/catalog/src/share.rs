@@ -1,6 +1,7 @@
 //! What this replica shares with others about one backend: its role, the changes that the log lacks,
 //! and the requests to the writer.
 
+pub(crate) mod followed_log;
 pub(crate) mod inbox;
 pub(crate) mod outbox;
 pub(crate) mod pending_webhooks;
@@ -15,12 +16,13 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use registry_core::models::backend_id::BackendId;
 use registry_core::models::naming::ExtensionId;
-use registry_fleet::epoch::{Epoch, LogPosition};
+use registry_fleet::epoch::LogPosition;
 use registry_fleet::state::EngineState;
 use registry_fleet::topic::Topic;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 
+use crate::share::followed_log::FollowedLog;
 use crate::share::inbox::Inbox;
 use crate::share::outbox::Outbox;
 use crate::share::recent_names::RecentNames;
@@ -47,26 +49,9 @@ pub(crate) struct BackendShare {
     doubted: Mutex<Vec<ExtensionId>>,
     engine: EngineState,
     role: watch::Sender<ReplicaRole>,
-    progress: watch::Sender<LogProgress>,
+    pub(crate) log: FollowedLog,
     counts: Mutex<ShareCounts>,
     snapshot_wanted: AtomicBool,
-}
-
-/// How far this replica has applied the log.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct LogProgress {
-    pub(crate) position: LogPosition,
-    /// Highest epoch of which this replica has learned.
-    pub(crate) seen: Epoch,
-    /// Epoch in which this replica is the writer, or was for the last time.
-    pub(crate) written: Option<Epoch>,
-    /// Time of the last entry that this replica has applied or written; that of the start before the
-    /// first one.
-    pub(crate) heard: Instant,
-    /// Time of the last entry, applied or not; that of the start before the first one.
-    pub(crate) appended: Instant,
-    /// True if entries are missing between the position and what the log has.
-    pub(crate) has_gap: bool,
 }
 
 /// Events since the start.
@@ -83,14 +68,6 @@ pub struct ShareCounts {
 impl BackendShare {
     pub(crate) fn new(topic: Topic, engine: EngineState) -> Self {
         let now = Instant::now();
-        let progress = LogProgress {
-            position: LogPosition::START,
-            seen: Epoch::default(),
-            written: None,
-            heard: now,
-            appended: now,
-            has_gap: false,
-        };
         Self {
             topic,
             outbox: Arc::default(),
@@ -100,7 +77,7 @@ impl BackendShare {
             doubted: Mutex::default(),
             engine,
             role: watch::Sender::new(ReplicaRole::Alone { since: now }),
-            progress: watch::Sender::new(progress),
+            log: FollowedLog::new(),
             counts: Mutex::default(),
             snapshot_wanted: AtomicBool::default(),
         }
@@ -120,57 +97,12 @@ impl BackendShare {
         self.role.send_if_modified(|now| std::mem::replace(now, role) != role);
     }
 
-    pub(crate) fn progress(&self) -> LogProgress {
-        *self.progress.borrow()
-    }
-
-    pub(crate) fn change_progress(&self, change: impl FnOnce(&mut LogProgress)) {
-        self.progress.send_modify(change);
-    }
-
-    /// Notes an epoch, so that the own next one is above it.
-    pub(crate) fn saw(&self, epoch: Epoch) {
-        self.change_progress(|now| now.seen = now.seen.max(epoch));
-    }
-
-    /// Notes that a writer appended an entry of this epoch, which may not be applicable here.
-    pub(crate) fn saw_entry(&self, epoch: Epoch) {
-        self.change_progress(|now| {
-            now.seen = now.seen.max(epoch);
-            now.appended = Instant::now();
-        });
-    }
-
-    /// Notes that this replica has an entry of the log.
-    pub(crate) fn has_entry(&self, position: LogPosition) {
-        self.change_progress(|now| {
-            now.position = now.position.max(position);
-            now.heard = Instant::now();
-        });
-    }
-
     /// Returns the position whose content this replica has; `None` before the first entry, and while it
     /// has content that the log lacks.
     pub(crate) fn complete_position(&self) -> Option<LogPosition> {
         // In this order: content that the log lacks is noted before it is applied.
-        let position = self.progress().position;
+        let position = self.log.progress().position;
         (position != LogPosition::START && self.outbox.is_empty()).then_some(position)
-    }
-
-    /// Continues with the log from before a restart. Without effect after the first entry.
-    pub(crate) fn resume(&self, position: LogPosition) {
-        self.change_progress(|now| {
-            if now.position == LogPosition::START {
-                now.position = position;
-                now.seen = now.seen.max(position.epoch);
-            }
-        });
-    }
-
-    /// Waits until the log is applied up to this position.
-    pub(crate) async fn reached(&self, position: LogPosition) {
-        // Never an error: the sender lives as long as `self`.
-        let _ = self.progress.subscribe().wait_for(|now| now.position >= position).await;
     }
 
     /// Notes what the writer has found gone once, which is all that the log tells of it.
@@ -215,7 +147,7 @@ impl BackendShare {
                 ReplicaRole::Writer { .. } => return,
                 ReplicaRole::Alone { since } if !is_listed => since + EMPTY_PATIENCE,
                 ReplicaRole::Alone { .. } | ReplicaRole::Follower => {
-                    self.progress().heard + self.patience(ttl)
+                    self.log.progress().heard + self.patience(ttl)
                 }
             };
             if from <= Instant::now() {

@@ -12,9 +12,10 @@ use tracing::{info, warn};
 use crate::LOG_TARGET;
 use crate::replication::apply::apply;
 use crate::replication::payload::Payload;
+use crate::replication::settle::{settle_names, settle_requests};
 use crate::replication::shared_backend::SharedBackend;
 use crate::replication::snapshot::load_snapshot;
-use crate::replication::writer::{receive, settle_names, settle_requests, step_down};
+use crate::replication::writer::{receive, step_down};
 use crate::replication::{Fleet, Replicator};
 use crate::share::requests::RequestSubject;
 use crate::share::role::ReplicaRole;
@@ -83,8 +84,8 @@ impl Replicator {
 /// Applies an entry. Returns true if the log has to be read again.
 async fn hear(backend: &SharedBackend, fleet: &Fleet, entry: LogEntry) -> bool {
     let position = entry.position;
-    backend.share.saw_entry(position.epoch);
-    let progress = backend.share.progress();
+    backend.share.log.saw_entry(position.epoch);
+    let progress = backend.share.log.progress();
     if position <= progress.position {
         return false;
     }
@@ -110,16 +111,16 @@ async fn hear(backend: &SharedBackend, fleet: &Fleet, entry: LogEntry) -> bool {
         settle_names(backend, &answered);
         apply(backend, payload);
     }
-    backend.share.has_entry(position);
+    backend.share.log.has_entry(position);
     settle_requests(backend, &answered);
     false
 }
 
 async fn note_gap(backend: &SharedBackend, fleet: &Fleet) -> bool {
-    if !backend.share.progress().has_gap {
+    if !backend.share.log.progress().has_gap {
         backend.share.count(|counts| counts.gaps += 1);
         info!(target: LOG_TARGET, backend = %backend.handle.id(), "shared: entries of the log are missing; loading a snapshot");
-        backend.share.change_progress(|now| now.has_gap = true);
+        backend.share.log.change(|now| now.has_gap = true);
         backend.share.requests.note_gap();
         return mend_gap(backend, fleet).await;
     }
@@ -128,7 +129,7 @@ async fn note_gap(backend: &SharedBackend, fleet: &Fleet) -> bool {
 
 /// Loads a snapshot if entries are missing. Returns true if the log has to be read again.
 async fn mend_gap(backend: &SharedBackend, fleet: &Fleet) -> bool {
-    if !backend.share.progress().has_gap || backend.share.role().is_writer() {
+    if !backend.share.log.progress().has_gap || backend.share.role().is_writer() {
         return false;
     }
     // A failure is that of the engine, which its link reports.

@@ -117,7 +117,7 @@ impl Keeper {
 
     async fn renew(&mut self, epoch: Epoch) {
         let asked = Instant::now();
-        let before = self.backend.share.progress();
+        let before = self.backend.share.log.progress();
         let fleet = &self.replicator.fleet;
         let nonce = fastrand::u16(..);
         let taken =
@@ -134,7 +134,7 @@ impl Keeper {
                 step_down(&self.backend);
             }
             Ok(LeaseState::Taken { epoch }) => {
-                self.backend.share.saw(epoch);
+                self.backend.share.log.saw(epoch);
                 self.forget();
                 step_down(&self.backend);
             }
@@ -174,7 +174,7 @@ impl Keeper {
         {
             return;
         }
-        let progress = self.backend.share.progress();
+        let progress = self.backend.share.log.progress();
         if self.has_others() && progress.has_gap && progress.appended.elapsed() < GAP_TRIES_AFTER {
             return;
         }
@@ -187,7 +187,7 @@ impl Keeper {
             Ok(LeaseState::Held { epoch, tail }) => (epoch, tail),
             Ok(LeaseState::Taken { epoch }) => {
                 self.unanswered = 0;
-                self.backend.share.saw(epoch);
+                self.backend.share.log.saw(epoch);
                 return;
             }
             Err(_) => return self.back_off(now),
@@ -195,7 +195,7 @@ impl Keeper {
         self.unanswered = 0;
         self.held = Some(epoch);
         self.replicator.leases.fetch_add(1, Ordering::Relaxed);
-        self.backend.share.saw(epoch);
+        self.backend.share.log.saw(epoch);
         self.deadline = now + DEADLINE;
         let yields = self.has_others() && self.yielded != Some(tail);
         match take_over(&self.backend, fleet, epoch, tail, yields).await {

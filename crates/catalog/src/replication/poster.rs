@@ -44,7 +44,7 @@ fn request_differences(backend: &SharedBackend) {
         // The content of the other replicas replaces that of this one.
         outbox.clear();
         backend.share.recent.clear();
-        backend.share.change_progress(|now| {
+        backend.share.log.change(|now| {
             now.position = LogPosition::START;
             now.has_gap = true;
         });

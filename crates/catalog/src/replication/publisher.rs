@@ -14,9 +14,10 @@ use crate::index::delta::{BackendDelta, Delta, OwnerChange};
 use crate::pins::learned_digest::LearnedDigest;
 use crate::replication::Fleet;
 use crate::replication::payload::{Payload, SharedState};
+use crate::replication::settle::settle_requests;
 use crate::replication::shared_backend::{SharedBackend, StateSummary};
 use crate::replication::snapshot::write_snapshot;
-use crate::replication::writer::{settle_requests, step_down};
+use crate::replication::writer::step_down;
 use crate::share::outbox::OutboxBatch;
 use crate::share::role::ReplicaRole;
 
@@ -148,7 +149,7 @@ async fn publish_all(
     let is_wanted = backend.share.is_snapshot_wanted();
     if published.is_snapshot_due(is_wanted) {
         let begun = Instant::now();
-        let position = backend.share.progress().position;
+        let position = backend.share.log.progress().position;
         // Who asks may have failed to read the one in the bucket.
         let place = if is_wanted { SegmentPlace::Engine } else { SegmentPlace::Bucket };
         if write_snapshot(backend, fleet, position, place).await? {
@@ -178,7 +179,7 @@ async fn append(
         backend.share.outbox.confirm(batch);
         return Ok(());
     };
-    let previous = backend.share.progress().position;
+    let previous = backend.share.log.progress().position;
     let position =
         if previous.epoch == epoch { previous.next() } else { LogPosition::first_of(epoch).next() };
     let topic = backend.topic().clone();
@@ -187,7 +188,7 @@ async fn append(
     fleet.log.append(&fleet.replica, &entry, &places).await?;
     backend.share.outbox.confirm(batch);
     backend.share.recent.add(batch.extensions());
-    backend.share.has_entry(position);
+    backend.share.log.has_entry(position);
     settle_requests(backend, &payload.answered);
     Ok(())
 }

@@ -21,8 +21,8 @@ use crate::replication::Fleet;
 use crate::replication::apply::replace;
 use crate::replication::payload::Payload;
 use crate::replication::segments::{SnapshotContent, joined, segments};
+use crate::replication::settle::{settle_names, settle_requests};
 use crate::replication::shared_backend::SharedBackend;
-use crate::replication::writer::{settle_names, settle_requests};
 use crate::share::outbox::OutboxBatch;
 use crate::stored::damaged;
 
@@ -88,7 +88,7 @@ fn content(backend: &SharedBackend, begins: bool) -> Option<SnapshotContent> {
 ///
 /// As [`registry_fleet::snapshots::Snapshots::read`].
 pub(super) async fn load_snapshot(backend: &SharedBackend, fleet: &Fleet) -> Result<bool, Away> {
-    let (known, begun) = (backend.share.progress().position, Instant::now());
+    let (known, begun) = (backend.share.log.progress().position, Instant::now());
     let (sender, segments) = mpsc::unbounded_channel();
     let read = async move {
         let mut pass = |segment| {
@@ -121,7 +121,7 @@ pub(super) async fn load_snapshot(backend: &SharedBackend, fleet: &Fleet) -> Res
     debug!(target: LOG_TARGET, backend = %backend.handle.id(), segments = count, ?parsed, ?applied,
         "shared: a snapshot was loaded");
     settle_requests(backend, &answered);
-    backend.share.change_progress(|progress| {
+    backend.share.log.change(|progress| {
         progress.position = progress.position.max(position);
         progress.seen = progress.seen.max(position.epoch);
         progress.has_gap = false;

@@ -18,7 +18,7 @@ use crate::replication::shared_backend::SharedBackend;
 use crate::replication::snapshot::write_snapshot;
 use crate::share::inbox::{Received, RequestState};
 use crate::share::outbox::AnsweredRequest;
-use crate::share::requests::{RequestAnswer, RequestId, RequestSubject};
+use crate::share::requests::{RequestAnswer, RequestSubject};
 use crate::share::role::ReplicaRole;
 use crate::sync::lookups::look_up_for_caller;
 use crate::sync::tasks::sync_in_task;
@@ -50,10 +50,10 @@ pub(super) async fn take_over(
     tail: LogPosition,
     yields: bool,
 ) -> Takeover {
-    if !backend.share.progress().has_gap {
-        let _ = timeout(READ_MAX, backend.share.reached(tail)).await;
+    if !backend.share.log.progress().has_gap {
+        let _ = timeout(READ_MAX, backend.share.log.reached(tail)).await;
     }
-    let progress = backend.share.progress();
+    let progress = backend.share.log.progress();
     let connects = progress.position == tail
         && tail != LogPosition::START
         && !progress.has_gap
@@ -64,7 +64,7 @@ pub(super) async fn take_over(
     if !connects {
         let begin = LogPosition::first_of(epoch);
         match write_snapshot(backend, fleet, begin, SegmentPlace::Bucket).await {
-            Ok(true) => backend.share.change_progress(|now| {
+            Ok(true) => backend.share.log.change(|now| {
                 now.position = begin;
                 now.has_gap = false;
             }),
@@ -82,7 +82,7 @@ pub(super) async fn take_over(
     let found = if connects { "followed the log to its end" } else { "published its state" };
     info!(target: LOG_TARGET, backend = %backend.handle.id(), %epoch,
         "shared: this replica {found}, and reads the backend for all replicas from now on");
-    backend.share.change_progress(|now| now.written = Some(epoch));
+    backend.share.log.change(|now| now.written = Some(epoch));
     backend.share.set_role(ReplicaRole::Writer { epoch });
     Takeover::Done
 }
@@ -203,22 +203,6 @@ fn is_fresh(backend: &SharedBackend, id: &ExtensionId) -> bool {
     read.flatten().is_some_and(|age| age < backend.handle.ttl())
 }
 
-/// Has own content replaced that the writer has read since. Called before the content of answers is
-/// applied.
-pub(super) fn settle_names(backend: &SharedBackend, answered: &[(RequestId, RequestAnswer)]) {
-    if !answered.is_empty() {
-        backend.share.outbox.answered(answered);
-    }
-}
-
-/// Ends own requests that the log answers. Called after the content of the answers is applied.
-pub(super) fn settle_requests(backend: &SharedBackend, answered: &[(RequestId, RequestAnswer)]) {
-    backend.share.inbox.remember(answered);
-    for (request, answer) in answered {
-        backend.share.requests.answered(*request, *answer);
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use registry_core::backend::Backend;
@@ -237,6 +221,7 @@ mod tests {
     use crate::replication::payload::Payload;
     use crate::replication::publisher::publish;
     use crate::replication::request_payload::encode;
+    use crate::share::requests::RequestId;
     use crate::{Catalog, Rules};
 
     /// A catalog that is the writer of its backend.

@@ -57,7 +57,7 @@ impl CatalogState {
             }
         });
         for (share, position) in positions {
-            share.resume(position);
+            share.log.resume(position);
         }
         names
     }

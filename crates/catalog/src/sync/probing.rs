@@ -85,7 +85,7 @@ fn due(handle: &BackendHandle, contact: Contact, begun: Instant) -> Option<Insta
             let heard = [contact.last_heard, health.status.last_request()];
             let silent = heard.into_iter().flatten().max().unwrap_or(begun) + SILENCE;
             // The writer probes for all replicas, and reports what it finds.
-            let followed = handle.followed().map(|share| share.progress().heard + UNREPORTED);
+            let followed = handle.followed().map(|share| share.log.progress().heard + UNREPORTED);
             let silent = followed.map_or(silent, |from| silent.max(from));
             // A backend that limits our request rate is not probed before its pause ends.
             contact.demanded_until().max(Some(silent))
