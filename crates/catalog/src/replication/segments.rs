@@ -65,7 +65,7 @@ pub(super) async fn segments(of: BackendId, content: SnapshotContent) -> Result<
     Ok(segments)
 }
 
-/// Joins the segments of a snapshot of this backend.
+/// Joins the segments of a snapshot of this backend, in whatever order they come.
 pub(super) fn joined(of: BackendId, segments: Vec<Payload>) -> SnapshotContent {
     let mut content = SnapshotContent::default();
     for Payload { deltas, state, .. } in segments {
