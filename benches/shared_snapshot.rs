@@ -41,7 +41,7 @@ async fn main() {
         None => None,
     };
     for median in [Some(in_engine), in_bucket].into_iter().flatten() {
-        assert!(median < PROMISED, "the start takes {median:.0?}");
+        assert!(median < PROMISED, "the start takes {median:.2?}");
     }
 }
 
@@ -73,7 +73,7 @@ async fn measure(program: &Path, bucket: Option<&Versity>) -> Duration {
     let place = if bucket.is_some() { "the bucket" } else { "the engine" };
     println!(
         "start with {EXTENSIONS} extensions from the shared snapshot in {place} to the first answer, \
-         {RUNS} runs: median {median:.0?}, min {least:.0?}, max {most:.0?} (promised: under {PROMISED:?})"
+         {RUNS} runs: median {median:.2?}, min {least:.2?}, max {most:.2?} (promised: under {PROMISED:?})"
     );
     median
 }

@@ -20,9 +20,10 @@ use crate::replication::{Fleet, Replicator};
 use crate::share::requests::RequestSubject;
 use crate::share::role::ReplicaRole;
 
-/// Pause after a failed call. Short, since a call sends nothing while the engine is known to be away, and
-/// a replica that starts waits for its connection.
-const RETRY: Duration = Duration::from_millis(20);
+/// Pause after a failed call. Short, since a call sends nothing while the engine is known to be away.
+const RETRY: Duration = Duration::from_millis(100);
+/// Pause before the first call that succeeds: readers wait for a replica that starts.
+const START_RETRY: Duration = Duration::from_millis(10);
 
 /// Entries of one call from which on there may be more.
 const MANY: usize = 50;
@@ -37,7 +38,7 @@ pub(super) async fn follow(replicator: Arc<Replicator>) {
         }
         let Ok(heard) = replicator.fleet.log.follow(&mut cursor).await else {
             replicator.backends.iter().for_each(|backend| lose_engine(backend));
-            sleep(RETRY).await;
+            sleep(if is_started { RETRY } else { START_RETRY }).await;
             continue;
         };
         let has_more = heard.entries.len() >= MANY;

@@ -89,7 +89,7 @@ fn learned_segments(learned: Vec<LearnedDigest>) -> Result<Vec<Bytes>> {
     segments.collect()
 }
 
-/// Joins the segments of a snapshot of this backend.
+/// Joins the segments of a snapshot of this backend, in whatever order they come.
 pub(super) fn joined(of: BackendId, segments: Vec<Payload>) -> SnapshotContent {
     let mut content = SnapshotContent::default();
     for Payload { deltas, learned, state, answered } in segments {

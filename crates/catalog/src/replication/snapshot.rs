@@ -145,5 +145,6 @@ async fn decoded(
         let parsed = spawn_blocking(move || Payload::decode(&segment)).await;
         parsed.unwrap_or_else(|error| Err(damaged("reading it panicked").because(error)))
     });
-    payloads.buffered(threads).try_collect().await
+    // In any order: a long segment must not hold up those behind it.
+    payloads.buffer_unordered(threads).try_collect().await
 }
