@@ -28,7 +28,7 @@ pub const TTL: Duration = Duration::from_mins(5);
 /// Fingerprint of every backend's configuration.
 pub const FINGERPRINT: &str = "configuration";
 
-const RULES: Rules = Rules {
+pub const RULES: Rules = Rules {
     merge: Merge::Owner,
     allow_takeover: false,
     ttl: TTL,

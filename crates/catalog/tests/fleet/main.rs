@@ -13,6 +13,7 @@ mod applied_order;
 mod backend_path;
 mod catalog_replica;
 mod contents;
+mod first_archives;
 mod holds;
 mod incident;
 mod many_seeds;
