@@ -63,10 +63,11 @@ impl Webhook {
         let recovery = scenario.recovery();
         // At the start, the first writer is found like one after an incident.
         let mut until = (self.read_from() + scenario.promptly()).max(begun + recovery);
-        // Replicas without their backends come last: one of them may be the writer after another incident.
+        // A replica without its backends may be the writer after another incident, and give way again.
         let is_cut = |one: &&IncidentRecord| matches!(one.incident, Incident::BackendsCut(..));
         let cut = incidents.iter().filter(is_cut);
-        for one in incidents.iter().filter(|one| !is_cut(one)).chain(cut) {
+        let others = incidents.iter().filter(|one| !is_cut(one));
+        for one in others.clone().chain(cut).chain(others) {
             let concerns = [replica, self.receiver].iter().any(|at| one.incident.concerns(*at));
             if one.begun > until || one.ended + recovery + one.incident.held_lease() < self.at {
                 continue;
