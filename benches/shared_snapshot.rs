@@ -85,17 +85,20 @@ fn configure(dir: &Path, url: &str, server: &EngineServer, bucket: Option<&Versi
     std::fs::write(&keys, format!("{id}\n{access}\n")).unwrap();
     let artifacts = bucket.map_or_else(String::new, |bucket| {
         format!(
-            "[artifacts]\nstore = \"s3://{BUCKET}\"\nendpoint = {:?}\npath_style = true\n\
-             credentials_path = {keys:?}\n",
-            bucket.url()
+            "[artifacts]\nstore = \"s3://{BUCKET}\"\nendpoint = \"{}\"\npath_style = true\n\
+             credentials_path = \"{}\"\n",
+            bucket.url(),
+            keys.display(),
         )
     });
     let text = format!(
         "[server]\nhost = \"127.0.0.1\"\nport = 0\n\
-         [gitea]\nurl = {url:?}\norganization = {ORGANIZATION:?}\n\
-         [cache]\nstate_dir = {dir:?}\n{artifacts}\
-         [shared]\nredis_url = {:?}\nsecret_path = {secret:?}\n",
+         [gitea]\nurl = \"{url}\"\norganization = \"{ORGANIZATION}\"\n\
+         [cache]\nstate_dir = \"{}\"\n{artifacts}\
+         [shared]\nredis_url = \"{}\"\nsecret_path = \"{}\"\n",
+        dir.display(),
         server.url(),
+        secret.display(),
     );
     std::fs::write(dir.join("config.toml"), text).unwrap();
 }

@@ -15,6 +15,8 @@ use crate::replication::apply::apply;
 use crate::replication::payload::Payload;
 use crate::replication::publisher::publish;
 use crate::replication::request_payload::encode;
+use crate::replication::settle::settle_names;
+use crate::share::requests::RequestId;
 use crate::{Catalog, Rules};
 
 /// A catalog that is the writer of its backend.
