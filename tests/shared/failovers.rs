@@ -68,7 +68,7 @@ async fn row_53_a_failover_that_loses_the_last_writes_shows_nothing_older() {
     fleet.deliver(2, 3).await;
     fleet.all_show(3, "2.2.0").await;
     fleet.agree().await;
-    // A replica without state gets all of it from the next server.
+    // A replica without state gets everything from the next server.
     let fresh = fleet.add().await;
     fleet.agree().await;
     fleet.show([fresh], 2, "2.1.0").await;

@@ -105,7 +105,7 @@ impl BackendShare {
         (position != LogPosition::START && self.outbox.is_empty()).then_some(position)
     }
 
-    /// Notes what the writer has found gone once, which is all that the log tells of it.
+    /// Notes extensions that the writer has found gone once. The log tells nothing else about a first look.
     pub(crate) fn set_doubted(&self, doubted: Vec<ExtensionId>) {
         *self.doubted.lock() = doubted;
     }

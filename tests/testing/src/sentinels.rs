@@ -1,4 +1,4 @@
-//! A primary, a replica of it, and three sentinels that watch both, each behind a proxy.
+//! A primary, its replica, and three sentinels that watch both, each behind a proxy.
 
 use std::time::Duration;
 

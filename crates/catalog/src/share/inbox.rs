@@ -15,7 +15,7 @@ use crate::share::requests::{RequestAnswer, RequestId};
 /// the answer is on its way.
 const REMEMBERED: Duration = Duration::from_mins(1);
 
-/// Maximum number of these requests.
+/// Maximum number of such requests.
 const REMEMBERED_MAX: usize = 10_000;
 
 /// A request in the engine.

@@ -68,7 +68,7 @@ struct Requests {
     joinable: BTreeMap<RequestSubject, RequestId>,
     /// Webhooks whose answer may be lost, with the time of the answer.
     uncertain: Vec<(Instant, RequestId, ExtensionId)>,
-    /// Those of them at the time at which entries were missing.
+    /// Webhooks answered shortly before entries were missing.
     lost: Vec<(RequestId, ExtensionId)>,
 }
 

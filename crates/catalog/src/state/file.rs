@@ -73,7 +73,7 @@ impl Content {
         Ok(Some(Self { head, metadata, bytes }))
     }
 
-    /// Returns what follows the first line, which has to have the digest of it.
+    /// Returns the text after the first line, whose digest the first line has to name.
     pub(super) fn payload(&self) -> Result<&str> {
         let text = str::from_utf8(&self.bytes);
         let text = text.map_err(|error| damaged("it is no text").because(error))?;

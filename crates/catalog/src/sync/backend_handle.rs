@@ -120,7 +120,7 @@ impl BackendHandle {
         }
     }
 
-    /// Notes content from the log: reads of these extensions that run now may be older.
+    /// Notes content from the log: reads that run now may be older.
     pub(crate) fn outdate_reads<'a>(&self, ids: impl IntoIterator<Item = &'a ExtensionId>) {
         let read = self.reads.begin();
         ids.into_iter().for_each(|id| read.applied(id));

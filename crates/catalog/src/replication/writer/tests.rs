@@ -19,7 +19,7 @@ use crate::replication::settle::settle_names;
 use crate::share::requests::RequestId;
 use crate::{Catalog, Rules};
 
-/// A catalog that is the writer of its backend.
+/// A catalog that writes about one backend.
 struct Writer {
     fleet: Fleet,
     connection: Arc<EngineConnection>,
