@@ -43,7 +43,7 @@ use crate::pins::sharing::keep_shared;
 use crate::rules::Rules;
 use crate::share::BackendShare;
 use crate::share::pending_webhooks::PendingWebhooks;
-use crate::share::requests::RequestSubject;
+use crate::share::requests::{RequestId, RequestSubject};
 use crate::state::webhook_file::{PendingWebhook, WebhookFile};
 use crate::store::CatalogStore;
 use crate::sync::backend_handle::BackendHandle;
@@ -117,32 +117,36 @@ impl Syncer {
     /// Takes in a webhook: these extensions are read at once, and again by a schedule while a
     /// release lacks its archive.
     pub fn notice(&self, backend: BackendId, ids: Vec<ExtensionId>) {
-        let Some(handle) = self.lookups.handle(backend) else { return };
-        if let Some(share) = &handle.share {
-            // The writer reads them, which may be this replica.
-            for id in ids {
-                share.requests.notice(id);
-            }
-            return;
-        }
-        let now = Instant::now();
-        handle
-            .refreshes
-            .change(|queue| ids.into_iter().for_each(|id| queue.enqueue_notice(id, now)));
+        self.request_reads(backend, ids);
     }
 
-    /// Waits until webhooks about these extensions are where the end of this process does not lose them:
-    /// in the engine of the fleet, or else in the state directory. Without a fleet that is at once.
+    /// Takes in a webhook, and waits until it is where the end of this process does not lose it: in the
+    /// engine of the fleet, or else in the state directory. Without a fleet that is at once.
     ///
     /// # Errors
     ///
     /// `BackendUnavailable` while the engine is away, without a state directory that can be written. This
     /// replica reads the extensions nevertheless.
-    pub async fn keep_notices(&self, backend: BackendId, ids: &[ExtensionId]) -> Result<()> {
+    pub async fn take_notice(&self, backend: BackendId, ids: Vec<ExtensionId>) -> Result<()> {
+        let requests = self.request_reads(backend, ids);
         match self.lookups.handle(backend).and_then(|handle| handle.share.as_deref()) {
-            Some(share) => self.webhooks.keep(share, ids).await,
+            Some(share) => self.webhooks.keep(share, &requests).await,
             None => Ok(()),
         }
+    }
+
+    /// Has extensions read, and returns the requests to the writer about them: in a fleet it reads them,
+    /// and may be this replica.
+    fn request_reads(&self, backend: BackendId, ids: Vec<ExtensionId>) -> Vec<RequestId> {
+        let Some(handle) = self.lookups.handle(backend) else { return Vec::new() };
+        if let Some(share) = &handle.share {
+            return ids.into_iter().map(|id| share.requests.notice(id)).collect();
+        }
+        let now = Instant::now();
+        handle
+            .refreshes
+            .change(|queue| ids.into_iter().for_each(|id| queue.enqueue_notice(id, now)));
+        Vec::new()
     }
 
     /// Takes in webhooks of before a restart, and keeps those to come in the same file.

@@ -7,9 +7,9 @@ use futures_util::future::join_all;
 use parking_lot::Mutex;
 use registry_core::error::{Error, ErrorKind, Result};
 use registry_core::files::lane::Lane;
-use registry_core::models::naming::ExtensionId;
 use tokio::time::{sleep, timeout};
 
+use crate::share::requests::RequestId;
 use crate::share::{BackendShare, Shares};
 use crate::state::webhook_file::{PendingWebhook, WebhookFile};
 
@@ -64,14 +64,15 @@ impl PendingWebhooks {
         foreign.collect()
     }
 
-    /// Waits until webhooks about these extensions are in the engine, or else in the file.
+    /// Waits until the requests of a webhook are in the engine, or else in the file.
     ///
     /// # Errors
     ///
     /// `BackendUnavailable` if they are in neither.
-    pub(crate) async fn keep(&self, share: &BackendShare, ids: &[ExtensionId]) -> Result<()> {
-        let unposted = join_all(ids.iter().map(|id| share.requests.unposted_notice(id))).await;
-        let unposted: Vec<_> = unposted.into_iter().flatten().collect();
+    pub(crate) async fn keep(&self, share: &BackendShare, requests: &[RequestId]) -> Result<()> {
+        let posted = join_all(requests.iter().map(|id| share.requests.is_posted(*id))).await;
+        let unposted = requests.iter().zip(posted).filter(|(_, is_posted)| !is_posted);
+        let unposted: Vec<RequestId> = unposted.map(|(id, _)| *id).collect();
         if unposted.is_empty() {
             return Ok(());
         }
@@ -144,12 +145,13 @@ mod tests {
 
     use jiff::Timestamp;
     use registry_core::models::backend_id::BackendId;
+    use registry_core::models::naming::ExtensionId;
     use registry_fleet::state::EngineState;
     use registry_fleet::topic::Topic;
     use tempfile::TempDir;
 
     use super::*;
-    use crate::share::requests::{RequestAnswer, RequestId};
+    use crate::share::requests::RequestAnswer;
 
     const OF: BackendId = BackendId::GITEA;
 
@@ -190,8 +192,8 @@ mod tests {
 
         async fn takes(&self, name: &str) -> Result<()> {
             let id: ExtensionId = name.parse().unwrap();
-            self.share.requests.notice(id.clone());
-            self.pending.keep(&self.share, &[id]).await
+            let request = self.share.requests.notice(id);
+            self.pending.keep(&self.share, &[request]).await
         }
 
         fn answer_all(&self) {

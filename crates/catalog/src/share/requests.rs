@@ -188,20 +188,16 @@ impl RequestBook {
         self.changed.notify_one();
     }
 
-    /// Waits for the next attempt to post a webhook about an extension. Returns its request if the
-    /// engine does not have it then.
-    pub(crate) async fn unposted_notice(&self, extension: &ExtensionId) -> Option<RequestId> {
+    /// Waits for the next attempt to post a webhook. Returns true if the engine has it then.
+    pub(crate) async fn is_posted(&self, id: RequestId) -> bool {
         let (sender, is_posted) = oneshot::channel();
-        let subject = RequestSubject::Notice(extension.clone());
-        let id = {
-            let mut requests = self.inner.lock();
-            let id = *requests.joinable.get(&subject)?;
-            requests.open.get_mut(&id)?.watching.push(sender);
-            id
-        };
+        match self.inner.lock().open.get_mut(&id) {
+            Some(one) if one.posted.is_none() => one.watching.push(sender),
+            // Posted, and perhaps answered.
+            _ => return true,
+        }
         self.changed.notify_one();
-        let is_posted = timeout(POST_MAX, is_posted).await.is_ok_and(Result::unwrap_or_default);
-        (!is_posted).then_some(id)
+        timeout(POST_MAX, is_posted).await.is_ok_and(Result::unwrap_or_default)
     }
 
     /// Notes that the state directory is to have these webhooks until they are answered. Returns false

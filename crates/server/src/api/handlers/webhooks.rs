@@ -65,14 +65,12 @@ pub async fn receive(
     let received = receiver.receive(&headers, &body);
     let outcome = received.as_ref().map_or(REFUSED, Delivery::as_str);
     api.metrics.webhook(backend.as_str(), outcome);
-    if let Delivery::Changed(ids) = received.map_err(refused)? {
-        let syncer = &api.answers.catalog().syncer;
-        syncer.notice(*backend, ids.clone());
-        if let Err(error) = syncer.keep_notices(*backend, &ids).await {
-            // Sent again, it is no replay.
-            receiver.forget(&headers, &body);
-            return Err(error.into());
-        }
+    if let Delivery::Changed(ids) = received.map_err(refused)?
+        && let Err(error) = api.answers.catalog().syncer.take_notice(*backend, ids).await
+    {
+        // Sent again, it is no replay.
+        receiver.forget(&headers, &body);
+        return Err(error.into());
     }
     Ok(StatusCode::ACCEPTED)
 }
