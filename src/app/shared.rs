@@ -19,6 +19,7 @@ use registry_server::metrics::counted_pins::CountedPins;
 use registry_server::metrics::shared::SharedMetrics;
 use registry_valkey::buckets::EngineBuckets;
 use registry_valkey::check::{Check, examine};
+use registry_valkey::fleet_name::FleetName;
 use registry_valkey::leases::EngineLeases;
 use registry_valkey::link::EngineLink;
 use registry_valkey::log::EngineLog;
@@ -49,6 +50,7 @@ const PRESENT_EVERY: Duration = Duration::from_secs(5);
 /// The engine, and the files that are watched for it.
 pub(super) struct SharedEngine {
     link: EngineLink,
+    name: FleetName,
     members: EngineMembers,
     replica: ReplicaId,
     metrics: SharedMetrics,
@@ -97,14 +99,15 @@ impl SharedEngine {
             EngineLink::new(settings, files.password, files.secrets, Arc::new(metrics.clone()));
         let rotated = rotated(config, &link);
         let members = EngineMembers::new(link.clone(), digest);
-        Ok(Some(Self { link, members, replica: replica()?, metrics, rotated }))
+        let name = config.name.clone();
+        Ok(Some(Self { link, name, members, replica: replica()?, metrics, rotated }))
     }
 
     /// What replicas keep their catalogs equal with. Snapshots use the bucket if there is one.
     pub(super) fn fleet(&self, bucket: Option<Arc<dyn Bucket>>) -> Fleet {
         let snapshots = EngineSnapshots::new(self.link.clone());
         let snapshots = match bucket {
-            Some(bucket) => snapshots.with_bucket(bucket),
+            Some(bucket) => snapshots.with_bucket(bucket, self.name.clone()),
             None => snapshots,
         };
         Fleet {

@@ -19,7 +19,6 @@ use tracing::{info, warn};
 use crate::LOG_TARGET;
 use crate::dial::dial;
 use crate::failure::{away_of, late};
-use crate::fleet_name::FleetName;
 use crate::secrets::FleetSecrets;
 use crate::server_facts::ServerFacts;
 use crate::settings::EngineSettings;
@@ -143,11 +142,6 @@ impl EngineLink {
     /// Waits for another password.
     pub(crate) async fn renewed(&self) {
         self.0.renewed.notified().await;
-    }
-
-    /// Returns the name of this fleet.
-    pub(crate) fn name(&self) -> &FleetName {
-        &self.0.settings.name
     }
 
     /// Returns the key of this fleet for a name.
