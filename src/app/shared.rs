@@ -21,6 +21,7 @@ use registry_server::metrics::shared::SharedMetrics;
 use registry_valkey::buckets::EngineBuckets;
 use registry_valkey::check::{Check, examine};
 use registry_valkey::fetch_locks::EngineFetchLocks;
+use registry_valkey::fleet_name::FleetName;
 use registry_valkey::leases::EngineLeases;
 use registry_valkey::link::EngineLink;
 use registry_valkey::log::EngineLog;
@@ -53,6 +54,7 @@ const PRESENT_EVERY: Duration = Duration::from_secs(5);
 /// The engine, and the files that are watched for it.
 pub(super) struct SharedEngine {
     link: EngineLink,
+    name: FleetName,
     members: EngineMembers,
     replica: ReplicaId,
     metrics: SharedMetrics,
@@ -104,14 +106,15 @@ impl SharedEngine {
             EngineLink::new(settings, files.passwords, files.secrets, Arc::new(metrics.clone()));
         let rotated = rotated(config, &link, &passwords);
         let members = EngineMembers::new(link.clone(), digest);
-        Ok(Some(Self { link, members, replica: replica()?, metrics, rotated }))
+        let name = config.name.clone();
+        Ok(Some(Self { link, name, members, replica: replica()?, metrics, rotated }))
     }
 
     /// What replicas keep their catalogs equal with. Snapshots use the bucket if there is one.
     pub(super) fn fleet(&self, bucket: Option<Arc<dyn Bucket>>) -> Fleet {
         let snapshots = EngineSnapshots::new(self.link.clone());
         let snapshots = match bucket {
-            Some(bucket) => snapshots.with_bucket(bucket),
+            Some(bucket) => snapshots.with_bucket(bucket, self.name.clone()),
             None => snapshots,
         };
         Fleet {

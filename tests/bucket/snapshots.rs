@@ -60,7 +60,7 @@ impl Replica {
         Self {
             leases: EngineLeases::new(link.clone()),
             log: EngineLog::new(link.clone()),
-            snapshots: EngineSnapshots::new(link).with_bucket(bucket),
+            snapshots: EngineSnapshots::new(link).with_bucket(bucket, "a".parse().unwrap()),
             _supervisor: supervisor,
         }
     }

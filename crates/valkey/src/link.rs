@@ -18,7 +18,6 @@ use tracing::{info, warn};
 use crate::LOG_TARGET;
 use crate::dialer::{Dialer, Primary};
 use crate::failure::{away_of, late};
-use crate::fleet_name::FleetName;
 use crate::host_port::HostPort;
 use crate::passwords::EnginePasswords;
 use crate::secrets::FleetSecrets;
@@ -137,11 +136,6 @@ impl EngineLink {
     /// Waits until calls close the line.
     pub(crate) async fn closed(&self) {
         self.0.closed.notified().await;
-    }
-
-    /// Returns the name of this fleet.
-    pub(crate) fn name(&self) -> &FleetName {
-        &self.0.dialer.settings.name
     }
 
     /// Returns the key of this fleet for a name.

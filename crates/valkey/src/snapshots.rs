@@ -24,6 +24,7 @@ use tracing::warn;
 
 use crate::LOG_TARGET;
 use crate::bucket_segments::BucketSegments;
+use crate::fleet_name::FleetName;
 use crate::link::EngineLink;
 use crate::log_keys::{LogKeys, holder};
 use crate::named_segments::NamedSegments;
@@ -64,10 +65,10 @@ impl EngineSnapshots {
         Self { link, keys, connection, bucket: None, named: Mutex::default() }
     }
 
-    /// Stores segments in a bucket.
+    /// Stores segments in a bucket, under the name of the fleet.
     #[must_use]
-    pub fn with_bucket(self, bucket: Arc<dyn Bucket>) -> Self {
-        let segments = BucketSegments::new(bucket, self.link.name().clone());
+    pub fn with_bucket(self, bucket: Arc<dyn Bucket>, fleet: FleetName) -> Self {
+        let segments = BucketSegments::new(bucket, fleet);
         Self { bucket: Some(Arc::new(segments)), ..self }
     }
 

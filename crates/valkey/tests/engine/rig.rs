@@ -137,7 +137,8 @@ impl Replica {
 
     /// This replica with a bucket for segments.
     pub fn with_bucket(self, bucket: Arc<dyn Bucket>) -> Self {
-        let snapshots = EngineSnapshots::new(self.link.clone()).with_bucket(bucket);
+        let snapshots =
+            EngineSnapshots::new(self.link.clone()).with_bucket(bucket, "a".parse().unwrap());
         Self { snapshots, ..self }
     }
 

@@ -255,7 +255,7 @@ async fn a_failover_loses_the_latest_writes_of_every_kind() {
     advance(Duration::from_secs(1)).await;
     one.append(at(epoch, 1), at(epoch, 2), &[kept]).await.unwrap();
     let snapshot = TopicSnapshot { position: at(epoch, 2), segments: vec![] };
-    one.connection.write(&one.id, &one.topic, &snapshot, SegmentPlace::Engine).await.unwrap();
+    one.write(&snapshot).await.unwrap();
     one.post("lost").await.unwrap();
     one.connection.release(&one.topic, &one.id, epoch).await.unwrap();
     engine.fail_over(Duration::from_millis(500));
