@@ -1,3 +1,5 @@
+//! The writer answers requests with content, and keeps the order of contents.
+
 use registry_core::backend::Backend;
 use registry_core::models::backend_id::BackendId;
 use registry_core::models::extension::About;
