@@ -128,11 +128,17 @@ fn apply_delta(backend: &SharedBackend, change: &mut IndexChange<'_>, mut delta:
         Delta::Owners(_) if backend.decides_owners => {}
         Delta::Backend(of, BackendDelta::Put(extensions)) if *of == backend.handle.id() => {
             backend.handle.outdate_reads(extensions.iter().map(|(extension, _)| extension.id()));
-            extensions.retain(|(extension, _)| !backend.share.outbox.contest(extension.id()));
+            let known = change.backend(*of);
+            extensions.retain(|(extension, _)| {
+                let own = || known?.get(extension.id()).map(|own| &own.reported);
+                backend.share.outbox.takes(extension.id(), || own() == Some(extension))
+            });
         }
         Delta::Backend(of, BackendDelta::Removed(id)) if *of == backend.handle.id() => {
             backend.handle.outdate_reads([&*id]);
-            if backend.share.outbox.contest(id) {
+            let known = change.backend(*of);
+            let is_gone = || known.is_none_or(|known| known.get(id).is_none());
+            if !backend.share.outbox.takes(id, is_gone) {
                 return;
             }
         }

@@ -22,13 +22,15 @@ use crate::share::role::ReplicaRole;
 
 /// Pause after a failed call. Short, since a call sends nothing while the engine is known to be away.
 const RETRY: Duration = Duration::from_millis(100);
-/// Pause before the first call that succeeds: readers wait for a replica that starts.
+/// Time after the start in which the pause is shorter: readers wait for a replica that starts.
+const START: Duration = Duration::from_secs(2);
 const START_RETRY: Duration = Duration::from_millis(10);
 
 /// Entries of one call from which on there may be more.
 const MANY: usize = 50;
 
 pub(super) async fn follow(replicator: Arc<Replicator>) {
+    let begun = Instant::now();
     let (mut is_started, mut cursor) = (false, Cursor::default());
     loop {
         // The log may begin after what this replica has.
@@ -38,7 +40,8 @@ pub(super) async fn follow(replicator: Arc<Replicator>) {
         }
         let Ok(heard) = replicator.fleet.log.follow(&mut cursor).await else {
             replicator.backends.iter().for_each(|backend| lose_engine(backend));
-            sleep(if is_started { RETRY } else { START_RETRY }).await;
+            let is_new = !is_started && begun.elapsed() < START;
+            sleep(if is_new { START_RETRY } else { RETRY }).await;
             continue;
         };
         let has_more = heard.entries.len() >= MANY;

@@ -125,12 +125,17 @@ impl Outbox {
         self.changed.notify_one();
     }
 
-    /// Returns true for a name whose own content stays although the log has other content: the own
-    /// content may be newer, and readers must not see an older one after it.
-    pub(crate) fn contest(&self, id: &ExtensionId) -> bool {
+    /// Returns true if the content of the log becomes that of a name. Own content that differs stays: it
+    /// may be newer, and readers must not see an older one after it.
+    pub(crate) fn takes(&self, id: &ExtensionId, is_equal: impl FnOnce() -> bool) -> bool {
         let mut state = self.inner.lock();
-        let noted = state.extensions.get_mut(id);
-        noted.map(|noted| noted.is_contested = true).is_some()
+        let Some(noted) = state.extensions.get_mut(id) else { return true };
+        if is_equal() {
+            state.extensions.remove(id);
+            return true;
+        }
+        noted.is_contested = true;
+        false
     }
 
     /// Keeps the own content of a name although the log has other content.
@@ -309,10 +314,10 @@ mod tests {
     async fn a_name_that_the_log_has_too_is_published_only_after_another_read() {
         let outbox = Outbox::default();
         let [one, other] = [id("provider/one"), id("provider/other")];
-        assert!(!outbox.contest(&one), "it is as in the log");
+        assert!(outbox.takes(&one, || false), "it is as in the log");
         outbox.note(&BackendDelta::Removed(one.clone()));
         outbox.note(&BackendDelta::Removed(other.clone()));
-        assert!(outbox.contest(&one));
+        assert!(!outbox.takes(&one, || false));
         outbox.keep(&other);
         assert_eq!(outbox.contested(), [one.clone(), other.clone()]);
         assert!(outbox.batch(2).is_empty() && !outbox.is_empty());

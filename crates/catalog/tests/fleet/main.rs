@@ -13,6 +13,7 @@ mod applied_order;
 mod backend_path;
 mod catalog_replica;
 mod contents;
+mod cycles_alone;
 mod first_archives;
 mod holds;
 mod incident;
