@@ -48,7 +48,7 @@ async fn doctor_tries_every_right_at_a_real_server() {
     let dir = tempfile::tempdir().unwrap();
     configured(dir.path(), &server.url(), BUCKET);
     let (found, told) = examined(dir.path());
-    let all = [&WAY[..], &["put", "get", "delete", "missing"]].concat();
+    let all = [&WAY[..], &["put", "get", "list", "delete", "missing"]].concat();
     assert_eq!(found, steps(&all, None), "{told}");
     let left = std::fs::read_dir(server.directory().join("production"));
     let left: usize = left.map_or(0, |dirs| {

@@ -17,6 +17,10 @@ use crate::commands::doctor::upstream::{clock, way};
 use crate::config::ArtifactsConfig;
 
 const ABOUT: &str = "artifacts";
+/// Folder of the object that is stored for the check.
+const FOLDER: &str = "doctor";
+/// Maximum number of objects in it that are listed.
+const LISTED_MAX: usize = 100;
 // Maximum time of each step, beyond the deadlines of the bucket itself.
 const PATIENCE: Duration = Duration::from_secs(35);
 
@@ -36,11 +40,12 @@ pub(super) async fn examine(config: &ArtifactsConfig, bucket: &S3Bucket) -> Vec<
     if entries.iter().any(ReportLine::is_problem) {
         return entries;
     }
-    let key = format!("doctor/{}", Timestamp::now().as_nanosecond()).parse::<ObjectKey>();
+    let key = format!("{FOLDER}/{}", Timestamp::now().as_nanosecond()).parse::<ObjectKey>();
     let Ok(key) = key else { return entries };
     let steps = [
         ("put", within(put(bucket, &key)).await, "an object can be stored"),
         ("get", within(get(bucket, &key)).await, "it has the bytes that were stored"),
+        ("list", within(list(bucket, &key)).await, "it is listed"),
         ("delete", within(bucket.delete(&key)).await, "it can be deleted"),
         ("missing", within(missing(bucket, &key)).await, "a missing object is told as missing"),
     ];
@@ -79,6 +84,19 @@ async fn get(bucket: &S3Bucket, key: &ObjectKey) -> Result<(), Error> {
     Err(Error::faulty("The bucket has other bytes than were stored"))
 }
 
+/// With `[shared]`, parts of the catalog are listed before old ones are deleted.
+async fn list(bucket: &S3Bucket, key: &ObjectKey) -> Result<(), Error> {
+    let folder = FOLDER.parse::<ObjectKey>();
+    let folder =
+        folder.map_err(|error| Error::faulty("The folder has a wrong name").because(error))?;
+    let listed = bucket.list(&folder, LISTED_MAX).await?;
+    // Objects of checks that were cut short come first.
+    if listed.contains(key) || listed.len() == LISTED_MAX {
+        return Ok(());
+    }
+    Err(Error::faulty("The bucket does not list an object that it has"))
+}
+
 async fn missing(bucket: &S3Bucket, key: &ObjectKey) -> Result<(), Error> {
     match bucket.size(key).await {
         Err(error) if error.is_not_found() => Ok(()),
@@ -89,8 +107,8 @@ async fn missing(bucket: &S3Bucket, key: &ObjectKey) -> Result<(), Error> {
 
 fn failure(step: &'static str, error: &Error) -> ReportLine {
     let fix = match (step, error.kind()) {
-        ("missing", ErrorKind::BackendRefused) => {
-            "grant s3:ListBucket on the bucket: without it servers do not tell what is missing"
+        ("list" | "missing", ErrorKind::BackendRefused) => {
+            "grant s3:ListBucket on the bucket: without it servers do not tell what is there and what is missing"
         }
         ("put", ErrorKind::BackendRefused) => {
             "renew the credentials of artifacts.credentials_path, and grant s3:PutObject on the prefix"
