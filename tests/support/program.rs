@@ -5,7 +5,7 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::sync::mpsc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use registry_testing::canary;
 use reqwest::Method;
@@ -107,10 +107,17 @@ impl Running {
         self.log.recv_timeout(WAIT_MAX).expect("the log has no further line")
     }
 
-    /// Waits for a line of its log that `is_awaited`. Returns the lines up to this one.
+    /// Waits for a line of its log that `is_awaited`, for a minute. Returns the lines from the start to
+    /// this one; it may be among those before the line with the address.
     pub fn lines_until(&self, is_awaited: impl Fn(&str) -> bool) -> Vec<String> {
-        let mut lines = Vec::new();
-        while !lines.last().is_some_and(|line: &String| is_awaited(line)) {
+        let (mut lines, begun) = (self.before.clone(), Instant::now());
+        if let Some(place) = lines.iter().position(|line| is_awaited(line)) {
+            lines.truncate(place + 1);
+            return lines;
+        }
+        while !lines.last().is_some_and(|line| is_awaited(line)) {
+            // Other lines may come for ever.
+            assert!(begun.elapsed() < WAIT_MAX, "the awaited line does not come: {lines:#?}");
             lines.push(self.next_line());
         }
         lines
