@@ -5,11 +5,12 @@ use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::sync::mpsc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use registry_testing::canary;
 use reqwest::Method;
 use serde_json::Value;
+use tokio::time::Instant;
 
 use crate::support::served::Got;
 
