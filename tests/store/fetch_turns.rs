@@ -9,7 +9,7 @@ use futures_util::FutureExt as _;
 use futures_util::future::join_all;
 use registry_core::error::Error;
 use registry_core::models::artifact::Artifact;
-use registry_fleet::fetch_locks::FETCH_LOCK;
+use registry_fleet::fetch_locks::{FETCH_LOCK, FetchLocks as _};
 use registry_server::artifacts::{Artifacts, SharedStore, Upstream};
 use registry_server::metrics::Metrics;
 use registry_testing::fleet::fault::Fault;
@@ -131,7 +131,6 @@ async fn the_next_instance_fetches_when_the_first_one_failed() {
 
 #[tokio::test(start_paused = true)]
 async fn the_lock_of_an_instance_that_was_killed_ends() {
-    use registry_fleet::fetch_locks::FetchLocks as _;
     let instances = Instances::new(2).await;
     let digest = instances.artifact.digest.clone().unwrap();
     assert!(instances.connections[0].take(&digest).await.unwrap());

@@ -8,7 +8,7 @@ use registry_core::models::digest::Digest;
 
 use crate::failure::Away;
 
-/// Time after which a lock ends by itself. Twice as long as a fetch and an upload of most archives take.
+/// Time after which a lock ends by itself, as that of a replica that was killed does.
 pub const FETCH_LOCK: Duration = Duration::from_secs(10);
 
 /// The locks of one fleet, as one replica sees them: at most one replica holds that of an archive.

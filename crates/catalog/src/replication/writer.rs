@@ -111,7 +111,6 @@ pub(super) fn receive(backend: &Arc<SharedBackend>, posted: &PostedRequest, late
     };
     let received = (posted.place, request);
     let now = Instant::now();
-    let state = |id| backend.share.inbox.receive(id, received);
     let is_outdated = posted.place.millis + OUTDATED < latest;
     match subject {
         // Its caller has asked the backend by itself.
@@ -120,7 +119,7 @@ pub(super) fn receive(backend: &Arc<SharedBackend>, posted: &PostedRequest, late
         {
             answer(backend, received, None, RequestAnswer::Read);
         }
-        RequestSubject::Notice(id) => match state(&id) {
+        RequestSubject::Notice(id) => match backend.share.inbox.receive(&id, received) {
             // A second read is scheduled, which makes a removal certain.
             RequestState::Open if is_doubted(backend, &id) => {}
             RequestState::New | RequestState::Open => {
@@ -130,7 +129,8 @@ pub(super) fn receive(backend: &Arc<SharedBackend>, posted: &PostedRequest, late
             RequestState::Answered => answer(backend, received, Some(&id), RequestAnswer::Read),
         },
         RequestSubject::Stale(id)
-            if !is_fresh(backend, &id) && state(&id) != RequestState::Answered =>
+            if !is_fresh(backend, &id)
+                && backend.share.inbox.receive(&id, received) != RequestState::Answered =>
         {
             backend.handle.refreshes.change(|queue| queue.enqueue_stale(id, now));
         }
@@ -139,7 +139,7 @@ pub(super) fn receive(backend: &Arc<SharedBackend>, posted: &PostedRequest, late
             answer(backend, received, None, RequestAnswer::OverBudget);
         }
         RequestSubject::Lookup(id, _) => {
-            if state(&id) == RequestState::Answered {
+            if backend.share.inbox.receive(&id, received) == RequestState::Answered {
                 return answer(backend, received, Some(&id), RequestAnswer::Read);
             }
             let handle = Arc::clone(&backend.handle);

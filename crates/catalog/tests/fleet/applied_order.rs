@@ -41,6 +41,11 @@ impl ObservedConnection {
         Arc::new(Self { connection, catalog, topics, violations: Mutex::default() })
     }
 
+    /// Returns the connection as that to the leases, which have no order.
+    pub fn leases(&self) -> Arc<EngineConnection> {
+        Arc::clone(&self.connection)
+    }
+
     /// Observes the catalog that has this connection, from its present positions on.
     pub fn observe(&self, catalog: &Arc<Catalog>) {
         for (backend, report) in catalog.replicator.as_ref().unwrap().reports() {

@@ -16,7 +16,6 @@ use registry_core::models::scope::Scope;
 use registry_fleet::log::SharedLog;
 use registry_fleet::replica::ReplicaId;
 use registry_fleet::state::{EnginePresence, EngineState};
-use registry_testing::fleet::engine::EngineConnection;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
@@ -43,8 +42,6 @@ pub const RULES: Rules = Rules {
 /// A replica's place in a fleet.
 pub struct Membership {
     pub connection: Arc<ObservedConnection>,
-    /// The same connection, for leases.
-    pub leases: Arc<EngineConnection>,
     pub replica: ReplicaId,
     /// Number of replicas.
     pub replicas: usize,
@@ -59,11 +56,11 @@ pub struct CatalogReplica {
 
 impl Membership {
     fn fleet(self) -> Fleet {
-        let Self { connection, leases, replica, replicas } = self;
+        let Self { connection, replica, replicas } = self;
         let engine = EngineState::default();
         engine.present(EnginePresence { replicas, ..EnginePresence::default() });
         let log: Arc<dyn SharedLog> = Arc::clone(&connection) as _;
-        Fleet { leases, log, snapshots: connection, replica, engine }
+        Fleet { leases: connection.leases(), log, snapshots: connection, replica, engine }
     }
 }
 

@@ -36,7 +36,6 @@ impl Member {
         let (backend, connection) = (Arc::new(backend), engine.connect());
         let membership = Membership {
             connection: ObservedConnection::new(Arc::clone(&connection)),
-            leases: Arc::clone(&connection),
             replica: name.parse().unwrap(),
             replicas: 3,
         };

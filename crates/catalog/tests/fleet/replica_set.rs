@@ -81,7 +81,6 @@ impl ReplicaSet {
         let order = ObservedConnection::new(Arc::clone(&connection));
         let membership = self.scenario.is_shared.then(|| Membership {
             connection: Arc::clone(&order),
-            leases: Arc::clone(&connection),
             replica: format!("replica-{at}-{}", place.starts).parse().unwrap(),
             replicas: self.scenario.replicas,
         });

@@ -51,10 +51,8 @@ async fn serves_under(payload: Option<&'static [u8]>) {
     let backend = Arc::new(MemoryBackend::new(BackendId::GITEA));
     let publish = |name| backend.publish(&id(name), tag("1.0.0"), about("one", &[]), "archive");
     publish("provider/aws");
-    let connection = engine.connect();
     let membership = Membership {
-        connection: ObservedConnection::new(Arc::clone(&connection)),
-        leases: connection,
+        connection: ObservedConnection::new(engine.connect()),
         replica: "replica".parse().unwrap(),
         replicas: 2,
     };

@@ -23,9 +23,16 @@ pub(super) struct FetchLock {
 }
 
 impl FetchLock {
-    pub(super) async fn release(self) {
+    async fn release(self) {
         // Otherwise it ends by itself: others wait for no longer than without this.
         let _ = self.locks.release(&self.archive).await;
+    }
+}
+
+/// Ends a lock, if there is one.
+pub(super) async fn release(lock: Option<FetchLock>) {
+    if let Some(lock) = lock {
+        lock.release().await;
     }
 }
 

@@ -17,7 +17,7 @@ use tokio::sync::watch;
 use crate::artifacts::blobs::{BlobStamp, NewBlob};
 use crate::artifacts::buffers::Allowance;
 use crate::artifacts::fetch::{Fetched, Filed, Space, Writer, fetch};
-use crate::artifacts::fetch_turn::FetchLock;
+use crate::artifacts::fetch_turn::{FetchLock, release};
 use crate::artifacts::fill::{Fill, FillEnd};
 use crate::artifacts::reader::FillReader;
 use crate::artifacts::request::{ArtifactRequest, DownloadOrigin};
@@ -134,8 +134,8 @@ impl Fetches {
                 && !fill.is_from_bucket()
             {
                 uploads.offer(digest, fill.size, lock).await;
-            } else if let Some(lock) = lock {
-                lock.release().await;
+            } else {
+                release(lock).await;
             }
             // Removed only after it is listed: a request in between finds the fetch or the blob.
             let mut fills = this.by_content.lock();

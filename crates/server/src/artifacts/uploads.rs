@@ -17,7 +17,7 @@ use tokio::time::{sleep, timeout};
 
 use crate::artifacts::bucket::SharedBucket;
 use crate::artifacts::buffers::Buffers;
-use crate::artifacts::fetch_turn::{FetchLock, take_turn};
+use crate::artifacts::fetch_turn::{FetchLock, release, take_turn};
 use crate::artifacts::reader;
 use crate::artifacts::stored::StoredArtifacts;
 
@@ -168,11 +168,5 @@ impl Uploads {
             piece
         });
         Download { length: content.length, bytes: bytes.boxed() }
-    }
-}
-
-async fn release(lock: Option<FetchLock>) {
-    if let Some(lock) = lock {
-        lock.release().await;
     }
 }
